@@ -1,0 +1,69 @@
+/* nod/path.h: one direction of a bad network: frames go in, and some of them come out,
+ * later, in another order, twice, or damaged. Used by the simulator in virtual time and by
+ * the wrapper around real links in real time; both say what time it is. Everything random
+ * comes from the seed: the same frames at the same times come to the same fate. */
+#ifndef NOD_PATH_H
+#define NOD_PATH_H
+
+#include "nod/buf.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct nod_path nod_path;
+
+typedef struct nod_path_config {
+    nod_usec delay_us; /* one way */
+    nod_usec jitter_us; /* up to this much more, uniform; does not reorder by itself */
+    uint64_t rate_bps; /* bits a second; 0: no limit */
+    uint32_t queue_bytes; /* drop-tail queue before the rate; 0: no limit but the pool's */
+    double loss, duplicate, reorder, damage; /* probability of each, 0 to 1 */
+    nod_usec reorder_us; /* how long a reordered packet is held back; 0: 3 x delay or 10 ms */
+    bool down; /* a pulled cable: everything is lost */
+} nod_path_config;
+
+enum nod_fate_flags {
+    NOD_FATE_LOST = 1 << 0, /* by chance */
+    NOD_FATE_QUEUE_FULL = 1 << 1,
+    NOD_FATE_DOWN = 1 << 2,
+    NOD_FATE_DUPLICATED = 1 << 3,
+    NOD_FATE_REORDERED = 1 << 4,
+    NOD_FATE_DAMAGED = 1 << 5,
+};
+#define NOD_FATE_GONE (NOD_FATE_LOST | NOD_FATE_QUEUE_FULL | NOD_FATE_DOWN)
+
+typedef struct nod_path_stats {
+    uint64_t in, out, lost, queue_full, down, duplicated, reordered, damaged;
+} nod_path_stats;
+
+/* NULL: no memory or nonsense in the configuration. Damage copies into blocks of `pool`. */
+nod_path *nod_path_new(nod_pool *pool, const nod_path_config *config, uint64_t seed);
+void nod_path_free(nod_path *path);
+void nod_path_set_config(nod_path *path, const nod_path_config *config); /* from now on */
+const nod_path_config *nod_path_get_config(const nod_path *path);
+
+/* Takes a frame and its slices. Large frames (gso_size) are cut first, checksums completed.
+ * `ids`, if not NULL, is a counter from which every packet that goes onto the wire gets a
+ * frame.id of its own (the counter's value before it is raised); with NULL ids stay.
+ * `fate`, if not NULL, gets the enum nod_fate_flags of the frame (of all its pieces, or-ed).
+ * Returns 0 or NOD_ENOMEM (the frame is gone then too). */
+int nod_path_push(nod_path *path, nod_frame *frame, nod_usec now, uint32_t *ids,
+                  unsigned *fate);
+
+/* Takes out frames that have arrived by `now`, in order of arrival. Returns how many. */
+int nod_path_pop(nod_path *path, nod_frame *frames, int max, nod_usec now);
+
+/* When the next frame arrives; NOD_NEVER when none is on its way. */
+nod_usec nod_path_deadline(const nod_path *path);
+
+/* The next packet (and only it) meets this fate, whatever chance says: for scenarios. Bits
+ * of enum nod_fate_flags; 0 lets it pass unharmed. At most 64 are remembered, first come
+ * first served. `skip` packets pass by the usual rules before it. */
+int nod_path_force(nod_path *path, unsigned skip, unsigned fate);
+void nod_path_get_stats(const nod_path *path, nod_path_stats *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,155 @@
+/* nod/tcp.h: the user's calls of RFC 9293 section 3.9.1: OPEN, SEND, RECEIVE, CLOSE, ABORT
+ * and STATUS, none of which blocks. */
+#ifndef NOD_TCP_H
+#define NOD_TCP_H
+
+#include "nod/buf.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct nod_stack nod_stack;
+
+/* RFC 9293 section 3.3.2. */
+enum nod_state {
+    NOD_CLOSED,
+    NOD_LISTEN,
+    NOD_SYN_SENT,
+    NOD_SYN_RECEIVED,
+    NOD_ESTABLISHED,
+    NOD_FIN_WAIT_1,
+    NOD_FIN_WAIT_2,
+    NOD_CLOSE_WAIT,
+    NOD_CLOSING,
+    NOD_LAST_ACK,
+    NOD_TIME_WAIT,
+};
+const char *nod_state_name(enum nod_state state); /* "FIN-WAIT-1" */
+
+/* All times in microseconds. Set for a stack in nod_config.tcp, for one connection when it
+ * is opened, and while it lives with nod_tcp_set_config; what has been agreed with the peer
+ * (options, window scale) does not change any more then. */
+typedef struct nod_tcp_config {
+    uint32_t send_buffer; /* bytes; 256 KiB */
+    uint32_t receive_buffer; /* bytes; 256 KiB. Never shrinks a window already offered */
+    uint16_t mss_max; /* segments no larger than this, both ways; 0: what the MTU allows */
+    bool nagle; /* RFC 9293 3.7.4; true */
+    bool delayed_ack; /* 3.8.6.3; true */
+    bool window_scale, timestamps, sack; /* offered and accepted in the handshake; true */
+    uint8_t ttl; /* TTL and hop limit; 64 */
+    uint8_t dscp; /* Diffserv code point, 0 to 63 */
+    nod_usec delayed_ack_us; /* below 500,000 (MUST-40); 40,000 */
+    nod_usec rto_initial_us; /* RFC 6298 section 2.1; 1 s */
+    nod_usec rto_min_us; /* 200 ms, as Linux; RFC 6298 2.4 says 1 s */
+    nod_usec rto_max_us; /* at least 60 s; 120 s */
+    nod_usec msl_us; /* maximum segment lifetime; 120 s. TIME-WAIT lasts two */
+    nod_usec user_timeout_us; /* data unacknowledged for so long ends the connection: R2 of
+                                 RFC 9293 3.8.3; 5 min, NOD_NEVER for no end */
+    nod_usec syn_timeout_us; /* the same for a SYN: at least 3 min (MUST-23) by default */
+    nod_usec fin_wait_2_us; /* how long FIN-WAIT-2 lasts when nobody can read any more; 60 s */
+    uint8_t r1_retransmits; /* after so many the user hears of it (SHLD-9); 3 */
+    char congestion[12]; /* "reno" */
+} nod_tcp_config;
+
+typedef struct nod_open {
+    nod_endpoint local; /* address and port may be left 0: chosen (active), any (passive) */
+    nod_endpoint remote; /* active: the peer. Passive: 0, or the only peer that may connect */
+    bool passive;
+    uint16_t backlog; /* passive: connections that wait for nod_tcp_accept; 0: 128 */
+    const nod_tcp_config *config; /* NULL: the stack's. Copied */
+} nod_open;
+
+/* OPEN. Active: a SYN becomes due, and NOD_EVENT_OPEN or NOD_EVENT_ERROR follows. Passive: a
+ * listener; NOD_EVENT_ACCEPT tells of each connection. On 0 the handle is the caller's until
+ * nod_tcp_release.
+ * NOD_ENOREMOTE, NOD_EBADADDR (MUST-46), NOD_EUNREACH, NOD_ENOTLOCAL, NOD_EINUSE, NOD_EEXIST,
+ * NOD_ENOPORT, NOD_ENOMEM, NOD_EINVAL. */
+int nod_tcp_open(nod_stack *stack, const nod_open *open, nod_handle *out);
+
+/* OPEN, active, on a listener's name (3.10.1): it stops listening and becomes the active end
+ * of a connection to `remote` (NULL: to the peer that the passive OPEN named, NOD_ENOREMOTE
+ * if none). NOD_EEXIST when the name is of a connection. Errors as nod_tcp_open. */
+int nod_tcp_connect(nod_stack *stack, nod_handle handle, const nod_endpoint *remote);
+
+/* Takes the oldest waiting connection of a listener; its handle is the caller's.
+ * NOD_EAGAIN: none waits. NOD_ENOCONN, NOD_EINVAL: no such listener. */
+int nod_tcp_accept(nod_stack *stack, nod_handle listener, nod_handle *out);
+
+enum nod_send_flags {
+    NOD_SEND_MORE = 1 << 0, /* more follows at once: hold a segment that is not full */
+};
+
+/* SEND: copies bytes into the send queue. Returns how many were taken, which may be fewer
+ * than given, or NOD_EAGAIN when there is no room (NOD_EVENT_WRITABLE follows), NOD_ECLOSING
+ * after CLOSE, NOD_ENOCONN, NOD_ENOREMOTE (a listener without a peer), NOD_ENOMEM, or the
+ * error that ended the connection. */
+ptrdiff_t nod_tcp_send(nod_stack *stack, nod_handle handle, const void *bytes, size_t len,
+                       unsigned flags);
+
+/* SEND without a copy: takes over the references of the slices that fit whole, in order, and
+ * returns how many slices those were. The bytes must not change any more. */
+int nod_tcp_send_slices(nod_stack *stack, nod_handle handle, nod_slice *slices, int count,
+                        unsigned flags);
+
+/* RECEIVE: copies out up to `len` bytes. Returns how many, 0 at the end of the stream (the
+ * peer's FIN), NOD_EAGAIN when there is nothing now, NOD_ENOCONN, or the error that ended the
+ * connection. */
+ptrdiff_t nod_tcp_receive(nod_stack *stack, nod_handle handle, void *buf, size_t len);
+
+/* RECEIVE without a copy: hands over up to `max` slices and their references. Returns how
+ * many, else as nod_tcp_receive. */
+int nod_tcp_receive_slices(nod_stack *stack, nod_handle handle, nod_slice *slices, int max);
+
+/* How much could be read, and written, now: bytes, or a negative error. */
+ptrdiff_t nod_tcp_readable(nod_stack *stack, nod_handle handle);
+ptrdiff_t nod_tcp_writable(nod_stack *stack, nod_handle handle);
+
+/* CLOSE: "I have no more data to send." What is queued is sent, then a FIN. Receiving goes
+ * on. A listener is deleted, and connections that wait in its queue are reset.
+ * NOD_ECLOSING the second time, NOD_ENOCONN. */
+int nod_tcp_close(nod_stack *stack, nod_handle handle);
+
+/* ABORT: drops the queues, sends a RST where the state asks for one. NOD_ENOCONN. */
+int nod_tcp_abort(nod_stack *stack, nod_handle handle);
+
+/* Gives the name back. Without a CLOSE before, this closes both directions (3.6.1, MAY-1):
+ * unread data, or data that arrives later, is answered with a RST (SHLD-3). The stack sees
+ * the rest of the connection through by itself. NOD_ENOCONN. */
+int nod_tcp_release(nod_stack *stack, nod_handle handle);
+
+typedef struct nod_status {
+    enum nod_state state;
+    int error; /* why it ended, or 0 */
+    nod_endpoint local, remote;
+    uint32_t snd_una, snd_nxt, snd_wnd, iss; /* RFC 9293 section 3.3.1 */
+    uint32_t rcv_nxt, rcv_wnd, irs;
+    uint32_t send_queue; /* bytes not yet acknowledged, sent or not */
+    uint32_t send_unsent; /* of those, bytes never sent */
+    uint32_t receive_queue; /* bytes that wait for RECEIVE */
+    uint32_t out_of_order; /* bytes held beyond a gap */
+    uint16_t mss; /* effective send MSS */
+    int8_t snd_scale, rcv_scale; /* -1: none agreed */
+    bool timestamps, sack; /* agreed */
+    uint32_t cwnd, ssthresh; /* bytes */
+    nod_usec srtt_us, rttvar_us, rto_us; /* 0 before the first sample */
+    uint32_t retransmits; /* of the oldest segment, in a row */
+    uint32_t backlog_used; /* listener: connections that wait */
+    uint64_t bytes_sent, bytes_received; /* first time only; in order only */
+    uint32_t segments_retransmitted;
+} nod_status;
+
+/* STATUS. 0 or NOD_ENOCONN. */
+int nod_tcp_status(nod_stack *stack, nod_handle handle, nod_status *out);
+
+/* Runs through all records of the stack, those without a handle included (SYN-RECEIVED,
+ * TIME-WAIT, released ones). Start with *cursor = 0; returns false at the end. */
+bool nod_tcp_each(nod_stack *stack, size_t *cursor, nod_status *out);
+
+int nod_tcp_get_config(nod_stack *stack, nod_handle handle, nod_tcp_config *out);
+int nod_tcp_set_config(nod_stack *stack, nod_handle handle, const nod_tcp_config *config);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
