@@ -41,8 +41,8 @@ int nod_sim_reboot(nod_sim *sim, int host);
 
 /* Joins two hosts with a link of its own interface at each end (IP packets, MTU 1500, or as
  * `iface` says). The link number n gives them 10.0.n.1 and 10.0.n.2, and fd00:n::1 and
- * fd00:n::2 (IPv6 from an MTU of 1280 on), and MACs of its own. The configurations may be NULL: 10 ms, nothing harmed. Returns the link's
- * number, NOD_EINVAL or NOD_ENOMEM. */
+ * fd00:n::2 (IPv6 from an MTU of 1280 on), and MACs of its own. The configurations may be
+ * NULL: 10 ms, nothing harmed. Returns the link's number, NOD_EINVAL or NOD_ENOMEM. */
 int nod_sim_join(nod_sim *sim, int a, int b, const nod_path_config *a_to_b,
                  const nod_path_config *b_to_a);
 int nod_sim_join_iface(nod_sim *sim, int a, int b, const nod_iface_config *iface,
