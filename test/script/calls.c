@@ -206,6 +206,7 @@ static void forget_numbers(struct flow *flow)
 {
     flow->iss_known = flow->ts_known = false;
     flow->sent = flow->received = 0;
+    flow->peer_next = 0;
 }
 
 static long long call_open(struct stage *stage, struct flow *flow, struct words *w)

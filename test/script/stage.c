@@ -61,6 +61,7 @@ struct flow *stage_add_flow(struct stage *stage, const char *name)
     flow->nod = (nod_endpoint){.addr = stage->nod, .port = 80};
     flow->peer = (nod_endpoint){.addr = stage->peer, .port = 40000};
     flow->isn = 0xffffff00; /* so that the peer's numbers wrap soon */
+    flow->peer_win = 65535;
     return flow;
 }
 
@@ -255,12 +256,32 @@ bool stage_inject_bytes(struct stage *stage, const uint8_t *bytes, size_t len)
     return true;
 }
 
-bool stage_inject(struct stage *stage, struct flow *flow, const struct segment *segment,
-                  bool bad_sum)
+/* A segment that says no number is the peer's next one; no window: the same as before. */
+static struct segment complete(struct flow *flow, const struct segment *given)
+{
+    struct segment s = *given;
+
+    if (!s.has_seq) {
+        s.seq = flow->peer_next;
+    }
+    if (!s.has_win) {
+        s.win = flow->peer_win;
+    }
+    uint32_t next = s.seq + s.length + (s.ctl & NOD_SYN ? 1 : 0) + (s.ctl & NOD_FIN ? 1 : 0);
+
+    if (!(s.ctl & NOD_RST) && (int32_t)(next - flow->peer_next) > 0) {
+        flow->peer_next = next;
+    }
+    flow->peer_win = s.win;
+    return s;
+}
+
+bool stage_inject(struct stage *stage, struct flow *flow, const struct segment *given, bool bad_sum)
 {
     static uint8_t bytes[PACKET_MAX];
     char why[PACKET_WHY], text[SEGMENT_TEXT];
-    size_t len = packet_build(flow, segment, bytes, why);
+    struct segment segment = complete(flow, given);
+    size_t len = packet_build(flow, &segment, bytes, why);
 
     if (len == 0) {
         return stage_fail(stage, "%s", why);
@@ -268,6 +289,6 @@ bool stage_inject(struct stage *stage, struct flow *flow, const struct segment *
     if (bad_sum) {
         bytes[(flow->peer.addr.family == 6 ? 40 : 20) + 17] ^= 1;
     }
-    list(stage, stage->now, flow, false, segment_format(segment, text));
+    list(stage, stage->now, flow, false, segment_format(&segment, text));
     return stage_inject_bytes(stage, bytes, len);
 }
