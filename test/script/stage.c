@@ -107,7 +107,7 @@ static struct flow *whose(struct stage *stage, const nod_endpoint *src, const no
     for (int i = stage->flows - 1; i >= 0; i--) {
         struct flow *flow = &stage->flow[i];
 
-        if (flow->nod.port == src->port && flow->peer.port == dst->port &&
+        if (!flow->listens && flow->nod.port == src->port && flow->peer.port == dst->port &&
             nod_addr_equal(&flow->nod.addr, &src->addr) &&
             nod_addr_equal(&flow->peer.addr, &dst->addr)) {
             return flow;

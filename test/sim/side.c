@@ -118,7 +118,7 @@ bool side_adopt(struct side *side, nod_handle handle)
                           side->conn->number);
     }
     side->handle = handle;
-    side->was_open = side->can_read = side->can_write = true;
+    side->was_open = side->established = side->can_read = side->can_write = true;
     side->wake = nod_sim_now(side->conn->world->sim);
     return true;
 }
@@ -148,6 +148,9 @@ bool side_heard(struct side *side, const nod_event *event)
 {
     struct world *w = side->conn->world;
 
+    if (event->flags & NOD_EVENT_OPEN) {
+        side->established = true;
+    }
     if (event->flags & NOD_EVENT_ERROR) {
         return heard_error(side, event->error);
     }
@@ -312,9 +315,11 @@ static bool read_copy(struct side *side)
     return good;
 }
 
+/* A CLOSE before the connection is open would delete it, and what was sent (3.10.4). */
 static bool close_when_sent(struct side *side)
 {
-    if (side->closed || side->sent < side->to_send || (side->close_last && !side->eof)) {
+    if (side->closed || !side->established || side->sent < side->to_send ||
+        (side->close_last && !side->eof)) {
         return true;
     }
     int result = nod_tcp_close(stack_of(side), side->handle);

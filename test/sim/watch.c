@@ -38,7 +38,7 @@ void watch_free(struct watch *watch)
 }
 
 static const unsigned legal[] = {
-    [NOD_CLOSED] = 1u << NOD_LISTEN | 1u << NOD_SYN_SENT,
+    [NOD_CLOSED] = 1u << NOD_LISTEN | 1u << NOD_SYN_SENT | 1u << NOD_SYN_RECEIVED,
     [NOD_LISTEN] = 1u << NOD_SYN_RECEIVED | 1u << NOD_SYN_SENT | 1u << NOD_CLOSED,
     [NOD_SYN_SENT] = 1u << NOD_SYN_RECEIVED | 1u << NOD_ESTABLISHED | 1u << NOD_CLOSED,
     [NOD_SYN_RECEIVED] = 1u << NOD_ESTABLISHED | 1u << NOD_FIN_WAIT_1 | 1u << NOD_CLOSE_WAIT |

@@ -454,11 +454,9 @@ static bool fade(struct world *w)
 {
     nod_stack *stack = nod_sim_stack(w->sim, 1);
     uint64_t same_time = 0;
-    int result = nod_tcp_close(stack, w->listener);
+    int result =
+        one_in(w, 2) ? nod_tcp_close(stack, w->listener) : nod_tcp_release(stack, w->listener);
 
-    if (result == 0) {
-        result = nod_tcp_release(stack, w->listener);
-    }
     if (result < 0) {
         return world_fail(w, "CLOSE of the listener: %s", nod_strerror(result));
     }
