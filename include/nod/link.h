@@ -51,6 +51,15 @@ int nod_link_receive(nod_link *link, nod_frame *frames, int max, nod_usec now);
 int nod_link_send(nod_link *link, nod_frame *frames, int count, nod_usec now);
 void nod_link_close(nod_link *link);
 
+/* What a link did, and what it could not do. */
+typedef struct nod_link_stats {
+    uint64_t frames_in, frames_out; /* through the device */
+    uint64_t no_memory; /* packets that came and were lost, for there was no block */
+    uint64_t refused; /* packets that the device took for nonsense: damaged ones, mostly */
+    nod_path_stats harm_out, harm_in; /* of nod_link_harm; else zero */
+} nod_link_stats;
+void nod_link_get_stats(const nod_link *link, nod_link_stats *out);
+
 /* Microseconds of the monotonic clock, for those who have none. */
 nod_usec nod_clock(void);
 /* Fills a secret from the system's entropy. 0 or NOD_EIO. */
