@@ -17,9 +17,9 @@ typedef struct nod_link nod_link;
 
 typedef struct nod_tun_config {
     const char *name; /* of the device; NULL or "": the kernel picks "nod0", "nod1", ... */
-    bool tap; /* Ethernet frames instead of IP packets */
-    bool offload; /* large segments and checksums both ways (vnet header) */
-    uint16_t mtu; /* 0: 1500 */
+    bool tap;         /* Ethernet frames instead of IP packets */
+    bool offload;     /* large segments and checksums both ways (vnet header) */
+    uint16_t mtu;     /* 0: 1500 */
     /* The kernel's own addresses at its end of the device, as the host's side of the pair.
      * family 0: none. Routes for the prefixes come with them. */
     nod_addr host4, host6;

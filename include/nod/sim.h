@@ -67,7 +67,7 @@ typedef struct nod_sim_packet {
     bool arrival;
     int link, from; /* from: the end that sent it */
     uint32_t frame; /* the id of both hosts' trace events */
-    unsigned fate; /* enum nod_fate_flags; departure only */
+    unsigned fate;  /* enum nod_fate_flags; departure only */
     nod_frame copy; /* shared bytes: release it after use */
 } nod_sim_packet;
 void nod_sim_watch_packets(nod_sim *sim, bool on);
