@@ -13,12 +13,12 @@ function number(line)
         text = substr($0, length(n "") + 3)
         if (text !~ /^(Test command|Working Directory|Environment variables|Test timeout)/)
             output[n] = output[n] "    " text "\n"
-        if (match(text, /^\[  PASSED  \] [0-9]+ test/))
-            passed[n] += substr(text, 14) + 0
-        else if (match(text, /^\[  FAILED  \] [0-9]+ test/))
-            failed[n] += substr(text, 14) + 0
-        else if (match(text, /^\[  SKIPPED \] [0-9]+ test/))
-            skipped[n] += substr(text, 14) + 0
+        if (match(text, /\[  PASSED  \] [0-9]+ test/))
+            passed[n] += substr(text, RSTART + 13) + 0
+        else if (match(text, /\[  FAILED  \] [0-9]+ test/))
+            failed[n] += substr(text, RSTART + 13) + 0
+        else if (match(text, /\[  SKIPPED \] [0-9]+ test/))
+            skipped[n] += substr(text, RSTART + 13) + 0
         if (text ~ /^ *skipped: /)
             reason[n] = text
         next

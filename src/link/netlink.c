@@ -51,12 +51,11 @@ static int talk(nod_netlink *netlink, const struct nlmsghdr *message)
 {
     if (mnl_socket_sendto(netlink->socket, message, message->nlmsg_len) < 0) return -errno;
     for (;;) {
-        ssize_t got =
-            mnl_socket_recvfrom(netlink->socket, netlink->buffer, sizeof netlink->buffer);
+        ssize_t got = mnl_socket_recvfrom(netlink->socket, netlink->buffer, sizeof netlink->buffer);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return -errno;
-        int more = mnl_cb_run(netlink->buffer, (size_t)got, netlink->sequence, netlink->port,
-                              NULL, NULL);
+        int more =
+            mnl_cb_run(netlink->buffer, (size_t)got, netlink->sequence, netlink->port, NULL, NULL);
         if (more < 0) return -errno;
         if (more == MNL_CB_STOP) return 0;
     }

@@ -19,8 +19,7 @@ int nod_netlink_no_link_local(nod_netlink *netlink, unsigned ifindex);
 
 /* The kernel's own address on the device, usable at once; the route for its prefix comes
  * with it. */
-int nod_netlink_address(nod_netlink *netlink, unsigned ifindex, const nod_addr *addr,
-                        int prefix);
+int nod_netlink_address(nod_netlink *netlink, unsigned ifindex, const nod_addr *addr, int prefix);
 
 /* A route over the device, without a gateway. Prefix length 0: the default route. */
 int nod_netlink_route(nod_netlink *netlink, unsigned ifindex, const nod_addr *to, int prefix);

@@ -179,8 +179,7 @@ static int read_packet(nod_tun *tun, nod_frame *frame)
     if (ready) {
         iov[parts++] = (struct iovec){nod_block_bytes(tun->small), small_room(tun)};
         if (tun->big)
-            iov[parts++] =
-                (struct iovec){nod_block_bytes(tun->big), nod_block_capacity(tun->big)};
+            iov[parts++] = (struct iovec){nod_block_bytes(tun->big), nod_block_capacity(tun->big)};
     } else {
         iov[parts++] = (struct iovec){nowhere, sizeof nowhere};
     }
@@ -254,8 +253,7 @@ static int write_frame(nod_tun *tun, nod_frame *frame)
         tun->stats.frames_out++;
         return 0;
     }
-    if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ENOMEM)
-        return NOD_EAGAIN;
+    if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ENOMEM) return NOD_EAGAIN;
     /* Not a packet, says the kernel: damage may have hit the IP version. It is lost. */
     if (errno == EINVAL || errno == EMSGSIZE) {
         tun->stats.refused++;
@@ -359,8 +357,7 @@ static int create_device(nod_tun *tun, const nod_tun_config *config, char *why)
     request.ifr_flags = (short)flags;
     if (ioctl(tun->fd, TUNSETIFF, &request) != 0) return explain_create(why, errno, name);
     memcpy(tun->name, request.ifr_name, IFNAMSIZ);
-    if (config->offload &&
-        ioctl(tun->fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6) != 0)
+    if (config->offload && ioctl(tun->fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6) != 0)
         return nod_link_explain(why, NOD_EUNSUPPORTED,
                                 "The device %s cannot take large segments (%s): open it "
                                 "without offload.",
@@ -378,8 +375,8 @@ static int explain_configure(char *why, int error, const char *what, const char 
                                 what, name);
     if (error == -EOPNOTSUPP || error == -EAFNOSUPPORT)
         return nod_link_explain(why, NOD_EUNSUPPORTED,
-                                "This kernel cannot set the %s of %s: it lacks that family.",
-                                what, name);
+                                "This kernel cannot set the %s of %s: it lacks that family.", what,
+                                name);
     return nod_link_explain(why, NOD_EIO, "Cannot set the %s of %s: %s.", what, name,
                             strerror(-error));
 }
