@@ -89,7 +89,7 @@ static void print_help(bool listen)
               "standard input and output. The end of the input closes our half only.\n"
               "A COMMAND is run at the kernel's side of the device, until nod ends.\n"
               "\n"
-              "  nod listen --netns 7777 -- curl -sT README.md telnet://10.110.111.2:7777\n"
+              "  nod listen --netns 7777 -- bash -c 'ls >/dev/tcp/10.110.111.2/7777'\n"
               "\n"
               "  -k, --keep          goes on to the next connection when one has ended\n",
               stdout);

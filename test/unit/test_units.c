@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "cmd/units.c"
+#include "cmd/units.h"
 
 static void numbers(void **state)
 {
