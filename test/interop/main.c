@@ -49,8 +49,11 @@ static bool run(const char *name, int family)
 
 int main(int argc, char **argv)
 {
+    if (argc == 4 && strcmp(argv[1], "serve") == 0)
+        return run_serve(argv[2], (uint16_t)atoi(argv[3]));
     int family = argc == 3 ? atoi(argv[2]) : 0;
     if ((family == 4 || family == 6) && run(argv[1], family)) return 0;
-    fprintf(stderr, "usage: interop CASE 4|6, with a CASE of test/interop/interop.cmake\n");
+    fprintf(stderr, "usage: interop CASE 4|6, with a CASE of test/interop/interop.cmake\n"
+                    "       interop serve echo|count|shut PORT\n");
     return 2;
 }
