@@ -135,10 +135,11 @@ static const struct ladder_event *arrival_of(const struct builder *b,
     return NULL;
 }
 
+/* The latest of its number: a host that starts anew counts its frames anew. */
 static const struct ladder_event *departure_of(const struct builder *b,
                                                const struct ladder_event *arrive)
 {
-    for (int i = 0; i < b->ladder->count; i++) {
+    for (int i = (int)(arrive - b->ladder->events) - 1; i >= 0; i--) {
         const struct ladder_event *event = &b->ladder->events[i];
         if (event->side != arrive->side && event->kind == LADDER_DEPART &&
             event->trace.frame == arrive->trace.frame)
@@ -370,6 +371,15 @@ nod_usec row_time(const struct ladder_row *row)
 {
     if (row->end[row->from].here) return row->end[row->from].time;
     return row->end[!row->from].time;
+}
+
+nod_usec row_last_time(const struct ladder_row *row)
+{
+    nod_usec last = 0;
+    for (int side = 0; side < 2; side++) {
+        if (row->end[side].here && row->end[side].time > last) last = row->end[side].time;
+    }
+    return last;
 }
 
 bool row_lost(const struct ladder_row *row)

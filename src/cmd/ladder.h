@@ -88,6 +88,9 @@ const nod_trace_segment *row_segment(const struct ladder_row *row);
 /* When the row happened: at its first end. */
 nod_usec row_time(const struct ladder_row *row);
 
+/* When its last part happened. */
+nod_usec row_last_time(const struct ladder_row *row);
+
 /* The packet is known never to arrive whole. */
 bool row_lost(const struct ladder_row *row);
 

@@ -108,7 +108,7 @@ static const char *value_of(const char *name, size_t len, const struct sentence 
         return room;
     }
     if (len == 1 && (*name == 'a' || *name == 'b'))
-        return teller->name[*name == 'a' ? s->who : !s->who];
+        return teller->called[*name == 'a' ? s->who : !s->who];
     if (len == 6 && memcmp(name, "waited", 6) == 0) return span_write(s->waited, room, 64);
     if (len == 5 && memcmp(name, "error", 5) == 0) return error_words(s->error);
     if (len == 4 && memcmp(name, "drop", 4) == 0) return drop_words(s->drop);
@@ -131,6 +131,9 @@ char *sentence_fill(const char *text, const struct sentence *sentence,
             continue;
         }
         snprintf(buf + used, size - used, "%s", value);
+        /* "the client" begins a sentence with a capital; nod is nod. */
+        if ((used == 0 || (used > 1 && buf[used - 2] == '.')) && strncmp(value, "the ", 4) == 0)
+            buf[used] = 'T';
         used += strlen(buf + used);
         text = end + 1;
     }

@@ -27,7 +27,8 @@ struct sentence {
 /* How a step is told. */
 struct teller {
     bool story;
-    const char *name[2]; /* of the ends, in the user's language */
+    const char *name[2]; /* of the ends, in the user's language: above their lanes, */
+    const char *called[2]; /* and within a sentence: "the client" */
 };
 
 #define SENTENCE_TEXT 768

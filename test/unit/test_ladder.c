@@ -195,7 +195,8 @@ static void text_fits(void **unused)
 {
     struct ladder l = {0};
     struct picture picture = {.title = "title", .address = {"10.0.0.1", "10.0.0.2"},
-                              .teller = {.name = {"客户端", "server"}}, .ladder = &l};
+                              .teller = {.name = {"客户端", "server"},
+                                         .called = {"客户端", "the server"}}, .ladder = &l};
     char *text = NULL;
     size_t size = 0;
     (void)unused;
