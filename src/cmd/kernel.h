@@ -7,6 +7,8 @@
 #include "nod/link.h"
 #include "options.h"
 
+struct kernel_state;
+
 struct kernel_watch {
     const struct watch_options *options;
     nod_pool *pool; /* the stack's */
@@ -15,9 +17,9 @@ struct kernel_watch {
     nod_path *path[2]; /* what leaves LEFT and RIGHT */
     nod_endpoint end[2];
     nod_capture *capture;
-    nod_usec start; /* of the clock: times on the picture begin at 0 */
-    void *netlink; /* the socket that asks for the kernel's states */
-    int listener; /* the server's socket */
+    nod_usec start;             /* of the clock: times on the picture begin at 0 */
+    struct kernel_state *state; /* asks for the kernel's states; NULL where it cannot be asked */
+    int listener;               /* the server's socket */
 
     /* Called when the ladder has grown: everything before `settled` is known. */
     void (*draw)(void *ctx, struct ladder *ladder, nod_usec settled);

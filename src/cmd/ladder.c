@@ -9,8 +9,8 @@
 
 struct builder {
     struct ladder *ladder;
-    int head[2]; /* index of each end's next event */
-    uint8_t state[2]; /* of each end, as its edges tell */
+    int head[2];                  /* index of each end's next event */
+    uint8_t state[2];             /* of each end, as its edges tell */
     struct ladder_end pending[2]; /* what is waiting to be drawn with the next departure */
     struct narrator narrator;
 };
@@ -226,15 +226,14 @@ static bool is_call(const struct ladder_event *event, enum nod_call call)
 
 /* Takes what belongs to the moment at which something left or reached this end: edges, drops,
  * and after an arrival what the application got of it. */
-static void take_aftermath(struct builder *b, struct ladder_end *end,
-                           const struct ladder_event *of, bool arrival)
+static void take_aftermath(struct builder *b, struct ladder_end *end, const struct ladder_event *of,
+                           bool arrival)
 {
     const struct ladder_event *event;
     while ((event = head(b, of->side)) != NULL && together(b, of, event)) {
         if (event->kind == LADDER_STATE) {
             take_edge(b, end, event);
-        } else if (arrival && event->kind == LADDER_DROP &&
-                   event->trace.frame == of->trace.frame) {
+        } else if (arrival && event->kind == LADDER_DROP && event->trace.frame == of->trace.frame) {
             end->drop = event;
         } else if (arrival && (is_call(event, NOD_CALL_ACCEPT) || event->kind == LADDER_ERROR)) {
             add_act(end, event);
@@ -317,8 +316,7 @@ static bool causes_departure(const struct builder *b, const struct ladder_event 
     do {
         next = next_on(b, event->side, (int)(next - b->ladder->events) + 1);
         if (next == NULL || !together(b, event, next)) return false;
-    } while (next->kind == LADDER_STATE || next->kind == LADDER_CALL ||
-             next->kind == LADDER_TIMER);
+    } while (next->kind == LADDER_STATE || next->kind == LADDER_CALL || next->kind == LADDER_TIMER);
     return next->kind == LADDER_DEPART;
 }
 

@@ -22,14 +22,14 @@ enum ladder_kind {
     LADDER_DROP,
     LADDER_ICMP,
     LADDER_REMARK, /* the world itself does something: a power cut */
-    LADDER_ERROR, /* an application is told of an error */
+    LADDER_ERROR,  /* an application is told of an error */
 };
 
 struct ladder_event {
     nod_trace trace; /* with REMARK and ERROR only its time counts */
-    unsigned fate; /* DEPART: enum nod_fate_flags */
-    int remark; /* REMARK: enum sentence_key */
-    int error; /* ERROR: a NOD_E... */
+    unsigned fate;   /* DEPART: enum nod_fate_flags */
+    int remark;      /* REMARK: enum sentence_key */
+    int error;       /* ERROR: a NOD_E... */
     uint8_t kind, side;
 };
 
@@ -37,24 +37,24 @@ struct ladder_event {
 
 /* One end's part in a row. */
 struct ladder_end {
-    bool here; /* the row touches this end */
-    bool changed; /* from one state into another */
+    bool here;             /* the row touches this end */
+    bool changed;          /* from one state into another */
     uint8_t before, after; /* enum nod_state */
     nod_usec time;
     int act_count;
     const struct ladder_event *acts[LADDER_ACTS]; /* calls, timers, errors, in order */
-    const struct ladder_event *drop; /* what arrived here was dropped, and why */
+    const struct ladder_event *drop;              /* what arrived here was dropped, and why */
 };
 
 struct ladder_row {
     int from; /* the end that the arrow leaves; or the end that a row without arrow is of */
     const struct ladder_event *depart, *arrive; /* either or both; neither: no arrow */
-    const struct ladder_event *origin; /* the departure, even if it had a row of its own */
+    const struct ladder_event *origin;          /* the departure, even if it had a row of its own */
     const struct ladder_event *remark;
     uint32_t seq, ack; /* the segment's, relative to what the ends began with */
-    bool again; /* it carries what was sent before */
-    bool copy; /* the second arrival of one packet */
-    bool on_its_way; /* departed, and not lost, but no arrival is known (yet) */
+    bool again;        /* it carries what was sent before */
+    bool copy;         /* the second arrival of one packet */
+    bool on_its_way;   /* departed, and not lost, but no arrival is known (yet) */
     struct ladder_end end[2];
     struct sentence sentence;
 };
@@ -65,7 +65,7 @@ struct ladder {
     struct ladder_row *rows;
     int row_count, row_room;
     nod_usec together_us; /* how far apart things of one moment may be: 0 in virtual time */
-    bool failed; /* no memory */
+    bool failed;          /* no memory */
 };
 
 void ladder_free(struct ladder *ladder);

@@ -182,8 +182,7 @@ static void narrate_departure(struct narrator *n, struct ladder_row *row)
         out->fin = true;
         out->fin_at = row->seq + seg->len;
     }
-    if ((seg->ctl & NOD_ACK) != 0 && (seg->ctl & NOD_RST) == 0)
-        note_ack_sent(in, seg, row->ack);
+    if ((seg->ctl & NOD_ACK) != 0 && (seg->ctl & NOD_RST) == 0) note_ack_sent(in, seg, row->ack);
 }
 
 static enum sentence_key fate_of(const struct ladder_row *row, const nod_trace_segment *seg)
@@ -247,8 +246,7 @@ static enum sentence_key effect_of_arrival(struct narrator *n, struct ladder_row
     enum flow_arrival arrival = FLOW_NOTHING;
     if (end->drop != NULL && end->drop->trace.u.drop.reason == NOD_DROP_TCP_CHECKSUM)
         return effect_of_drop(row, seg);
-    if ((seg->ctl & NOD_RST) == 0)
-        arrival = flow_arrived(out, row->seq, length_of(seg), end->time);
+    if ((seg->ctl & NOD_RST) == 0) arrival = flow_arrived(out, row->seq, length_of(seg), end->time);
     enum sentence_key edge = effect_of_edge(n, row);
     if (edge != S_NONE) return edge;
     if (arrival == FLOW_OLD && (seg->ctl & NOD_FIN) != 0 && end->before == NOD_TIME_WAIT)
@@ -262,8 +260,7 @@ static enum sentence_key effect_of_arrival(struct narrator *n, struct ladder_row
 static enum sentence_key cause_of_late(const struct ladder_row *row)
 {
     if (row->copy) return S_COPY;
-    if (row->origin != NULL && (row->origin->fate & NOD_FATE_REORDERED) != 0)
-        return S_ARRIVES_LATE;
+    if (row->origin != NULL && (row->origin->fate & NOD_FATE_REORDERED) != 0) return S_ARRIVES_LATE;
     return S_ARRIVES;
 }
 

@@ -10,16 +10,16 @@
 
 /* One direction of the conversation, in relative numbers. */
 struct flow {
-    bool syn, fin; /* sent at least once */
-    bool syn_alone; /* a SYN without an ACK was sent: this end opened actively */
-    uint32_t next; /* beyond the highest number sent */
-    uint32_t acked; /* the highest ACK that the other end has sent for it */
-    uint32_t heard; /* the highest ACK that has come back to the sender */
-    uint32_t got; /* what the receiver has without a gap */
-    uint32_t fin_at; /* the FIN's own number */
+    bool syn, fin;        /* sent at least once */
+    bool syn_alone;       /* a SYN without an ACK was sent: this end opened actively */
+    uint32_t next;        /* beyond the highest number sent */
+    uint32_t acked;       /* the highest ACK that the other end has sent for it */
+    uint32_t heard;       /* the highest ACK that has come back to the sender */
+    uint32_t got;         /* what the receiver has without a gap */
+    uint32_t fin_at;      /* the FIN's own number */
     uint32_t told_window; /* that the receiver told last, */
-    bool shut; /* and whether it was 0 */
-    bool recovering; /* between a fast retransmit and the ACK of what it found missing */
+    bool shut;            /* and whether it was 0 */
+    bool recovering;      /* between a fast retransmit and the ACK of what it found missing */
     uint32_t recover;
     unsigned unanswered; /* segments with data that came since the receiver's last ACK */
     nod_usec unanswered_since;
@@ -30,7 +30,7 @@ struct flow {
     struct {
         uint32_t seq;
         unsigned ordinal; /* which sentence it was */
-        nod_usec at; /* last sent */
+        nod_usec at;      /* last sent */
     } sent[FLOW_SENT];
     unsigned ordinal;
 };

@@ -9,7 +9,7 @@
 
 #define GO_ON (-1)
 
-enum option {
+enum watch_option {
     OPT_SCENARIO = 256,
     OPT_LIST,
     OPT_SEED,

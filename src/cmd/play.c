@@ -30,7 +30,7 @@ struct play {
     nod_sim *sim;
     int host[2], link;
     struct app app[2];
-    int next; /* action */
+    int next;     /* action */
     nod_usec due; /* of the next action, once what it waits for has come; else NOD_NEVER */
     nod_capture *capture;
 };
@@ -61,9 +61,8 @@ static void see_trace(struct play *p, int side)
     while ((n = nod_stack_trace(stack_of(p, side), events, 64)) > 0) {
         for (int i = 0; i < n; i++) {
             /* Calls that bring nothing are of no interest. */
-            if (events[i].type == NOD_TRACE_CALL &&
-                (events[i].u.call.result == NOD_EAGAIN ||
-                 events[i].u.call.call == NOD_CALL_RELEASE))
+            if (events[i].type == NOD_TRACE_CALL && (events[i].u.call.result == NOD_EAGAIN ||
+                                                     events[i].u.call.call == NOD_CALL_RELEASE))
                 continue;
             ladder_trace(p->ladder, side, &events[i]);
         }
@@ -93,11 +92,10 @@ static void see_packets(struct play *p)
                 const nod_trace *trace = departure(p, packet->from, packet->frame);
                 ladder_fate(p->ladder, packet->from, packet->frame, packet->fate);
                 if (p->capture != NULL)
-                    nod_capture_packet(p->capture, 0, packet->time, packet->from == LEFT,
-                                       &packet->copy,
-                                       trace == NULL ? NULL
-                                                     : nod_capture_comment(trace, comment,
-                                                                           sizeof(comment)));
+                    nod_capture_packet(
+                        p->capture, 0, packet->time, packet->from == LEFT, &packet->copy,
+                        trace == NULL ? NULL
+                                      : nod_capture_comment(trace, comment, sizeof(comment)));
             }
             nod_frame_release(&packet->copy);
         }
@@ -130,8 +128,7 @@ static void write_some(struct play *p, int side)
     char bytes[4096];
     while (app->to_write > 0) {
         size_t len = app->to_write < sizeof(bytes) ? (size_t)app->to_write : sizeof(bytes);
-        for (size_t i = 0; i < len; i++)
-            bytes[i] = text[(app->written + i) % (sizeof(text) - 1)];
+        for (size_t i = 0; i < len; i++) bytes[i] = text[(app->written + i) % (sizeof(text) - 1)];
         ptrdiff_t n = nod_tcp_send(stack_of(p, side), app->conn, bytes, len, 0);
         if (n <= 0) return;
         app->written += (uint64_t)n;
@@ -277,8 +274,8 @@ static int build_stage(struct play *p)
     if (p->link < 0) return p->link;
     for (int i = 0; i < p->scenario->mishap_count; i++) {
         const struct mishap *mishap = &p->scenario->mishaps[i];
-        error = nod_path_force(nod_sim_path(p->sim, p->link, mishap->side), mishap->skip,
-                               mishap->fate);
+        error =
+            nod_path_force(nod_sim_path(p->sim, p->link, mishap->side), mishap->skip, mishap->fate);
         if (error < 0) return error;
     }
     nod_sim_watch_packets(p->sim, true);
@@ -329,8 +326,8 @@ static int open_capture(struct play *p, char *why)
     return 0;
 }
 
-int scenario_play(const struct scenario *scenario, const struct world *world,
-                  struct ladder *ladder, char address[2][64], char *why)
+int scenario_play(const struct scenario *scenario, const struct world *world, struct ladder *ladder,
+                  char address[2][64], char *why)
 {
     struct play p = {.scenario = scenario, .world = world, .ladder = ladder, .due = NOD_NEVER};
     int error = open_capture(&p, why);

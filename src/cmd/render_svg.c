@@ -27,10 +27,10 @@ static const double time_x[2] = {64, 780};
 struct sketch {
     FILE *out;
     const struct picture *picture;
-    double lane_y[2]; /* of the last point of each lane */
+    double lane_y[2];  /* of the last point of each lane */
     double state_y[2]; /* since when it has been in its state */
     uint8_t state[2];
-    double free_y; /* where the next sentence may begin */
+    double free_y;  /* where the next sentence may begin */
     double *left_y; /* of each row: where its arrow left */
     nod_usec last;
 };
@@ -320,8 +320,10 @@ static void draw_body(struct sketch *s)
 
 int svg_write(const struct picture *picture, FILE *out)
 {
-    struct sketch s = {.picture = picture, .lane_y = {TOP - 16, TOP - 16},
-                       .state_y = {TOP - 8, TOP - 8}, .free_y = TOP + 12};
+    struct sketch s = {.picture = picture,
+                       .lane_y = {TOP - 16, TOP - 16},
+                       .state_y = {TOP - 8, TOP - 8},
+                       .free_y = TOP + 12};
     char *body = NULL;
     size_t size = 0;
     s.left_y = calloc((size_t)picture->ladder->row_count + 1, sizeof(*s.left_y));

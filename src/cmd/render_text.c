@@ -293,8 +293,7 @@ static void right_part(const struct text_view *view, const struct layout *l,
         time_words(row->end[RIGHT].time, time, sizeof(time));
     if (*cell == 0 && *time == 0 && *note == 0) return;
     blanks(view, 1);
-    field(view, cell, *time != 0 || *note != 0 ? CELL - 1 : 0, false,
-          is_state(cell) ? BOLD : "");
+    field(view, cell, *time != 0 || *note != 0 ? CELL - 1 : 0, false, is_state(cell) ? BOLD : "");
     if (*time == 0 && *note == 0) return;
     field(view, time, l->time, true, DIM);
     if (*note == 0) return;

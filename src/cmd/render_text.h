@@ -10,12 +10,12 @@ struct text_view {
     FILE *out;
     int width; /* columns */
     bool colour;
-    bool times; /* show when: left out where it would differ from run to run */
-    bool flows; /* at a pace that a person can follow */
+    bool times;   /* show when: left out where it would differ from run to run */
+    bool flows;   /* at a pace that a person can follow */
     double speed; /* 1: as fast as is good to read */
     const struct picture *picture;
     nod_usec last; /* when the row before was */
-    bool drawn; /* there was one */
+    bool drawn;    /* there was one */
 };
 
 void text_head(struct text_view *view);

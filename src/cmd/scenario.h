@@ -15,7 +15,7 @@ enum verb {
     DO_CLOSE,
     DO_ABORT,
     DO_IGNORE, /* reads nothing from now on */
-    DO_READ, /* reads everything, from now on */
+    DO_READ,   /* reads everything, from now on */
     DO_REBOOT,
 };
 
@@ -23,7 +23,7 @@ enum verb {
 enum until {
     AT_ONCE,
     OPENED,
-    HEARD, /* everything that the other end has written so far has been read */
+    HEARD,    /* everything that the other end has written so far has been read */
     ANSWERED, /* everything sent has been acknowledged */
     PEER_CLOSED,
     ENDED, /* the connection is gone */
@@ -46,10 +46,10 @@ struct mishap {
 
 struct scenario {
     const char *name, *what; /* what: for --list and for the title */
-    bool equals; /* two peers, rather than a client and a server */
-    uint32_t bytes; /* THE_BYTES, unless --bytes says otherwise */
+    bool equals;             /* two peers, rather than a client and a server */
+    uint32_t bytes;          /* THE_BYTES, unless --bytes says otherwise */
     uint32_t receive_buffer; /* of RIGHT; 0: the default */
-    uint32_t held_back_ms; /* how long a reordered packet is held back; 0: the default */
+    uint32_t held_back_ms;   /* how long a reordered packet is held back; 0: the default */
     bool no_nagle;
     int action_count, mishap_count;
     const struct action *actions;
@@ -67,15 +67,15 @@ struct world {
     uint64_t seed;
     nod_path_config path; /* both ways */
     uint16_t mtu;
-    uint32_t bytes; /* 0: as the scenario says */
-    nod_usec msl_us; /* 0: the default */
-    int family; /* 4 or 6 */
+    uint32_t bytes;   /* 0: as the scenario says */
+    nod_usec msl_us;  /* 0: the default */
+    int family;       /* 4 or 6 */
     const char *pcap; /* or NULL */
 };
 
 /* Plays it from beginning to end. Fills the ladder, and address[2] with the ends' addresses
  * and ports. Returns 0, or a negative error and a sentence in why[256]. */
-int scenario_play(const struct scenario *scenario, const struct world *world,
-                  struct ladder *ladder, char address[2][64], char *why);
+int scenario_play(const struct scenario *scenario, const struct world *world, struct ladder *ladder,
+                  char address[2][64], char *why);
 
 #endif

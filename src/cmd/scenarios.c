@@ -10,34 +10,28 @@
 #define HARM(list) .mishap_count = COUNT(list), .mishaps = (list)
 
 static const struct action open_close[] = {
-    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},
-    {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
-    {OPENED, 100, LEFT, DO_WRITE, THE_BYTES},
-    {HEARD, 10, RIGHT, DO_WRITE, 12},
-    {HEARD, 100, LEFT, DO_CLOSE, 0},
-    {PEER_CLOSED, 60, RIGHT, DO_CLOSE, 0},
+    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},        {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
+    {OPENED, 100, LEFT, DO_WRITE, THE_BYTES}, {HEARD, 10, RIGHT, DO_WRITE, 12},
+    {HEARD, 100, LEFT, DO_CLOSE, 0},          {PEER_CLOSED, 60, RIGHT, DO_CLOSE, 0},
 };
 
 static const struct action three_segment_close[] = {
-    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0}, {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
-    {OPENED, 100, LEFT, DO_CLOSE, 0},  {PEER_CLOSED, 0, RIGHT, DO_CLOSE, 0},
+    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},
+    {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
+    {OPENED, 100, LEFT, DO_CLOSE, 0},
+    {PEER_CLOSED, 0, RIGHT, DO_CLOSE, 0},
 };
 
 static const struct action half_close[] = {
-    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},
-    {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
-    {OPENED, 100, LEFT, DO_WRITE, THE_BYTES},
-    {AT_ONCE, 0, LEFT, DO_CLOSE, 0},
-    {PEER_CLOSED, 100, RIGHT, DO_WRITE, 600},
-    {ANSWERED, 100, RIGHT, DO_WRITE, 400},
+    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},        {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
+    {OPENED, 100, LEFT, DO_WRITE, THE_BYTES}, {AT_ONCE, 0, LEFT, DO_CLOSE, 0},
+    {PEER_CLOSED, 100, RIGHT, DO_WRITE, 600}, {ANSWERED, 100, RIGHT, DO_WRITE, 400},
     {ANSWERED, 100, RIGHT, DO_CLOSE, 0},
 };
 
 static const struct action simultaneous_open[] = {
-    {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
-    {AT_ONCE, 0, RIGHT, DO_CONNECT, 0},
-    {OPENED, 100, LEFT, DO_WRITE, THE_BYTES},
-    {HEARD, 100, RIGHT, DO_CLOSE, 0},
+    {AT_ONCE, 0, LEFT, DO_CONNECT, 0},        {AT_ONCE, 0, RIGHT, DO_CONNECT, 0},
+    {OPENED, 100, LEFT, DO_WRITE, THE_BYTES}, {HEARD, 100, RIGHT, DO_CLOSE, 0},
     {PEER_CLOSED, 60, LEFT, DO_CLOSE, 0},
 };
 
@@ -49,46 +43,40 @@ static const struct action simultaneous_close[] = {
 };
 
 static const struct action lost_syn[] = {
-    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0}, {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
-    {OPENED, 100, LEFT, DO_CLOSE, 0},  {PEER_CLOSED, 0, RIGHT, DO_CLOSE, 0},
+    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},
+    {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
+    {OPENED, 100, LEFT, DO_CLOSE, 0},
+    {PEER_CLOSED, 0, RIGHT, DO_CLOSE, 0},
 };
 static const struct mishap lost_syn_harm[] = {{LEFT, 0, LOST}};
 
 static const struct action lost_data[] = {
-    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},         {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
-    {OPENED, 100, LEFT, DO_WRITE, 100},        {ANSWERED, 100, LEFT, DO_WRITE, THE_BYTES},
-    {ANSWERED, 100, LEFT, DO_CLOSE, 0},        {PEER_CLOSED, 0, RIGHT, DO_CLOSE, 0},
+    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},  {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
+    {OPENED, 100, LEFT, DO_WRITE, 100}, {ANSWERED, 100, LEFT, DO_WRITE, THE_BYTES},
+    {ANSWERED, 100, LEFT, DO_CLOSE, 0}, {PEER_CLOSED, 0, RIGHT, DO_CLOSE, 0},
 };
 /* The lone segment, and of the five that follow (its second time is the next) the second. */
 static const struct mishap lost_data_harm[] = {{LEFT, 2, LOST}, {LEFT, 2, LOST}};
 
 static const struct action lost_ack[] = {
-    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},
-    {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
-    {OPENED, 100, LEFT, DO_WRITE, THE_BYTES},
-    {AT_ONCE, 100, LEFT, DO_WRITE, THE_BYTES},
-    {ANSWERED, 100, LEFT, DO_CLOSE, 0},
-    {PEER_CLOSED, 0, RIGHT, DO_CLOSE, 0},
+    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},        {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
+    {OPENED, 100, LEFT, DO_WRITE, THE_BYTES}, {AT_ONCE, 100, LEFT, DO_WRITE, THE_BYTES},
+    {ANSWERED, 100, LEFT, DO_CLOSE, 0},       {PEER_CLOSED, 0, RIGHT, DO_CLOSE, 0},
 };
 static const struct mishap lost_ack_harm[] = {{RIGHT, 1, LOST}};
 
 static const struct action one_way[] = {
-    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},
-    {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
-    {OPENED, 100, LEFT, DO_WRITE, THE_BYTES},
-    {ANSWERED, 100, LEFT, DO_CLOSE, 0},
+    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},        {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
+    {OPENED, 100, LEFT, DO_WRITE, THE_BYTES}, {ANSWERED, 100, LEFT, DO_CLOSE, 0},
     {PEER_CLOSED, 0, RIGHT, DO_CLOSE, 0},
 };
 static const struct mishap duplicate_harm[] = {{LEFT, 2, NOD_FATE_DUPLICATED}};
 static const struct mishap reorder_harm[] = {{LEFT, 2, NOD_FATE_REORDERED}};
 
 static const struct action slow_reader[] = {
-    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},
-    {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
-    {OPENED, 0, RIGHT, DO_IGNORE, 0},
-    {AT_ONCE, 100, LEFT, DO_WRITE, THE_BYTES},
-    {AT_ONCE, 1500, RIGHT, DO_READ, 0},
-    {ANSWERED, 100, LEFT, DO_CLOSE, 0},
+    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},    {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
+    {OPENED, 0, RIGHT, DO_IGNORE, 0},     {AT_ONCE, 100, LEFT, DO_WRITE, THE_BYTES},
+    {AT_ONCE, 1500, RIGHT, DO_READ, 0},   {ANSWERED, 100, LEFT, DO_CLOSE, 0},
     {PEER_CLOSED, 0, RIGHT, DO_CLOSE, 0},
 };
 
@@ -101,17 +89,15 @@ static const struct action plain_close[] = {
 static const struct mishap lost_last_ack_harm[] = {{LEFT, 3, LOST}};
 
 static const struct action stray_segment[] = {
-    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},
-    {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
-    {OPENED, 100, RIGHT, DO_WRITE, THE_BYTES},
-    {HEARD, 100, LEFT, DO_CLOSE, 0},
+    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},         {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
+    {OPENED, 100, RIGHT, DO_WRITE, THE_BYTES}, {HEARD, 100, LEFT, DO_CLOSE, 0},
     {PEER_CLOSED, 60, RIGHT, DO_CLOSE, 0},
 };
 static const struct mishap stray_harm[] = {{RIGHT, 1, NOD_FATE_REORDERED}};
 
 static const struct action port_held[] = {
-    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},   {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
-    {OPENED, 100, LEFT, DO_CLOSE, 0},    {PEER_CLOSED, 60, RIGHT, DO_CLOSE, 0},
+    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},    {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
+    {OPENED, 100, LEFT, DO_CLOSE, 0},     {PEER_CLOSED, 60, RIGHT, DO_CLOSE, 0},
     {AT_ONCE, 1000, LEFT, DO_CONNECT, 0}, {ENDED, 1000, LEFT, DO_CONNECT, 0},
     {OPENED, 100, LEFT, DO_ABORT, 0},
 };
@@ -126,12 +112,9 @@ static const struct action reset[] = {
 };
 
 static const struct action stale_half_open[] = {
-    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},
-    {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
-    {OPENED, 100, LEFT, DO_WRITE, THE_BYTES},
-    {ANSWERED, 500, LEFT, DO_REBOOT, 0},
-    {AT_ONCE, 500, LEFT, DO_CONNECT, 0},
-    {OPENED, 100, LEFT, DO_CLOSE, 0},
+    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},        {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
+    {OPENED, 100, LEFT, DO_WRITE, THE_BYTES}, {ANSWERED, 500, LEFT, DO_REBOOT, 0},
+    {AT_ONCE, 500, LEFT, DO_CONNECT, 0},      {OPENED, 100, LEFT, DO_CLOSE, 0},
     {PEER_CLOSED, 0, RIGHT, DO_CLOSE, 0},
 };
 
@@ -144,7 +127,8 @@ const struct scenario scenarios[] = {
      .what = N_("The FIN travels with the ACK, and a close takes three segments instead of four."),
      PLAY(three_segment_close)},
     {.name = "half-close",
-     .what = N_("One end has said everything, the other goes on sending: a connection half-closed."),
+     .what =
+         N_("One end has said everything, the other goes on sending: a connection half-closed."),
      .bytes = 7,
      PLAY(half_close)},
     {.name = "simultaneous-open",
@@ -160,7 +144,8 @@ const struct scenario scenarios[] = {
      PLAY(lost_syn),
      HARM(lost_syn_harm)},
     {.name = "lost-data",
-     .what = N_("Data is lost twice: a timer repairs it once, three duplicate ACKs the other time."),
+     .what =
+         N_("Data is lost twice: a timer repairs it once, three duplicate ACKs the other time."),
      .bytes = 5 * 1400,
      PLAY(lost_data),
      HARM(lost_data_harm)},

@@ -115,8 +115,8 @@ static const char *value_of(const char *name, size_t len, const struct sentence 
     return NULL;
 }
 
-char *sentence_fill(const char *text, const struct sentence *sentence,
-                    const struct teller *teller, char *buf, size_t size)
+char *sentence_fill(const char *text, const struct sentence *sentence, const struct teller *teller,
+                    char *buf, size_t size)
 {
     size_t used = 0;
     char room[64];

@@ -15,8 +15,8 @@ enum sentence_key {
 /* Why it happened, then what came of it; and the numbers that the texts may name. */
 struct sentence {
     enum sentence_key cause, effect;
-    int who; /* the end that {a} names; {b} is the other */
-    uint32_t n; /* segments, or a segment's place in the stream */
+    int who;                     /* the end that {a} names; {b} is the other */
+    uint32_t n;                  /* segments, or a segment's place in the stream */
     uint32_t bytes, first, last; /* of the arrow's own text */
     uint32_t ack, window;
     nod_usec waited;
@@ -27,7 +27,7 @@ struct sentence {
 /* How a step is told. */
 struct teller {
     bool story;
-    const char *name[2]; /* of the ends, in the user's language: above their lanes, */
+    const char *name[2];   /* of the ends, in the user's language: above their lanes, */
     const char *called[2]; /* and within a sentence: "the client" */
 };
 
@@ -38,8 +38,8 @@ char *sentence_write(const struct sentence *sentence, const struct teller *telle
                      size_t size);
 
 /* One text with its {placeholders} filled in. */
-char *sentence_fill(const char *text, const struct sentence *sentence,
-                    const struct teller *teller, char *buf, size_t size);
+char *sentence_fill(const char *text, const struct sentence *sentence, const struct teller *teller,
+                    char *buf, size_t size);
 
 /* A span of time as people say it: "40 ms", "1.5 s", "4 min". */
 char *span_write(nod_usec span, char *buf, size_t size);

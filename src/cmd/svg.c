@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-#define FONT                                                                                      \
-    "Inter, 'Helvetica Neue', 'Segoe UI', Arial, 'Noto Sans', 'PingFang SC', "                    \
+#define FONT                                                                   \
+    "Inter, 'Helvetica Neue', 'Segoe UI', Arial, 'Noto Sans', 'PingFang SC', " \
     "'Microsoft YaHei', 'Noto Sans CJK SC', 'Source Han Sans SC', sans-serif"
 
 static void escaped(FILE *out, const char *text)
@@ -47,8 +47,8 @@ void svg_begin(FILE *out, double width, double height, const char *language, con
     fprintf(out, "<rect width=\"%.0f\" height=\"%.0f\" fill=\"#fff\"/>\n", width, height);
 }
 
-void svg_line(FILE *out, double x0, double y0, double x1, double y1, const char *ink,
-              double width, const char *dash)
+void svg_line(FILE *out, double x0, double y0, double x1, double y1, const char *ink, double width,
+              const char *dash)
 {
     fprintf(out,
             "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" "
@@ -78,8 +78,9 @@ void svg_pill(FILE *out, double x, double y, double width, double height, const 
 
 void svg_dot(FILE *out, double x, double y, const char *ink)
 {
-    fprintf(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"#fff\" stroke=\"%s\" "
-                 "stroke-width=\"2\"/>\n",
+    fprintf(out,
+            "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"#fff\" stroke=\"%s\" "
+            "stroke-width=\"2\"/>\n",
             x, y, ink);
 }
 

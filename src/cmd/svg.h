@@ -7,8 +7,8 @@
 /* The document's beginning: size, language, title, style and paper. */
 void svg_begin(FILE *out, double width, double height, const char *language, const char *title);
 
-void svg_line(FILE *out, double x0, double y0, double x1, double y1, const char *ink,
-              double width, const char *dash);
+void svg_line(FILE *out, double x0, double y0, double x1, double y1, const char *ink, double width,
+              const char *dash);
 void svg_text(FILE *out, double x, double y, const char *class, const char *anchor,
               const char *text);
 void svg_pill(FILE *out, double x, double y, double width, double height, const char *ink);

@@ -36,7 +36,9 @@ static struct text_view view_of(const struct watch_options *o, const struct pict
     bool terminal = isatty(STDOUT_FILENO);
     return (struct text_view){
         .out = stdout,
-        .width = o->width != 0 ? o->width : terminal ? terminal_width() : WIDTH_PIPED,
+        .width = o->width != 0 ? o->width
+                 : terminal    ? terminal_width()
+                               : WIDTH_PIPED,
         .colour = wants_colour(o->colour),
         .times = true,
         .flows = terminal && !o->no_wait,

@@ -1,10 +1,10 @@
 /* The ladder: rows keep the order of both ends, arrows that cross are cut in two, and every
  * row gets the sentence that its trace deserves. Made by hand, without a stack. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,8 +44,7 @@ static void gets(struct ladder *l, int side, nod_usec time, uint32_t frame, stru
     ladder_trace(l, side, &t);
 }
 
-static void turns(struct ladder *l, int side, nod_usec time, enum nod_state from,
-                  enum nod_state to)
+static void turns(struct ladder *l, int side, nod_usec time, enum nod_state from, enum nod_state to)
 {
     nod_trace t = {.time = time, .type = NOD_TRACE_STATE};
     t.u.edge.from = (uint8_t)from;
@@ -194,9 +193,11 @@ static void eight_segments_one_ack(void **unused)
 static void text_fits(void **unused)
 {
     struct ladder l = {0};
-    struct picture picture = {.title = "title", .address = {"10.0.0.1", "10.0.0.2"},
-                              .teller = {.name = {"客户端", "server"},
-                                         .called = {"客户端", "the server"}}, .ladder = &l};
+    struct picture picture = {
+        .title = "title",
+        .address = {"10.0.0.1", "10.0.0.2"},
+        .teller = {.name = {"客户端", "server"}, .called = {"客户端", "the server"}},
+        .ladder = &l};
     char *text = NULL;
     size_t size = 0;
     (void)unused;
@@ -204,8 +205,8 @@ static void text_fits(void **unused)
     ladder_build(&l);
     for (int width = 72; width < 180; width += 9) {
         FILE *out = open_memstream(&text, &size);
-        struct text_view view = {.out = out, .width = width, .times = true, .speed = 1,
-                                 .picture = &picture};
+        struct text_view view = {
+            .out = out, .width = width, .times = true, .speed = 1, .picture = &picture};
         text_head(&view);
         for (int i = 0; i < l.row_count; i++) text_row(&view, &l.rows[i]);
         text_foot(&view);
@@ -221,12 +222,9 @@ static void text_fits(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(three_arrows_make_a_handshake),
-        cmocka_unit_test(crossing_arrows_are_cut),
-        cmocka_unit_test(loss_and_its_repair),
-        cmocka_unit_test(overtaken),
-        cmocka_unit_test(eight_segments_one_ack),
-        cmocka_unit_test(text_fits),
+        cmocka_unit_test(three_arrows_make_a_handshake), cmocka_unit_test(crossing_arrows_are_cut),
+        cmocka_unit_test(loss_and_its_repair),           cmocka_unit_test(overtaken),
+        cmocka_unit_test(eight_segments_one_ack),        cmocka_unit_test(text_fits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
