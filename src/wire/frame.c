@@ -5,6 +5,7 @@
 #include "base/util.h"
 #include "wire/bytes.h"
 #include "wire/checksum.h"
+#include "wire/frame.h"
 #include "wire/ip.h"
 #include "wire/tcp.h"
 
@@ -38,6 +39,16 @@ void nod_frame_share(const nod_frame *frame, nod_frame *out)
         out->part[i] = frame->part[i];
         nod_block_ref(out->part[i].block);
     }
+}
+
+const uint8_t *nod_frame_start(const nod_frame *frame, size_t *have)
+{
+    if (frame->head_len || !frame->parts) {
+        *have = frame->head_len;
+        return frame->head;
+    }
+    *have = frame->part[0].len;
+    return nod_slice_bytes(&frame->part[0]);
 }
 
 size_t nod_frame_copy(const nod_frame *frame, size_t from, void *buf, size_t len)
@@ -117,8 +128,7 @@ static size_t copy_headers(const nod_frame *frame, nod_frame *out)
     return size;
 }
 
-/* References to payload bytes [from, from+len) of the frame. */
-static bool share_range(const nod_frame *frame, size_t from, size_t len, nod_frame *out)
+bool nod_frame_share_range(const nod_frame *frame, size_t from, size_t len, nod_frame *out)
 {
     size_t at = frame->head_len;
     for (unsigned i = 0; i < frame->parts && len; i++) {
@@ -126,6 +136,7 @@ static bool share_range(const nod_frame *frame, size_t from, size_t len, nod_fra
         size_t skip = from > at ? from - at : 0;
         at += slice->len;
         if (skip >= slice->len) continue;
+        if (out->parts == NOD_FRAME_PARTS) return false;
         size_t n = slice->len - skip < len ? slice->len - skip : len;
         out->part[out->parts++] =
             nod_slice_of(slice->block, slice->off + (uint32_t)skip, (uint32_t)n);
@@ -188,7 +199,7 @@ int nod_frame_piece(const nod_frame *frame, unsigned index, nod_frame *out)
             size_t size = copy_headers(frame, &head);
             if (!size) return 1;
             head.head_len = (uint8_t)size;
-            share_range(frame, size, nod_frame_length(frame) - size, &head);
+            nod_frame_share_range(frame, size, nod_frame_length(frame) - size, &head);
             nod_frame_release(out);
             *out = head;
         }
@@ -206,7 +217,7 @@ int nod_frame_piece(const nod_frame *frame, unsigned index, nod_frame *out)
     if (from >= payload && !(index == 0 && payload == 0)) return 0;
     out->head_len = (uint8_t)size;
     size_t n = payload - from < frame->gso_size ? payload - from : frame->gso_size;
-    if (!share_range(frame, size + from, n, out)) return 0;
+    if (!nod_frame_share_range(frame, size + from, n, out)) return 0;
     fix_headers(out, find_l3(frame, out->head), frame->l4_off, n, (uint32_t)from, index == 0,
                 from + n == payload);
     return 1;
