@@ -570,7 +570,7 @@ static bool check_status(struct stage *stage, struct flow *flow, struct words *w
                       w->word[2], w->word[1], came);
 }
 
-/* "drop old timestamp 1": the reason's name, and how many there have been so far. */
+/* "drop paws 1": the reason's name, and how many there have been so far. */
 static bool check_drop(struct stage *stage, char *text)
 {
     char *count = strrchr(text, ' ');
