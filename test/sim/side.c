@@ -135,6 +135,7 @@ static bool heard_error(struct side *side, int error)
 
 static bool heard_closed(struct side *side)
 {
+    side->gone = true;
     if (side->closed && side->eof) {
         return let_go(side);
     }
@@ -377,7 +378,7 @@ bool side_act(struct side *side)
     if (!work(side) || !close_when_sent(side)) {
         return false;
     }
-    if (side->closed && side->eof && !side->sees_it_out) {
+    if (side->closed && side->eof && (side->gone || !side->sees_it_out)) {
         return let_go(side);
     }
     if (can_go_on(side) || ends_now(side)) {
