@@ -18,9 +18,13 @@ void nod_tcb_established(struct nod_env *env, struct nod_tcb *tcb, const struct 
     if (tcb->flags & TCB_CLOSED) nod_tcb_set_state(env, tcb, NOD_FIN_WAIT_1);
 }
 
-static void update_window(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg)
+/* SND.WL1 and SND.WL2 keep an old segment from setting the window. One that acknowledges more
+ * than all before it is not old, even if its own octets were sent before those of another:
+ * without its window, SND.UNA would push the right edge beyond what was ever offered. */
+static void update_window(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg,
+                          bool acks_more)
 {
-    bool newer = seq_lt(tcb->snd.wl1, seg->seq) ||
+    bool newer = acks_more || seq_lt(tcb->snd.wl1, seg->seq) ||
                  (tcb->snd.wl1 == seg->seq && seq_le(tcb->snd.wl2, seg->h.ack));
     if (!newer) return;
     uint32_t before = tcb->snd.wnd;
@@ -109,7 +113,7 @@ void nod_tcb_process_ack(struct nod_env *env, struct nod_tcb *tcb, struct nod_se
 {
     if (seq_gt(seg->h.ack, tcb->snd.una)) {
         take_new_ack(env, tcb, seg);
-        update_window(env, tcb, seg);
+        update_window(env, tcb, seg, true);
         nod_timers_on_ack(env, tcb);
         return;
     }
@@ -118,5 +122,5 @@ void nod_tcb_process_ack(struct nod_env *env, struct nod_tcb *tcb, struct nod_se
     /* A peer that answers probes of its closed window is alive (MUST-37); the probes go on
      * slowing down all the same (SHLD-30). */
     if (tcb->snd.wnd == 0 && tcb->work->probes) tcb->work->stalled_since = env->now;
-    update_window(env, tcb, seg);
+    update_window(env, tcb, seg, false);
 }
