@@ -247,25 +247,31 @@ static bool look_at_packets(struct world *w)
     return !w->why[0];
 }
 
+/* Both hosts' events in the order of their times. */
 bool watch_step(struct world *w)
 {
-    nod_trace event[32];
-    int n;
+    nod_trace event[2];
+    bool have[2] = {false, false};
 
     if (!w->check_trace) {
         return true;
     }
     bool good = look_at_packets(w);
 
-    for (int host = 0; host < 2; host++) {
-        while ((n = nod_stack_trace(nod_sim_stack(w->sim, host), event, 32)) > 0) {
-            for (int i = 0; i < n; i++) {
-                if (w->ladder) {
-                    print(w, host, &event[i]);
-                }
-                good = check(w, host, &event[i]) && good;
-            }
+    for (;;) {
+        for (int host = 0; host < 2; host++) {
+            have[host] =
+                have[host] || nod_stack_trace(nod_sim_stack(w->sim, host), &event[host], 1) > 0;
         }
+        if (!have[0] && !have[1]) {
+            return good;
+        }
+        int host = !have[0] || (have[1] && event[1].time < event[0].time);
+
+        if (w->ladder) {
+            print(w, host, &event[host]);
+        }
+        good = check(w, host, &event[host]) && good;
+        have[host] = false;
     }
-    return good;
 }

@@ -167,6 +167,10 @@ static void warm_up(struct world *w, int host)
     for (int i = 0; i < 4 * CONNS_MAX; i++) {
         nod_tcp_release(stack, handle[i]);
     }
+    nod_trace event;
+
+    while (nod_stack_trace(stack, &event, 1) > 0) {
+    }
 }
 
 static bool make(struct world *w)
@@ -196,13 +200,18 @@ static bool make(struct world *w)
 }
 
 /* Both open at once, or so close together that no SYN finds a closed port. */
-static nod_usec open_time(struct world *w, const struct conn *conn, int end)
+static bool open_both(struct world *w, struct conn *conn)
 {
     nod_usec least =
         w->path[0].delay_us < w->path[1].delay_us ? w->path[0].delay_us : w->path[1].delay_us;
 
-    (void)conn;
-    return end == 0 || least == 0 ? 0 : dice(w, least);
+    if (!side_open(&conn->side[0])) {
+        return false;
+    }
+    if (least > 0) {
+        nod_sim_run_until(w->sim, nod_sim_now(w->sim) + dice(w, least));
+    }
+    return side_open(&conn->side[1]);
 }
 
 static bool begin(struct world *w)
@@ -221,14 +230,8 @@ static bool begin(struct world *w)
         if (one_in(w, 3)) {
             nod_sim_run_until(w->sim, nod_sim_now(w->sim) + dice(w, NOD_SEC));
         }
-        if (!side_open(&conn->side[0])) {
+        if (!(conn->both_open ? open_both(w, conn) : side_open(&conn->side[0]))) {
             return false;
-        }
-        if (conn->both_open) {
-            nod_sim_run_until(w->sim, nod_sim_now(w->sim) + open_time(w, conn, 1));
-            if (!side_open(&conn->side[1])) {
-                return false;
-            }
         }
     }
     return true;
@@ -265,7 +268,7 @@ static bool accept_all(struct world *w)
         if (!side_adopt(&conn->side[1], handle)) {
             return false;
         }
-        if (conn->side[0].done && conn->rough) {
+        if (conn->side[0].done && (conn->rough || w->impatient)) {
             conn->side[1].patience = nod_sim_now(w->sim) + 200 * NOD_SEC;
         }
     }
