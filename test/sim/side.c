@@ -31,18 +31,24 @@ void side_make(struct side *side, struct conn *conn, int host)
 
     *side = (struct side){.conn = conn, .host = host, .wake = NOD_NEVER, .patience = NOD_NEVER};
     side->key = (uint32_t)dice(w, UINT32_MAX);
-    side->to_send = one_in(w, 6) ? 0 : any_size(w, 1, one_in(w, 8) ? 1000000 : 100000);
+    side->to_send = one_in(w, 6) ? 0 : any_size(w, 1, one_in(w, 4) ? 3000000 : 300000);
     side->write_max = (uint32_t)any_size(w, 1, 70000);
     side->read_max = (uint32_t)any_size(w, 1, 70000);
-    /* Not so small a step that one world takes all the time there is. */
-    uint32_t least = (uint32_t)(side->to_send / 500 + 1);
-
-    side->write_max = side->write_max < least ? least : side->write_max;
     side->think_max = thinks[dice(w, sizeof thinks / sizeof thinks[0])];
     side->slices = one_in(w, 3);
     side->sees_it_out = one_in(w, 2);
     side->ending = one_in(w, 12) ? END_ABORT : one_in(w, 12) ? END_RELEASE : END_CLOSE;
     side->ends_at = dice(w, 2 * side->to_send + 2);
+}
+
+/* No steps so small that one world takes all the time there is. */
+void side_hurry(struct side *side)
+{
+    uint32_t write = (uint32_t)(side->to_send / 500 + 1);
+    uint32_t read = (uint32_t)(other(side)->to_send / 500 + 1);
+
+    side->write_max = side->write_max < write ? write : side->write_max;
+    side->read_max = side->read_max < read ? read : side->read_max;
 }
 
 static bool fail(struct side *side, const char *call, long long result)
@@ -136,16 +142,19 @@ bool side_adopt(struct side *side, nod_handle handle)
     return true;
 }
 
-/* TIME-WAIT may be so short here that the last FIN is sent again to nobody. Whether the peer's
- * program gets all that was sent, and the end, shows when it reads. */
-static bool only_last_ack_lost(struct side *side, int error)
+/* TIME-WAIT may be so short here that what is sent again finds nobody: the peer has all of it
+ * and has forgotten the connection. With the MSL that the RFC wants this must not happen. */
+static bool peer_has_forgotten(const struct side *side, int error)
 {
-    return error == NOD_ERESET && side->closed && side->eof && other(side)->closed;
+    const struct side *peer = other(side);
+
+    return error == NOD_ERESET && peer->closed && (peer->gone || peer->done) &&
+           side->conn->world->tcp[peer->host].msl_us < 60 * NOD_SEC;
 }
 
 static bool heard_error(struct side *side, int error)
 {
-    if (only_last_ack_lost(side, error)) {
+    if (peer_has_forgotten(side, error)) {
         return let_go(side);
     }
     if (!side->conn->rough && !side->conn->world->impatient) {

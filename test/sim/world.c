@@ -99,7 +99,7 @@ static nod_tcp_config make_tcp(struct world *w)
     tcp->window_scale = !one_in(w, 4);
     tcp->timestamps = !one_in(w, 4);
     tcp->sack = !one_in(w, 4);
-    tcp->msl_us = one_in(w, 4) ? tcp->msl_us : any_size(w, 1000, 5000000);
+    tcp->msl_us = one_in(w, 2) ? tcp->msl_us : any_size(w, 1000, 5000000);
     tcp->rto_min_us = one_in(w, 3) ? (nod_usec)any_size(w, 10000, 1000000) : tcp->rto_min_us;
     tcp->delayed_ack_us = one_in(w, 3) ? dice(w, 499999) : tcp->delayed_ack_us;
     tcp->user_timeout_us = NOD_NEVER;
@@ -121,6 +121,8 @@ static void make_conn(struct world *w, int number)
     }
     side_make(&conn->side[0], conn, opener);
     side_make(&conn->side[1], conn, !opener);
+    side_hurry(&conn->side[0]);
+    side_hurry(&conn->side[1]);
     conn->side[dice(w, 2)].close_last = one_in(w, 3);
 }
 

@@ -81,6 +81,7 @@ uint64_t any_size(struct world *world, uint64_t least, uint64_t most);
 
 /* side.c: the program at one end. */
 void side_make(struct side *side, struct conn *conn, int host);
+void side_hurry(struct side *side);
 bool side_open(struct side *side);
 bool side_heard(struct side *side, const nod_event *event);
 bool side_act(struct side *side);
