@@ -118,7 +118,7 @@ bool side_adopt(struct side *side, nod_handle handle)
                           side->conn->number);
     }
     side->handle = handle;
-    side->was_open = side->can_read = side->can_write = true;
+    side->was_open = side->established = side->can_read = side->can_write = true;
     side->wake = nod_sim_now(side->conn->world->sim);
     return true;
 }
@@ -135,6 +135,7 @@ static bool heard_error(struct side *side, int error)
 
 static bool heard_closed(struct side *side)
 {
+    side->gone = true;
     if (side->closed && side->eof) {
         return let_go(side);
     }
@@ -148,6 +149,9 @@ bool side_heard(struct side *side, const nod_event *event)
 {
     struct world *w = side->conn->world;
 
+    if (event->flags & NOD_EVENT_OPEN) {
+        side->established = true;
+    }
     if (event->flags & NOD_EVENT_ERROR) {
         return heard_error(side, event->error);
     }
@@ -312,9 +316,11 @@ static bool read_copy(struct side *side)
     return good;
 }
 
+/* A CLOSE before the connection is open would delete it, and what was sent (3.10.4). */
 static bool close_when_sent(struct side *side)
 {
-    if (side->closed || side->sent < side->to_send || (side->close_last && !side->eof)) {
+    if (side->closed || !side->established || side->sent < side->to_send ||
+        (side->close_last && !side->eof)) {
         return true;
     }
     int result = nod_tcp_close(stack_of(side), side->handle);
@@ -372,7 +378,7 @@ bool side_act(struct side *side)
     if (!work(side) || !close_when_sent(side)) {
         return false;
     }
-    if (side->closed && side->eof && !side->sees_it_out) {
+    if (side->closed && side->eof && (side->gone || !side->sees_it_out)) {
         return let_go(side);
     }
     if (can_go_on(side) || ends_now(side)) {

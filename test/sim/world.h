@@ -20,8 +20,8 @@ enum ending {
 struct side {
     struct conn *conn;
     int host;
-    nod_handle handle; /* 0: not opened, or let go of */
-    bool was_open, done, failed;
+    nod_handle handle;                      /* 0: not opened, or let go of */
+    bool was_open, established, done, gone; /* gone: the stack has said CLOSED */
     uint64_t to_send, sent, received;
     uint32_t key; /* of the stream that this side sends */
     bool can_read, can_write, closed, eof;
