@@ -9,7 +9,7 @@ struct nod_cc;
 
 struct nod_cc_sample {
     nod_usec now;
-    uint32_t acked; /* newly acknowledged */
+    uint32_t acked;  /* newly acknowledged */
     uint32_t flight; /* outstanding before that */
     uint32_t mss;
     uint32_t srtt_us;

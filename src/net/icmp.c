@@ -8,10 +8,25 @@
 #include "wire/frame.h"
 
 enum { ICMP_HEADER = 8 };
-enum icmp4 { ECHO_REPLY_4 = 0, UNREACHABLE_4 = 3, QUENCH_4 = 4, REDIRECT_4 = 5, ECHO_4 = 8,
-             TIME_EXCEEDED_4 = 11, PARAMETER_4 = 12 };
-enum icmp6 { UNREACHABLE_6 = 1, TOO_BIG_6 = 2, TIME_EXCEEDED_6 = 3, PARAMETER_6 = 4,
-             ECHO_6 = 128, ECHO_REPLY_6 = 129, SOLICITATION = 135, ADVERTISEMENT = 136 };
+enum icmp4 {
+    ECHO_REPLY_4 = 0,
+    UNREACHABLE_4 = 3,
+    QUENCH_4 = 4,
+    REDIRECT_4 = 5,
+    ECHO_4 = 8,
+    TIME_EXCEEDED_4 = 11,
+    PARAMETER_4 = 12
+};
+enum icmp6 {
+    UNREACHABLE_6 = 1,
+    TOO_BIG_6 = 2,
+    TIME_EXCEEDED_6 = 3,
+    PARAMETER_6 = 4,
+    ECHO_6 = 128,
+    ECHO_REPLY_6 = 129,
+    SOLICITATION = 135,
+    ADVERTISEMENT = 136
+};
 
 static bool checksum_is_good(const nod_frame *frame, const struct nod_packet *packet)
 {

@@ -80,8 +80,10 @@ void nod_net_input(struct nod_net *net, nod_frame *frame, struct nod_packet *out
     if (out->drop != NOD_DROP_NONE) return;
     if (out->ip.protocol == NOD_PROTO_ICMP || out->ip.protocol == NOD_PROTO_ICMP6) {
         bool right = (out->ip.protocol == NOD_PROTO_ICMP6) == (out->ip.family == 6);
-        if (right) nod_icmp_input(net, frame, out);
-        else out->drop = NOD_DROP_PROTOCOL;
+        if (right)
+            nod_icmp_input(net, frame, out);
+        else
+            out->drop = NOD_DROP_PROTOCOL;
         return;
     }
     out->kind = NOD_NET_TRANSPORT;

@@ -11,14 +11,13 @@
 
 static const uint8_t ethernet_broadcast[6] = {255, 255, 255, 255, 255, 255};
 
-struct nod_neighbour *nod_neighbour_find(struct nod_net *net, uint8_t iface,
-                                         const uint8_t ip[16], bool make)
+struct nod_neighbour *nod_neighbour_find(struct nod_net *net, uint8_t iface, const uint8_t ip[16],
+                                         bool make)
 {
     struct nod_neighbour *oldest = NULL;
     for (int i = 0; i < NOD_NEIGHBOURS; i++) {
         struct nod_neighbour *n = &net->neighbours[i];
-        if (n->state != NEIGHBOUR_FREE && n->iface == iface && memcmp(n->ip, ip, 16) == 0)
-            return n;
+        if (n->state != NEIGHBOUR_FREE && n->iface == iface && memcmp(n->ip, ip, 16) == 0) return n;
         if (!oldest || (oldest->state != NEIGHBOUR_FREE &&
                         (n->state == NEIGHBOUR_FREE || n->used < oldest->used)))
             oldest = n;
@@ -119,8 +118,10 @@ static void ask(struct nod_net *net, struct nod_neighbour *n)
     n->tries++;
     n->deadline = net->now + RETRANS_US;
     if (!source_for(net, n->iface, n->ip, src)) return;
-    if (nod_ip_family(n->ip) == 4) ask_arp(net, n, src);
-    else ask_nd(net, n, src);
+    if (nod_ip_family(n->ip) == 4)
+        ask_arp(net, n, src);
+    else
+        ask_nd(net, n, src);
 }
 
 static void release_queue(struct nod_net *net, struct nod_neighbour *n)
@@ -196,8 +197,7 @@ enum nod_drop nod_arp_input(struct nod_net *net, uint8_t iface, const uint8_t *p
     nod_ip_map4(target, arp.target_ip);
     if (nod_net_is_local(net, sender)) return NOD_DROP_NEIGHBOUR;
     bool ours = nod_net_is_local(net, target), usable = !nod_ip_is_unspecified(sender);
-    struct nod_neighbour *n =
-        usable ? nod_neighbour_find(net, iface, sender, ours) : NULL;
+    struct nod_neighbour *n = usable ? nod_neighbour_find(net, iface, sender, ours) : NULL;
     if (n) nod_neighbour_learn(net, n, arp.sender_mac, arp.op == 2 && ours);
     if (!ours || arp.op != 1) return NOD_DROP_NONE;
     struct nod_arp reply = {.op = 2};

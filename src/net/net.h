@@ -7,9 +7,9 @@
 #include "base/trace.h"
 #include "wire/ip.h"
 
-#define NOD_NEIGHBOURS 128 /* remembered at once; the one unused longest makes room */
+#define NOD_NEIGHBOURS 128    /* remembered at once; the one unused longest makes room */
 #define NOD_NEIGHBOUR_QUEUE 4 /* frames that wait for one address (RFC 1122 2.3.2.2) */
-#define NOD_NET_QUEUE 64 /* answers and released frames that wait for output */
+#define NOD_NET_QUEUE 64      /* answers and released frames that wait for output */
 
 enum neighbour_state {
     NEIGHBOUR_FREE,
@@ -58,9 +58,9 @@ struct nod_net {
 
 /* What input found. */
 enum nod_net_kind {
-    NOD_NET_DONE, /* consumed or dropped: `drop` says */
+    NOD_NET_DONE,      /* consumed or dropped: `drop` says */
     NOD_NET_TRANSPORT, /* for a transport: ip, l4, have, at */
-    NOD_NET_ERROR, /* an ICMP error that quotes a packet of ours */
+    NOD_NET_ERROR,     /* an ICMP error that quotes a packet of ours */
 };
 
 struct nod_packet {
@@ -69,8 +69,8 @@ struct nod_packet {
     struct nod_ip ip;
     uint8_t iface;
     const uint8_t *l4; /* the transport's header: `have` contiguous bytes of ip.payload */
-    size_t have, at; /* at: its offset in the frame */
-    bool broadcast; /* the destination or the link's was broadcast or multicast */
+    size_t have, at;   /* at: its offset in the frame */
+    bool broadcast;    /* the destination or the link's was broadcast or multicast */
     /* With ERROR: the quoted packet, and what went wrong. */
     struct nod_ip quoted;
     const uint8_t *quoted_l4; /* at least 8 bytes */
@@ -110,8 +110,8 @@ bool nod_net_next_hop(const struct nod_net *net, const uint8_t dst[16], uint8_t 
                       uint8_t next_hop[16]);
 
 /* neighbour.c */
-struct nod_neighbour *nod_neighbour_find(struct nod_net *net, uint8_t iface,
-                                         const uint8_t ip[16], bool make);
+struct nod_neighbour *nod_neighbour_find(struct nod_net *net, uint8_t iface, const uint8_t ip[16],
+                                         bool make);
 void nod_neighbour_learn(struct nod_net *net, struct nod_neighbour *n, const uint8_t mac[6],
                          bool confirmed);
 void nod_neighbour_expire(struct nod_net *net);

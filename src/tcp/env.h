@@ -24,9 +24,9 @@ enum nod_record_kind {
 /* What all records in the connection table begin with. */
 struct nod_record {
     struct nod_timer_node timer; /* its one place in the wheel */
-    struct nod_record *next; /* in the table */
+    struct nod_record *next;     /* in the table */
     struct nod_key key;
-    uint8_t kind; /* enum nod_record_kind */
+    uint8_t kind;  /* enum nod_record_kind */
     uint8_t state; /* enum nod_state */
     uint8_t iface;
     uint8_t flags;
@@ -38,7 +38,7 @@ struct nod_reply {
     struct nod_key key;
     uint32_t seq, ack;
     struct nod_tcp_options opt;
-    uint32_t slot; /* of the connection, for the trace; NOD_NO_SLOT */
+    uint32_t slot;     /* of the connection, for the trace; NOD_NO_SLOT */
     uint32_t iss, irs; /* what the trace's relative numbers start from */
     uint16_t wnd;
     uint8_t ctl, why, state, iface, ttl, dscp;
@@ -55,8 +55,8 @@ struct nod_reply_ring {
 /* A slot of the handle table. */
 struct nod_slot {
     struct nod_record *object; /* a TCB or a listener; NULL: free */
-    uint32_t generation; /* changes when the name is given back */
-    uint32_t event_next; /* the next slot with events, or one of the values below */
+    uint32_t generation;       /* changes when the name is given back */
+    uint32_t event_next;       /* the next slot with events, or one of the values below */
 };
 #define NOD_EVENT_END (UINT32_MAX - 1)
 #define NOD_EVENT_NOT_LISTED UINT32_MAX
@@ -82,9 +82,9 @@ static inline nod_handle nod_env_handle(const struct nod_env *env, uint32_t slot
 /* An arriving segment: the header as it was parsed, and its text, which the engine may take. */
 struct nod_segment {
     struct nod_tcp_header h;
-    uint32_t seq; /* first octet, after trimming */
-    uint32_t text; /* octets of text */
-    bool syn, fin; /* still to be processed */
+    uint32_t seq;     /* first octet, after trimming */
+    uint32_t text;    /* octets of text */
+    bool syn, fin;    /* still to be processed */
     nod_slice *parts; /* the text, in order; taken ones are emptied */
     unsigned part_count;
     uint32_t frame;

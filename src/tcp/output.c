@@ -83,8 +83,7 @@ static bool send_syn(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *o
 static void add_text(const struct nod_tcb *tcb, uint32_t seq, uint32_t len, struct nod_out *out)
 {
     uint32_t got;
-    out->parts =
-        nod_queue_share(&tcb->work->sendq, seq, len, out->part, NOD_FRAME_PARTS, &got);
+    out->parts = nod_queue_share(&tcb->work->sendq, seq, len, out->part, NOD_FRAME_PARTS, &got);
     uint32_t mss = nod_tcb_mss(tcb);
     out->text = got;
     if (got > mss) out->gso_size = (uint16_t)mss;
@@ -108,8 +107,10 @@ static bool send_text(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, ui
     if (out->h.opt.sack_count && len) {
         uint32_t room = nod_tcb_mss(tcb) - (uint32_t)(4 + 8 * out->h.opt.sack_count);
         if (len > room) { /* a large segment carries no SACK: a bare ACK will */
-            if (len <= nod_tcb_mss(tcb) || !w->ack_why) len = min_u32(len, room);
-            else out->h.opt.sack_count = 0;
+            if (len <= nod_tcb_mss(tcb) || !w->ack_why)
+                len = min_u32(len, room);
+            else
+                out->h.opt.sack_count = 0;
             if (len == room) fin = false;
         }
     }
@@ -209,8 +210,7 @@ static bool send_new(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max
         len = whole_segments(tcb, len);
     } else if (len && !small_is_allowed(tcb, len, avail)) {
         /* Nothing will come to let it go by itself: the override timer does. */
-        if ((tcb->snd.nxt == tcb->snd.una || w->more) &&
-            w->at[NOD_TIMER_SWS_OVERRIDE] == NOD_NEVER)
+        if ((tcb->snd.nxt == tcb->snd.una || w->more) && w->at[NOD_TIMER_SWS_OVERRIDE] == NOD_NEVER)
             w->at[NOD_TIMER_SWS_OVERRIDE] = env->now + OVERRIDE_US;
         return false;
     }

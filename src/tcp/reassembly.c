@@ -90,8 +90,7 @@ static bool store(struct nod_reassembly *r, nod_pool *pool, uint32_t at, uint32_
     return false;
 }
 
-int64_t nod_reassembly_add(struct nod_reassembly *r, nod_pool *pool, uint32_t seq,
-                           nod_slice *slice)
+int64_t nod_reassembly_add(struct nod_reassembly *r, nod_pool *pool, uint32_t seq, nod_slice *slice)
 {
     int64_t added = 0;
     nod_slice rest = *slice;
@@ -163,8 +162,7 @@ void nod_reassembly_clear(struct nod_reassembly *r, nod_pool *pool)
 }
 
 /* The run of touching pieces around piece `at`. */
-static void run_around(const struct nod_reassembly *r, uint32_t at, uint32_t *first,
-                       uint32_t *last)
+static void run_around(const struct nod_reassembly *r, uint32_t at, uint32_t *first, uint32_t *last)
 {
     *first = *last = at;
     while (*first > 0 && piece_end(&r->pieces[*first - 1]) == r->pieces[*first].seq) (*first)--;

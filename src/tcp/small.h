@@ -30,8 +30,8 @@ struct nod_time_wait {
 };
 
 enum nod_verdict {
-    NOD_KEEP, /* nothing changes */
-    NOD_DELETE, /* the record goes */
+    NOD_KEEP,    /* nothing changes */
+    NOD_DELETE,  /* the record goes */
     NOD_PROMOTE, /* SYN-RECEIVED: the handshake is complete, or TIME-WAIT: a new SYN */
     NOD_RESTART, /* TIME-WAIT: 2 MSL from now */
 };

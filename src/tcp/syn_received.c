@@ -14,8 +14,8 @@ void nod_syn_received_send(struct nod_env *env, const struct nod_syn_received *r
                            const struct nod_small_config *config)
 {
     bool again = r->retransmits > 0;
-    struct nod_reply *reply = nod_reply_add(
-        env, &r->rec.key, again ? NOD_WHY_RETRANSMIT_TIMEOUT : NOD_WHY_OPEN);
+    struct nod_reply *reply =
+        nod_reply_add(env, &r->rec.key, again ? NOD_WHY_RETRANSMIT_TIMEOUT : NOD_WHY_OPEN);
     if (!reply) return;
     const nod_tcp_config *c = config->tcp;
     reply->seq = reply->iss = r->iss;

@@ -21,42 +21,42 @@ struct nod_shared_config {
 
 enum nod_tcb_flags {
     TCB_ACTIVE = 1 << 0, /* came from an active OPEN (MUST-11) */
-    TCB_TS = 1 << 1, /* timestamps agreed */
+    TCB_TS = 1 << 1,     /* timestamps agreed */
     TCB_SACK = 1 << 2,
     TCB_SCALE = 1 << 3,
     TCB_CLOSED = 1 << 4, /* the user's CLOSE: a FIN follows the data */
     TCB_FIN_SENT = 1 << 5,
-    TCB_FIN_SEEN = 1 << 6, /* the peer's FIN is known, perhaps beyond a gap: work->fin_seq */
-    TCB_RELEASED = 1 << 7, /* no user any more */
-    TCB_SYN_AGAIN = 1 << 8, /* the SYN had to be sent again (RFC 6298 5.7) */
+    TCB_FIN_SEEN = 1 << 6,   /* the peer's FIN is known, perhaps beyond a gap: work->fin_seq */
+    TCB_RELEASED = 1 << 7,   /* no user any more */
+    TCB_SYN_AGAIN = 1 << 8,  /* the SYN had to be sent again (RFC 6298 5.7) */
     TCB_WANTS_ROOM = 1 << 9, /* a SEND was cut short: tell when there is room */
     TCB_TOLD_R1 = 1 << 10,
-    TCB_OPEN_TOLD = 1 << 11, /* reached ESTABLISHED once */
+    TCB_OPEN_TOLD = 1 << 11,    /* reached ESTABLISHED once */
     TCB_WAITS_ACCEPT = 1 << 12, /* in a listener's queue */
 };
 
 struct nod_work {
     struct nod_tcb *due_next, **due_pprev; /* the stack's list of those with output */
-    struct nod_queue sendq; /* base: the first unacknowledged octet */
-    struct nod_queue recvq; /* what waits for RECEIVE */
-    struct nod_reassembly ooq; /* what arrived beyond a gap */
-    nod_usec at[NOD_TIMER_COUNT]; /* deadlines; NOD_NEVER */
+    struct nod_queue sendq;                /* base: the first unacknowledged octet */
+    struct nod_queue recvq;                /* what waits for RECEIVE */
+    struct nod_reassembly ooq;             /* what arrived beyond a gap */
+    nod_usec at[NOD_TIMER_COUNT];          /* deadlines; NOD_NEVER */
     nod_usec stalled_since; /* the peer has owed us progress since then: R2's start */
-    nod_usec last_send; /* of data, for the restart after idle */
+    nod_usec last_send;     /* of data, for the restart after idle */
 
-    uint32_t rtx, rtx_end; /* what is to be retransmitted: [rtx, rtx_end) */
-    uint32_t recover; /* RFC 6582 */
-    uint32_t timed_end; /* RTT timing: an ACK of this octet ends it */
-    nod_usec timed_at; /* NOD_NEVER: nothing is timed */
-    uint32_t fin_seq; /* of the peer's FIN, with TCB_FIN_SEEN */
-    uint32_t unacked_in; /* octets received since our last ACK */
-    uint32_t rcv_mss; /* the peer's segment size as we see it */
+    uint32_t rtx, rtx_end;     /* what is to be retransmitted: [rtx, rtx_end) */
+    uint32_t recover;          /* RFC 6582 */
+    uint32_t timed_end;        /* RTT timing: an ACK of this octet ends it */
+    nod_usec timed_at;         /* NOD_NEVER: nothing is timed */
+    uint32_t fin_seq;          /* of the peer's FIN, with TCB_FIN_SEEN */
+    uint32_t unacked_in;       /* octets received since our last ACK */
+    uint32_t rcv_mss;          /* the peer's segment size as we see it */
     uint32_t challenge_second; /* throttle of challenge ACKs (RFC 5961 section 7) */
     uint16_t dup_acks;
     uint16_t retransmits; /* timeouts in a row */
-    uint16_t probes; /* unanswered window probes */
-    uint8_t challenges; /* in challenge_second */
-    uint8_t ack_why; /* an ACK is due now, and why (enum nod_why); 0: none */
+    uint16_t probes;      /* unanswered window probes */
+    uint8_t challenges;   /* in challenge_second */
+    uint8_t ack_why;      /* an ACK is due now, and why (enum nod_why); 0: none */
     uint8_t rtx_why;
     uint16_t adv_mss; /* what our SYN says */
     bool syn_due, probe_due, override_due, recovery, more, limited, owed;
@@ -71,11 +71,11 @@ struct nod_tcb {
     } snd;
     struct {
         uint32_t nxt, irs;
-        uint32_t edge; /* the right edge that we ever offered */
+        uint32_t edge;  /* the right edge that we ever offered */
         uint32_t acked; /* Last.ACK.sent */
     } rcv;
     uint32_t ts_recent, ts_recent_s, ts_offset; /* RFC 7323; when, in seconds of our clock */
-    uint32_t srtt_us, rttvar_us, rto_us; /* srtt 0: no sample yet */
+    uint32_t srtt_us, rttvar_us, rto_us;        /* srtt 0: no sample yet */
     struct nod_cc cc;
     struct nod_work *work; /* NULL: at rest */
     struct nod_shared_config *config;
@@ -86,7 +86,7 @@ struct nod_tcb {
     uint8_t snd_scale, rcv_scale;
     int8_t error, soft_error;
     union {
-        struct nod_tcb *accept_next; /* TCB_WAITS_ACCEPT: in the listener's queue */
+        struct nod_tcb *accept_next;     /* TCB_WAITS_ACCEPT: in the listener's queue */
         struct nod_time_wait *time_wait; /* TIME-WAIT: the record that does the waiting */
     };
 };
@@ -97,11 +97,11 @@ bool nod_tcb_wake(struct nod_env *env, struct nod_tcb *tcb); /* false: no memory
 void nod_tcb_rest(struct nod_env *env, struct nod_tcb *tcb); /* if there is nothing to do */
 void nod_tcb_set_state(struct nod_env *env, struct nod_tcb *tcb, enum nod_state state);
 void nod_tcb_end(struct nod_env *env, struct nod_tcb *tcb, int error); /* to CLOSED */
-void nod_tcb_flush(struct nod_env *env, struct nod_tcb *tcb); /* queues and work */
+void nod_tcb_flush(struct nod_env *env, struct nod_tcb *tcb);          /* queues and work */
 void nod_tcb_event(struct nod_tcb *tcb, uint32_t flags);
 nod_trace *nod_tcb_trace(struct nod_env *env, const struct nod_tcb *tcb,
                          enum nod_trace_type type); /* NULL: tracing is off */
-void nod_tcb_check(const struct nod_tcb *tcb); /* the invariants; ends the program */
+void nod_tcb_check(const struct nod_tcb *tcb);      /* the invariants; ends the program */
 void nod_tcb_challenge(struct nod_env *env, struct nod_tcb *tcb);
 bool nod_tcb_challenge_allowed(struct nod_env *env, struct nod_tcb *tcb);
 void nod_tcb_send_rst(struct nod_env *env, struct nod_tcb *tcb, enum nod_why why);
@@ -146,7 +146,7 @@ void nod_tcb_take_text(struct nod_env *env, struct nod_tcb *tcb, struct nod_segm
 void nod_tcb_ack_now(struct nod_tcb *tcb, enum nod_why why);
 
 /* window.c */
-uint32_t nod_tcb_rcv_wnd(const struct nod_tcb *tcb); /* what the peer may still send */
+uint32_t nod_tcb_rcv_wnd(const struct nod_tcb *tcb);          /* what the peer may still send */
 uint16_t nod_tcb_offer_window(struct nod_tcb *tcb, bool syn); /* for a segment; moves the edge */
 void nod_tcb_after_read(struct nod_tcb *tcb); /* a window update, if it is worth one */
 uint8_t nod_window_scale(uint32_t buffer);
@@ -161,7 +161,7 @@ void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb);
 
 /* timers.c: named events */
 void nod_timers_on_sent(struct nod_env *env, struct nod_tcb *tcb); /* something that wants an ACK */
-void nod_timers_on_ack(struct nod_env *env, struct nod_tcb *tcb); /* SND.UNA moved */
+void nod_timers_on_ack(struct nod_env *env, struct nod_tcb *tcb);  /* SND.UNA moved */
 void nod_timers_on_window(struct nod_env *env, struct nod_tcb *tcb); /* SND.WND changed */
 void nod_timers_on_state(struct nod_env *env, struct nod_tcb *tcb);
 void nod_timers_schedule(struct nod_env *env, struct nod_tcb *tcb); /* into the wheel */
@@ -182,10 +182,10 @@ bool nod_tcb_output(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max,
                     struct nod_out *out);
 
 /* user.c: the RFC's calls on a TCB */
-ptrdiff_t nod_tcb_user_send(struct nod_env *env, struct nod_tcb *tcb, const void *bytes,
-                            size_t len, unsigned flags);
-int nod_tcb_user_send_slices(struct nod_env *env, struct nod_tcb *tcb, nod_slice *slices,
-                             int count, unsigned flags);
+ptrdiff_t nod_tcb_user_send(struct nod_env *env, struct nod_tcb *tcb, const void *bytes, size_t len,
+                            unsigned flags);
+int nod_tcb_user_send_slices(struct nod_env *env, struct nod_tcb *tcb, nod_slice *slices, int count,
+                             unsigned flags);
 ptrdiff_t nod_tcb_user_receive(struct nod_env *env, struct nod_tcb *tcb, void *buf, size_t len);
 int nod_tcb_user_receive_slices(struct nod_env *env, struct nod_tcb *tcb, nod_slice *slices,
                                 int max);

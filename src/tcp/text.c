@@ -77,7 +77,8 @@ void nod_tcb_take_text(struct nod_env *env, struct nod_tcb *tcb, struct nod_segm
     struct nod_work *w = tcb->work;
     uint32_t size = seg->text;
     /* A merged segment of many is no sign of a large MSS. */
-    if (size <= tcb->config->c.receive_buffer / 2) w->rcv_mss = max_u32(w->rcv_mss, min_u32(size, tcb->mss));
+    if (size <= tcb->config->c.receive_buffer / 2)
+        w->rcv_mss = max_u32(w->rcv_mss, min_u32(size, tcb->mss));
     if (seg->seq == tcb->rcv.nxt) {
         take_in_order(env, tcb, seg);
     } else {

@@ -46,8 +46,7 @@ static bool syn_is_new(const struct nod_time_wait *r, const struct nod_segment *
     bool later = seq_gt(seg->seq, r->rcv_nxt), before = r->rec.flags & SMALL_TS;
     if (!seg->h.opt.has_ts) return later;
     if (!before) return true;
-    return seq_gt(seg->h.opt.ts_val, r->ts_recent) ||
-           (seg->h.opt.ts_val == r->ts_recent && later);
+    return seq_gt(seg->h.opt.ts_val, r->ts_recent) || (seg->h.opt.ts_val == r->ts_recent && later);
 }
 
 static bool in_window(const struct nod_time_wait *r, uint32_t seq, uint32_t len)
@@ -78,8 +77,10 @@ enum nod_verdict nod_time_wait_input(struct nod_env *env, struct nod_time_wait *
         }
     }
     if (!in_window(r, seg->seq, len)) {
-        if (len) nod_time_wait_ack(env, r, NOD_WHY_ACK_TIME_WAIT);
-        else challenge(env, r);
+        if (len)
+            nod_time_wait_ack(env, r, NOD_WHY_ACK_TIME_WAIT);
+        else
+            challenge(env, r);
         return drop(env, r, seg, NOD_DROP_TIME_WAIT);
     }
     if (seg->syn) {

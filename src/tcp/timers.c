@@ -150,8 +150,8 @@ void nod_timers_expire(struct nod_env *env, struct nod_tcb *tcb)
 {
     /* The user timeout first: what is over is not sent again. */
     static const enum nod_timer order[] = {
-        NOD_TIMER_USER,        NOD_TIMER_FIN_WAIT_2,   NOD_TIMER_RETRANSMIT,
-        NOD_TIMER_PERSIST,     NOD_TIMER_DELAYED_ACK,  NOD_TIMER_SWS_OVERRIDE,
+        NOD_TIMER_USER,    NOD_TIMER_FIN_WAIT_2,  NOD_TIMER_RETRANSMIT,
+        NOD_TIMER_PERSIST, NOD_TIMER_DELAYED_ACK, NOD_TIMER_SWS_OVERRIDE,
     };
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
         if (tcb->rec.state == NOD_CLOSED) return;

@@ -36,8 +36,8 @@ static ptrdiff_t room_or_wait(struct nod_tcb *tcb)
     return NOD_EAGAIN;
 }
 
-ptrdiff_t nod_tcb_user_send(struct nod_env *env, struct nod_tcb *tcb, const void *bytes,
-                            size_t len, unsigned flags)
+ptrdiff_t nod_tcb_user_send(struct nod_env *env, struct nod_tcb *tcb, const void *bytes, size_t len,
+                            unsigned flags)
 {
     ptrdiff_t room = room_or_wait(tcb);
     if (room < 0) return room;
@@ -49,8 +49,8 @@ ptrdiff_t nod_tcb_user_send(struct nod_env *env, struct nod_tcb *tcb, const void
     return n || !len ? (ptrdiff_t)n : NOD_ENOMEM;
 }
 
-int nod_tcb_user_send_slices(struct nod_env *env, struct nod_tcb *tcb, nod_slice *slices,
-                             int count, unsigned flags)
+int nod_tcb_user_send_slices(struct nod_env *env, struct nod_tcb *tcb, nod_slice *slices, int count,
+                             unsigned flags)
 {
     ptrdiff_t room = room_or_wait(tcb);
     if (room < 0) return (int)room;
@@ -107,9 +107,7 @@ int nod_tcb_user_receive_slices(struct nod_env *env, struct nod_tcb *tcb, nod_sl
 int nod_tcb_user_close(struct nod_env *env, struct nod_tcb *tcb)
 {
     switch ((enum nod_state)tcb->rec.state) {
-    case NOD_SYN_SENT:
-        nod_tcb_end(env, tcb, tcb->work->sendq.bytes ? NOD_ECLOSING : 0);
-        return 0;
+    case NOD_SYN_SENT: nod_tcb_end(env, tcb, tcb->work->sendq.bytes ? NOD_ECLOSING : 0); return 0;
     case NOD_SYN_RECEIVED:
         if (tcb->flags & TCB_CLOSED) return NOD_ECLOSING;
         tcb->flags |= TCB_CLOSED;

@@ -1,0 +1,158 @@
+#include "sentence.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "nod/stack.h"
+#include "tr.h"
+
+static const struct {
+    const char *plain, *story;
+} texts[S_COUNT] = {
+    [S_NONE] = {"", ""},
+#define SENTENCE(key, plain, story) [S_##key] = {plain, story},
+#include "sentences.def"
+#undef SENTENCE
+};
+
+char *span_write(nod_usec span, char *buf, size_t size)
+{
+    double seconds = (double)span / (double)NOD_SEC;
+    if (span < NOD_MSEC) {
+        snprintf(buf, size, _("%u µs"), (unsigned)span);
+    } else if (span < NOD_SEC) {
+        snprintf(buf, size, _("%u ms"), (unsigned)((span + 500) / NOD_MSEC));
+    } else if (span < 120 * NOD_SEC) {
+        snprintf(buf, size, _("%.3g s"), seconds);
+    } else {
+        snprintf(buf, size, _("%.3g min"), seconds / 60);
+    }
+    return buf;
+}
+
+const char *error_words(int error)
+{
+    switch ((enum nod_error)error) {
+    case NOD_EREFUSED: return _("connection refused");
+    case NOD_ERESET: return _("connection reset");
+    case NOD_ETIMEDOUT: return _("connection aborted due to user timeout");
+    case NOD_EINUSE: return _("the local port is taken");
+    case NOD_EUNREACH: return _("the peer cannot be reached");
+    case NOD_EABORTED: return _("aborted");
+    case NOD_EAGAIN:
+    case NOD_EINVAL:
+    case NOD_ENOMEM:
+    case NOD_ENOCONN:
+    case NOD_ECLOSING:
+    case NOD_EEXIST:
+    case NOD_ENOREMOTE:
+    case NOD_ENOTLOCAL:
+    case NOD_ENOPORT:
+    case NOD_EBADADDR:
+    case NOD_EUNSUPPORTED:
+    case NOD_EPERM:
+    case NOD_EIO: break;
+    }
+    return nod_strerror(error);
+}
+
+/* Only the reasons that a watcher meets have words here; the rest keep their names. */
+static const struct {
+    enum nod_drop drop;
+    const char *words;
+} drops[] = {
+    {NOD_DROP_TCP_CHECKSUM, N_("the checksum does not fit")},
+    {NOD_DROP_IP_CHECKSUM, N_("the checksum of its IP header does not fit")},
+    {NOD_DROP_BAD_IP, N_("its IP header makes no sense")},
+    {NOD_DROP_NOT_OURS, N_("it is addressed to somebody else")},
+    {NOD_DROP_NO_CONNECTION, N_("there is no such connection")},
+    {NOD_DROP_LISTEN, N_("a listener can do nothing with it")},
+    {NOD_DROP_BACKLOG, N_("too many connections wait already")},
+    {NOD_DROP_SEQUENCE, N_("its numbers lie outside the window")},
+    {NOD_DROP_PAWS, N_("its timestamp is older than what has come since")},
+    {NOD_DROP_NO_TIMESTAMP, N_("it lacks the timestamp that was agreed")},
+    {NOD_DROP_RST, N_("a RST with such a number is not believed")},
+    {NOD_DROP_SYN, N_("a SYN cannot belong to an open connection")},
+    {NOD_DROP_ACK, N_("it acknowledges what was never sent")},
+    {NOD_DROP_NO_ACK, N_("it acknowledges nothing")},
+    {NOD_DROP_DUPLICATE, N_("its bytes were here already")},
+    {NOD_DROP_WINDOW, N_("its bytes lie beyond the window")},
+    {NOD_DROP_AFTER_FIN, N_("it comes after the FIN")},
+    {NOD_DROP_MEMORY, N_("there is no room to keep it")},
+    {NOD_DROP_TIME_WAIT, N_("it is a stray of an old connection")},
+};
+
+const char *drop_words(int drop)
+{
+    for (size_t i = 0; i < sizeof(drops) / sizeof(drops[0]); i++) {
+        if ((int)drops[i].drop == drop) return tr(drops[i].words);
+    }
+    return nod_drop_name((enum nod_drop)drop);
+}
+
+/* The value of the placeholder that begins at `name` and ends at '}', as text in room[64];
+ * NULL when there is none of that name. */
+static const char *value_of(const char *name, size_t len, const struct sentence *s,
+                            const struct teller *teller, char room[64])
+{
+    const struct {
+        const char *name;
+        uint32_t value;
+    } numbers[] = {
+        {"n", s->n},       {"bytes", s->bytes}, {"first", s->first},
+        {"last", s->last}, {"ack", s->ack},     {"window", s->window},
+    };
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        if (strlen(numbers[i].name) != len || memcmp(name, numbers[i].name, len) != 0) continue;
+        snprintf(room, 64, "%u", (unsigned)numbers[i].value);
+        return room;
+    }
+    if (len == 1 && (*name == 'a' || *name == 'b'))
+        return teller->called[*name == 'a' ? s->who : !s->who];
+    if (len == 6 && memcmp(name, "waited", 6) == 0) return span_write(s->waited, room, 64);
+    if (len == 5 && memcmp(name, "error", 5) == 0) return error_words(s->error);
+    if (len == 4 && memcmp(name, "drop", 4) == 0) return drop_words(s->drop);
+    return NULL;
+}
+
+char *sentence_fill(const char *text, const struct sentence *sentence, const struct teller *teller,
+                    char *buf, size_t size)
+{
+    size_t used = 0;
+    char room[64];
+    buf[0] = 0;
+    while (*text != 0 && used + 1 < size) {
+        const char *end = *text == '{' ? strchr(text, '}') : NULL, *value = NULL;
+        if (end != NULL)
+            value = value_of(text + 1, (size_t)(end - text) - 1, sentence, teller, room);
+        if (value == NULL) {
+            buf[used++] = *text++;
+            buf[used] = 0;
+            continue;
+        }
+        snprintf(buf + used, size - used, "%s", value);
+        /* "the client" begins a sentence with a capital; nod is nod. */
+        if ((used == 0 || (used > 1 && buf[used - 2] == '.')) && strncmp(value, "the ", 4) == 0)
+            buf[used] = 'T';
+        used += strlen(buf + used);
+        text = end + 1;
+    }
+    return buf;
+}
+
+static const char *text_of(enum sentence_key key, const struct teller *teller)
+{
+    return tr(teller->story ? texts[key].story : texts[key].plain);
+}
+
+char *sentence_write(const struct sentence *sentence, const struct teller *teller, char *buf,
+                     size_t size)
+{
+    sentence_fill(text_of(sentence->cause, teller), sentence, teller, buf, size);
+    size_t used = strlen(buf);
+    if (sentence->effect == S_NONE) return buf;
+    /* Sentences stand apart by a blank, but not those that end in a Chinese full stop. */
+    if (used > 0 && used + 1 < size && (unsigned char)buf[used - 1] < 0x80) buf[used++] = ' ';
+    sentence_fill(text_of(sentence->effect, teller), sentence, teller, buf + used, size - used);
+    return buf;
+}
