@@ -55,10 +55,15 @@ static int ask(nod_netlink *netlink, const struct nlmsghdr *message, mnl_cb_t an
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return -errno;
         int more =
-            mnl_cb_run(netlink->buffer, (size_t)got, netlink->sequence, netlink->port, NULL, NULL);
+            mnl_cb_run(netlink->buffer, (size_t)got, netlink->sequence, netlink->port, answer, ctx);
         if (more < 0) return -errno;
         if (more == MNL_CB_STOP) return 0;
     }
+}
+
+static int talk(nod_netlink *netlink, const struct nlmsghdr *message)
+{
+    return ask(netlink, message, NULL, NULL);
 }
 
 static int family_of(const nod_addr *addr)
