@@ -49,7 +49,12 @@ static enum sentence_key cause_of_data(struct flow *out, const nod_trace_segment
         return known ? S_DATA_AGAIN_NEXT : S_DATA_AGAIN_FAST;
     }
     if (again) return S_DATA_AGAIN;
-    if (out->heard < first) return S_DATA_MORE;
+    if (out->heard < first) {
+        bool streams = out->streams;
+        out->streams = true;
+        return streams ? S_DATA_NEXT : S_DATA_MORE;
+    }
+    out->streams = false;
     return seg->len == 1 ? S_DATA_ONE : S_DATA;
 }
 

@@ -19,6 +19,7 @@ struct flow {
     uint32_t fin_at;      /* the FIN's own number */
     uint32_t told_window; /* that the receiver told last, */
     bool shut;            /* and whether it was 0 */
+    bool streams;         /* its last data went out before what came before was acknowledged */
     bool recovering;      /* between a fast retransmit and the ACK of what it found missing */
     uint32_t recover;
     unsigned unanswered; /* segments with data that came since the receiver's last ACK */

@@ -1,6 +1,5 @@
 /* The ladder: rows keep the order of both ends, arrows that cross are cut in two, and every
  * row gets the sentence that its trace deserves. Made by hand, without a stack. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "../../src/cmd/ladder.h"
 #include "../../src/cmd/render_text.h"
