@@ -23,11 +23,11 @@ typedef struct nod_alloc {
 } nod_alloc;
 
 typedef struct nod_pool_stats {
-    size_t limit; /* bytes that the pool may take */
-    size_t taken; /* bytes taken from the allocator now, free lists included */
-    size_t in_use; /* bytes of blocks and objects handed out now */
+    size_t limit;          /* bytes that the pool may take */
+    size_t taken;          /* bytes taken from the allocator now, free lists included */
+    size_t in_use;         /* bytes of blocks and objects handed out now */
     uint64_t system_calls; /* calls of alloc since the pool was made */
-    uint64_t refused; /* requests refused because of the limit */
+    uint64_t refused;      /* requests refused because of the limit */
 } nod_pool_stats;
 
 /* A pool that never takes more than `limit` bytes (0: no limit). Freed blocks go to free
@@ -50,7 +50,7 @@ void nod_block_unref(nod_block *block); /* NULL is allowed */
 
 typedef struct nod_slice {
     nod_block *block; /* one reference; NULL: an empty slice */
-    uint32_t off; /* from nod_block_bytes(block) */
+    uint32_t off;     /* from nod_block_bytes(block) */
     uint32_t len;
 } nod_slice;
 
@@ -74,13 +74,13 @@ enum nod_frame_flags {
 };
 
 typedef struct nod_frame {
-    uint32_t id; /* set by the giver on input and by the stack on output; trace events carry it */
+    uint32_t id;   /* set by the giver on input and by the stack on output; trace events carry it */
     uint8_t iface; /* index of the interface, from nod_stack_add_iface */
     uint8_t flags; /* enum nod_frame_flags */
-    uint8_t head_len; /* bytes of head[] in use */
-    uint8_t parts; /* slices in use */
+    uint8_t head_len;  /* bytes of head[] in use */
+    uint8_t parts;     /* slices in use */
     uint16_t gso_size; /* 0, or a large TCP segment to be cut into pieces of so much payload */
-    uint16_t l4_off; /* where the TCP header starts; set with gso_size or CSUM_TODO */
+    uint16_t l4_off;   /* where the TCP header starts; set with gso_size or CSUM_TODO */
     uint8_t head[NOD_FRAME_HEAD];
     nod_slice part[NOD_FRAME_PARTS];
 } nod_frame;

@@ -17,9 +17,9 @@ typedef struct nod_link nod_link;
 
 typedef struct nod_tun_config {
     const char *name; /* of the device; NULL or "": the kernel picks "nod0", "nod1", ... */
-    bool tap; /* Ethernet frames instead of IP packets */
-    bool offload; /* large segments and checksums both ways (vnet header) */
-    uint16_t mtu; /* 0: 1500 */
+    bool tap;         /* Ethernet frames instead of IP packets */
+    bool offload;     /* large segments and checksums both ways (vnet header) */
+    uint16_t mtu;     /* 0: 1500 */
     /* The kernel's own addresses at its end of the device, as the host's side of the pair.
      * family 0: none. Routes for the prefixes come with them. */
     nod_addr host4, host6;
@@ -28,7 +28,8 @@ typedef struct nod_tun_config {
 
 /* Makes a TUN or TAP device in the caller's network namespace, sets its MTU and addresses
  * over netlink and brings it up. The device goes when the link is closed. Returns NULL, with
- * *error (NOD_EPERM, NOD_EUNSUPPORTED, NOD_EIO) and a sentence in why[NOD_LINK_WHY]. */
+ * *error (NOD_EPERM, NOD_EUNSUPPORTED, NOD_EINVAL, NOD_ENOMEM, NOD_EIO) and a sentence in
+ * why[NOD_LINK_WHY]. */
 nod_link *nod_link_tun(nod_pool *pool, const nod_tun_config *config, int *error, char *why);
 
 /* The same harm as the simulator's around any link: `out` for what we send, `in` for what
@@ -50,6 +51,15 @@ int nod_link_receive(nod_link *link, nod_frame *frames, int max, nod_usec now);
  * full (the rest stay the caller's), or NOD_EIO. */
 int nod_link_send(nod_link *link, nod_frame *frames, int count, nod_usec now);
 void nod_link_close(nod_link *link);
+
+/* What a link did, and what it could not do. */
+typedef struct nod_link_stats {
+    uint64_t frames_in, frames_out; /* through the device */
+    uint64_t no_memory;             /* packets that came and were lost, for there was no block */
+    uint64_t refused; /* packets that the device took for nonsense: damaged ones, mostly */
+    nod_path_stats harm_out, harm_in; /* of nod_link_harm; else zero */
+} nod_link_stats;
+void nod_link_get_stats(const nod_link *link, nod_link_stats *out);
 
 /* Microseconds of the monotonic clock, for those who have none. */
 nod_usec nod_clock(void);

@@ -14,13 +14,13 @@ extern "C" {
 typedef struct nod_path nod_path;
 
 typedef struct nod_path_config {
-    nod_usec delay_us; /* one way */
-    nod_usec jitter_us; /* up to this much more, uniform; does not reorder by itself */
-    uint64_t rate_bps; /* bits a second; 0: no limit */
+    nod_usec delay_us;    /* one way */
+    nod_usec jitter_us;   /* up to this much more, uniform; does not reorder by itself */
+    uint64_t rate_bps;    /* bits a second; 0: no limit */
     uint32_t queue_bytes; /* drop-tail queue before the rate; 0: no limit but the pool's */
     double loss, duplicate, reorder, damage; /* probability of each, 0 to 1 */
     nod_usec reorder_us; /* how long a reordered packet is held back; 0: 3 x delay or 10 ms */
-    bool down; /* a pulled cable: everything is lost */
+    bool down;           /* a pulled cable: everything is lost */
 } nod_path_config;
 
 enum nod_fate_flags {
@@ -48,8 +48,7 @@ const nod_path_config *nod_path_get_config(const nod_path *path);
  * frame.id of its own (the counter's value before it is raised); with NULL ids stay.
  * `fate`, if not NULL, gets the enum nod_fate_flags of the frame (of all its pieces, or-ed).
  * Returns 0 or NOD_ENOMEM (the frame is gone then too). */
-int nod_path_push(nod_path *path, nod_frame *frame, nod_usec now, uint32_t *ids,
-                  unsigned *fate);
+int nod_path_push(nod_path *path, nod_frame *frame, nod_usec now, uint32_t *ids, unsigned *fate);
 
 /* Takes out frames that have arrived by `now`, in order of arrival. Returns how many. */
 int nod_path_pop(nod_path *path, nod_frame *frames, int max, nod_usec now);

@@ -21,7 +21,7 @@ extern "C" {
 typedef struct nod_sim nod_sim;
 #define NOD_SIM_HOSTS_MAX 64
 
-nod_sim *nod_sim_new(uint64_t seed);
+nod_sim *nod_sim_new(uint64_t seed); /* NULL: no memory */
 void nod_sim_free(nod_sim *sim);
 nod_usec nod_sim_now(const nod_sim *sim);
 
@@ -35,13 +35,14 @@ nod_stack *nod_sim_stack(nod_sim *sim, int host);
 const char *nod_sim_name(const nod_sim *sim, int host);
 
 /* The host loses its memory and starts anew, as after a power cut: same name, addresses and
- * links, no connections, a new secret. */
+ * links, no connections, a new secret, no trace. The stack is another one then. Returns 0, or
+ * NOD_ENOMEM (then nothing has happened). */
 int nod_sim_reboot(nod_sim *sim, int host);
 
 /* Joins two hosts with a link of its own interface at each end (IP packets, MTU 1500, or as
  * `iface` says). The link number n gives them 10.0.n.1 and 10.0.n.2, and fd00:n::1 and
- * fd00:n::2. The configurations may be NULL: 10 ms, nothing harmed. Returns the link's
- * number. */
+ * fd00:n::2 (IPv6 from an MTU of 1280 on), and MACs of its own. The configurations may be
+ * NULL: 10 ms, nothing harmed. Returns the link's number, NOD_EINVAL or NOD_ENOMEM. */
 int nod_sim_join(nod_sim *sim, int a, int b, const nod_path_config *a_to_b,
                  const nod_path_config *b_to_a);
 int nod_sim_join_iface(nod_sim *sim, int a, int b, const nod_iface_config *iface,
@@ -61,13 +62,17 @@ nod_usec nod_sim_next(const nod_sim *sim);
 void nod_sim_run_until(nod_sim *sim, nod_usec when);
 
 /* What went over the links, pulled like the trace: one record when a packet leaves a host,
- * with its fate, and one for each arrival. Off until asked for. */
+ * with its fate, and one for each arrival. Off until asked for.
+ * `frame` is the number that the sender's trace gave the packet (SEGMENT_OUT), and that the
+ * receiver's trace has too (SEGMENT_IN, DROP). Each host counts its own, so that the sending
+ * host and `frame` together name a packet; the pieces of a large segment share its number,
+ * and so do the copies of a doubled packet. */
 typedef struct nod_sim_packet {
     nod_usec time;
     bool arrival;
     int link, from; /* from: the end that sent it */
-    uint32_t frame; /* the id of both hosts' trace events */
-    unsigned fate; /* enum nod_fate_flags; departure only */
+    uint32_t frame; /* the id in both hosts' trace events */
+    unsigned fate;  /* enum nod_fate_flags; departure only */
     nod_frame copy; /* shared bytes: release it after use */
 } nod_sim_packet;
 void nod_sim_watch_packets(nod_sim *sim, bool on);

@@ -28,16 +28,16 @@ typedef struct nod_config {
     /* Random bytes from a source that cannot be guessed (getrandom): they key the hash
      * table, the initial sequence numbers (RFC 6528) and the ports (RFC 6056). */
     uint8_t secret[32];
-    nod_alloc alloc; /* all zero: malloc and free */
-    size_t memory_limit; /* bytes for everything the stack owns; default 256 MiB */
+    nod_alloc alloc;          /* all zero: malloc and free */
+    size_t memory_limit;      /* bytes for everything the stack owns; default 256 MiB */
     uint32_t max_connections; /* records of all kinds; default 65,536 */
-    uint32_t trace_events; /* how many trace events are kept for pulling; default 0: no trace */
+    uint32_t trace_events;    /* how many trace events are kept for pulling; default 0: no trace */
     uint16_t port_first, port_last; /* ephemeral ports, RFC 6056 section 3.2: 1024 to 65535 */
-    bool answer_echo; /* answer ICMP and ICMPv6 echo requests; default true */
-    bool answer_closed; /* RST for segments to no connection, unreachables for other
-                           protocols; default true, false makes a host that stays silent */
-    uint32_t icmp_per_second; /* ICMP errors sent in a second at most (RFC 4443 2.4 f); 100 */
-    nod_tcp_config tcp; /* defaults for every connection */
+    bool answer_echo;               /* answer ICMP and ICMPv6 echo requests; default true */
+    bool answer_closed;             /* RST for segments to no connection, unreachables for other
+                                       protocols; default true, false makes a host that stays silent */
+    uint32_t icmp_per_second;       /* ICMP errors sent in a second at most (RFC 4443 2.4 f); 100 */
+    nod_tcp_config tcp;             /* defaults for every connection */
 } nod_config;
 
 /* Fills in the defaults. The secret is left zero: set it. */
@@ -54,13 +54,13 @@ void nod_stack_free(nod_stack *stack);
 nod_pool *nod_stack_pool(nod_stack *stack);
 
 enum nod_iface_kind {
-    NOD_IFACE_IP, /* packets begin with the IP header (TUN) */
+    NOD_IFACE_IP,       /* packets begin with the IP header (TUN) */
     NOD_IFACE_ETHERNET, /* with an Ethernet header; ARP and neighbour discovery run */
 };
 
 typedef struct nod_iface_config {
     enum nod_iface_kind kind;
-    uint16_t mtu; /* bytes of an IP packet: 1280 to 65535 (68 and up without IPv6) */
+    uint16_t mtu;   /* bytes of an IP packet: 1280 to 65535 (68 and up without IPv6) */
     uint8_t mac[6]; /* Ethernet only */
     /* The largest IP packet that output may leave uncut (frame.gso_size): 0 when the link
      * cannot segment, up to 65535 when it can. */
@@ -103,21 +103,21 @@ nod_usec nod_stack_deadline(const nod_stack *stack);
 /* What happened, a connection at most once a pull. Events of one connection are gathered
  * until pulled, so nothing is ever lost and nothing grows. */
 enum nod_event_flags {
-    NOD_EVENT_ACCEPT = 1 << 0, /* a listener has a connection for nod_tcp_accept */
-    NOD_EVENT_OPEN = 1 << 1, /* the open succeeded: ESTABLISHED */
-    NOD_EVENT_READABLE = 1 << 2, /* bytes arrived */
-    NOD_EVENT_WRITABLE = 1 << 3, /* room again after a short SEND */
+    NOD_EVENT_ACCEPT = 1 << 0,      /* a listener has a connection for nod_tcp_accept */
+    NOD_EVENT_OPEN = 1 << 1,        /* the open succeeded: ESTABLISHED */
+    NOD_EVENT_READABLE = 1 << 2,    /* bytes arrived */
+    NOD_EVENT_WRITABLE = 1 << 3,    /* room again after a short SEND */
     NOD_EVENT_PEER_CLOSED = 1 << 4, /* "connection closing": the peer's FIN has been reached */
-    NOD_EVENT_SENT = 1 << 5, /* everything sent, a FIN included, has been acknowledged */
-    NOD_EVENT_ERROR = 1 << 6, /* the connection is gone; `error` says why */
-    NOD_EVENT_SOFT_ERROR = 1 << 7, /* trouble that may pass (R1, a soft ICMP error) */
-    NOD_EVENT_CLOSED = 1 << 8, /* ended in order: CLOSED, or TIME-WAIT is over */
+    NOD_EVENT_SENT = 1 << 5,        /* everything sent, a FIN included, has been acknowledged */
+    NOD_EVENT_ERROR = 1 << 6,       /* the connection is gone; `error` says why */
+    NOD_EVENT_SOFT_ERROR = 1 << 7,  /* trouble that may pass (R1, a soft ICMP error) */
+    NOD_EVENT_CLOSED = 1 << 8,      /* ended in order: CLOSED, or TIME-WAIT is over */
 };
 
 typedef struct nod_event {
     nod_handle handle;
     uint32_t flags; /* enum nod_event_flags */
-    int error; /* with ERROR or SOFT_ERROR: a NOD_E... */
+    int error;      /* with ERROR or SOFT_ERROR: a NOD_E... */
 } nod_event;
 
 /* Pulls up to `max` events. Returns how many. */
@@ -127,35 +127,35 @@ int nod_stack_events(nod_stack *stack, nod_event *events, int max);
 enum nod_drop {
     NOD_DROP_NONE,
     NOD_DROP_TRUNCATED, /* shorter than its headers say */
-    NOD_DROP_BAD_IP, /* version, header length or total length */
+    NOD_DROP_BAD_IP,    /* version, header length or total length */
     NOD_DROP_IP_CHECKSUM,
-    NOD_DROP_NOT_OURS, /* the destination is not this host */
-    NOD_DROP_BAD_SOURCE, /* broadcast, multicast, loopback or our own */
-    NOD_DROP_FRAGMENT, /* fragments are not reassembled */
+    NOD_DROP_NOT_OURS,     /* the destination is not this host */
+    NOD_DROP_BAD_SOURCE,   /* broadcast, multicast, loopback or our own */
+    NOD_DROP_FRAGMENT,     /* fragments are not reassembled */
     NOD_DROP_BAD_ETHERNET, /* unknown type or not for us */
-    NOD_DROP_PROTOCOL, /* no such protocol here */
-    NOD_DROP_ICMP, /* malformed or unknown */
-    NOD_DROP_NEIGHBOUR, /* ARP or ND that proves nothing */
-    NOD_DROP_TCP_HEADER, /* data offset or length */
+    NOD_DROP_PROTOCOL,     /* no such protocol here */
+    NOD_DROP_ICMP,         /* malformed or unknown */
+    NOD_DROP_NEIGHBOUR,    /* ARP or ND that proves nothing */
+    NOD_DROP_TCP_HEADER,   /* data offset or length */
     NOD_DROP_TCP_CHECKSUM,
     NOD_DROP_NO_CONNECTION, /* answered with RST */
-    NOD_DROP_BROADCAST, /* a segment to a broadcast or multicast address (MUST-57) */
-    NOD_DROP_LISTEN, /* to a listener, and no SYN */
-    NOD_DROP_BACKLOG, /* the listener's queue is full */
-    NOD_DROP_SEQUENCE, /* outside the window: acknowledged and dropped */
-    NOD_DROP_PAWS, /* an old timestamp (RFC 7323 section 5) */
-    NOD_DROP_NO_TIMESTAMP, /* timestamps were agreed and this has none (RFC 7323 3.2) */
-    NOD_DROP_RST, /* a RST that is not believed (RFC 5961 section 3) */
-    NOD_DROP_SYN, /* a SYN in a synchronized state (RFC 5961 section 4) */
-    NOD_DROP_ACK, /* an ACK of what was never sent, or far too old (RFC 5961 section 5) */
-    NOD_DROP_NO_ACK, /* no ACK bit where one must be */
-    NOD_DROP_DUPLICATE, /* bytes that were here already */
-    NOD_DROP_WINDOW, /* bytes beyond the window */
-    NOD_DROP_AFTER_FIN, /* text after the peer's FIN */
-    NOD_DROP_MEMORY, /* no room to keep it; it will be sent again */
-    NOD_DROP_TIME_WAIT, /* a stray in TIME-WAIT */
-    NOD_DROP_QUEUE, /* a queue of answers or of an unresolved neighbour was full */
-    NOD_DROP_UNREACHABLE, /* no route or no neighbour to send it to */
+    NOD_DROP_BROADCAST,     /* a segment to a broadcast or multicast address (MUST-57) */
+    NOD_DROP_LISTEN,        /* to a listener, and no SYN */
+    NOD_DROP_BACKLOG,       /* the listener's queue is full */
+    NOD_DROP_SEQUENCE,      /* outside the window: acknowledged and dropped */
+    NOD_DROP_PAWS,          /* an old timestamp (RFC 7323 section 5) */
+    NOD_DROP_NO_TIMESTAMP,  /* timestamps were agreed and this has none (RFC 7323 3.2) */
+    NOD_DROP_RST,           /* a RST that is not believed (RFC 5961 section 3) */
+    NOD_DROP_SYN,           /* a SYN in a synchronized state (RFC 5961 section 4) */
+    NOD_DROP_ACK,           /* an ACK of what was never sent, or far too old (RFC 5961 section 5) */
+    NOD_DROP_NO_ACK,        /* no ACK bit where one must be */
+    NOD_DROP_DUPLICATE,     /* bytes that were here already */
+    NOD_DROP_WINDOW,        /* bytes beyond the window */
+    NOD_DROP_AFTER_FIN,     /* text after the peer's FIN */
+    NOD_DROP_MEMORY,        /* no room to keep it; it will be sent again */
+    NOD_DROP_TIME_WAIT,     /* a stray in TIME-WAIT */
+    NOD_DROP_QUEUE,         /* a queue of answers or of an unresolved neighbour was full */
+    NOD_DROP_UNREACHABLE,   /* no route or no neighbour to send it to */
     NOD_DROP_COUNT
 };
 const char *nod_drop_name(enum nod_drop drop);

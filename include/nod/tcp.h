@@ -31,32 +31,32 @@ const char *nod_state_name(enum nod_state state); /* "FIN-WAIT-1" */
  * is opened, and while it lives with nod_tcp_set_config; what has been agreed with the peer
  * (options, window scale) does not change any more then. */
 typedef struct nod_tcp_config {
-    uint32_t send_buffer; /* bytes; 256 KiB */
+    uint32_t send_buffer;    /* bytes; 256 KiB */
     uint32_t receive_buffer; /* bytes; 256 KiB. Never shrinks a window already offered */
-    uint16_t mss_max; /* segments no larger than this, both ways; 0: what the MTU allows */
-    bool nagle; /* RFC 9293 3.7.4; true */
-    bool delayed_ack; /* 3.8.6.3; true */
+    uint16_t mss_max;        /* segments no larger than this, both ways; 0: what the MTU allows */
+    bool nagle;              /* RFC 9293 3.7.4; true */
+    bool delayed_ack;        /* 3.8.6.3; true */
     bool window_scale, timestamps, sack; /* offered and accepted in the handshake; true */
-    uint8_t ttl; /* TTL and hop limit; 64 */
-    uint8_t dscp; /* Diffserv code point, 0 to 63 */
-    nod_usec delayed_ack_us; /* below 500,000 (MUST-40); 40,000 */
-    nod_usec rto_initial_us; /* RFC 6298 section 2.1; 1 s */
-    nod_usec rto_min_us; /* 200 ms, as Linux; RFC 6298 2.4 says 1 s */
-    nod_usec rto_max_us; /* at least 60 s; 120 s */
-    nod_usec msl_us; /* maximum segment lifetime; 120 s. TIME-WAIT lasts two */
+    uint8_t ttl;                         /* TTL and hop limit; 64 */
+    uint8_t dscp;                        /* Diffserv code point, 0 to 63 */
+    nod_usec delayed_ack_us;             /* below 500,000 (MUST-40); 40,000 */
+    nod_usec rto_initial_us;             /* RFC 6298 section 2.1; 1 s */
+    nod_usec rto_min_us;                 /* 200 ms, as Linux; RFC 6298 2.4 says 1 s */
+    nod_usec rto_max_us;                 /* at least 60 s; 120 s */
+    nod_usec msl_us;                     /* maximum segment lifetime; 120 s. TIME-WAIT lasts two */
     nod_usec user_timeout_us; /* data unacknowledged for so long ends the connection: R2 of
                                  RFC 9293 3.8.3; 5 min, NOD_NEVER for no end */
-    nod_usec syn_timeout_us; /* the same for a SYN: at least 3 min (MUST-23) by default */
-    nod_usec fin_wait_2_us; /* how long FIN-WAIT-2 lasts when nobody can read any more; 60 s */
-    uint8_t r1_retransmits; /* after so many the user hears of it (SHLD-9); 3 */
-    char congestion[12]; /* "reno" */
+    nod_usec syn_timeout_us;  /* the same for a SYN: at least 3 min (MUST-23) by default */
+    nod_usec fin_wait_2_us;   /* how long FIN-WAIT-2 lasts when nobody can read any more; 60 s */
+    uint8_t r1_retransmits;   /* after so many the user hears of it (SHLD-9); 3 */
+    char congestion[12];      /* "reno" */
 } nod_tcp_config;
 
 typedef struct nod_open {
-    nod_endpoint local; /* address and port may be left 0: chosen (active), any (passive) */
+    nod_endpoint local;  /* address and port may be left 0: chosen (active), any (passive) */
     nod_endpoint remote; /* active: the peer. Passive: 0, or the only peer that may connect */
     bool passive;
-    uint16_t backlog; /* passive: connections that wait for nod_tcp_accept; 0: 128 */
+    uint16_t backlog;             /* passive: connections that wait for nod_tcp_accept; 0: 128 */
     const nod_tcp_config *config; /* NULL: the stack's. Copied */
 } nod_open;
 
@@ -124,17 +124,17 @@ typedef struct nod_status {
     nod_endpoint local, remote;
     uint32_t snd_una, snd_nxt, snd_wnd, iss; /* RFC 9293 section 3.3.1 */
     uint32_t rcv_nxt, rcv_wnd, irs;
-    uint32_t send_queue; /* bytes not yet acknowledged, sent or not */
-    uint32_t send_unsent; /* of those, bytes never sent */
-    uint32_t receive_queue; /* bytes that wait for RECEIVE */
-    uint32_t out_of_order; /* bytes held beyond a gap */
-    uint16_t mss; /* effective send MSS */
-    int8_t snd_scale, rcv_scale; /* -1: none agreed */
-    bool timestamps, sack; /* agreed */
-    uint32_t cwnd, ssthresh; /* bytes */
+    uint32_t send_queue;                 /* bytes not yet acknowledged, sent or not */
+    uint32_t send_unsent;                /* of those, bytes never sent */
+    uint32_t receive_queue;              /* bytes that wait for RECEIVE */
+    uint32_t out_of_order;               /* bytes held beyond a gap */
+    uint16_t mss;                        /* effective send MSS */
+    int8_t snd_scale, rcv_scale;         /* -1: none agreed */
+    bool timestamps, sack;               /* agreed */
+    uint32_t cwnd, ssthresh;             /* bytes */
     nod_usec srtt_us, rttvar_us, rto_us; /* 0 before the first sample */
-    uint32_t retransmits; /* of the oldest segment, in a row */
-    uint32_t backlog_used; /* listener: connections that wait */
+    uint32_t retransmits;                /* of the oldest segment, in a row */
+    uint32_t backlog_used;               /* listener: connections that wait */
     uint64_t bytes_sent, bytes_received; /* first time only; in order only */
     uint32_t segments_retransmitted;
 } nod_status;

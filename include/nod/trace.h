@@ -13,39 +13,48 @@ extern "C" {
 enum nod_trace_type {
     NOD_TRACE_SEGMENT_OUT,
     NOD_TRACE_SEGMENT_IN, /* before it is processed: `state` is the state that it finds */
-    NOD_TRACE_STATE, /* a state edge */
-    NOD_TRACE_CALL, /* a user's call */
-    NOD_TRACE_TIMER, /* a timer that ran out */
-    NOD_TRACE_RTT, /* a sample */
-    NOD_TRACE_CWND, /* the congestion window changed */
-    NOD_TRACE_DROP, /* of the packet `frame`, with the reason */
-    NOD_TRACE_ICMP_IN, /* an ICMP error about a connection */
+    NOD_TRACE_STATE,      /* a state edge */
+    NOD_TRACE_CALL,       /* a user's call */
+    NOD_TRACE_TIMER,      /* a timer that ran out */
+    NOD_TRACE_RTT,        /* a sample */
+    NOD_TRACE_CWND,       /* the congestion window changed */
+    NOD_TRACE_DROP,       /* of the packet `frame`, with the reason */
+    NOD_TRACE_ICMP_IN,    /* an ICMP error about a connection */
 };
 
-enum nod_ctl { NOD_FIN = 1, NOD_SYN = 2, NOD_RST = 4, NOD_PSH = 8, NOD_ACK = 16, NOD_URG = 32, NOD_ECE = 64, NOD_CWR = 128 };
+enum nod_ctl {
+    NOD_FIN = 1,
+    NOD_SYN = 2,
+    NOD_RST = 4,
+    NOD_PSH = 8,
+    NOD_ACK = 16,
+    NOD_URG = 32,
+    NOD_ECE = 64,
+    NOD_CWR = 128
+};
 
 /* Why a segment was sent. */
 enum nod_why {
-    NOD_WHY_OPEN, /* SYN, or SYN,ACK */
-    NOD_WHY_DATA, /* new data */
-    NOD_WHY_FIN, /* CLOSE: a FIN, with data or without */
-    NOD_WHY_ACK_HANDSHAKE, /* the ACK that completes an open */
-    NOD_WHY_ACK_SECOND, /* enough full segments arrived */
-    NOD_WHY_ACK_DELAYED, /* the delayed-ACK timer */
-    NOD_WHY_ACK_AT_ONCE, /* RFC 5681 4.2: out of order, a gap filled, or pushed */
-    NOD_WHY_ACK_DUPLICATE, /* what arrived was outside the window, or here already */
-    NOD_WHY_ACK_FIN, /* acknowledges the peer's FIN */
-    NOD_WHY_ACK_CHALLENGE, /* RFC 5961 */
-    NOD_WHY_WINDOW_UPDATE, /* the reader made room */
-    NOD_WHY_WINDOW_PROBE, /* to a zero window */
+    NOD_WHY_OPEN,               /* SYN, or SYN,ACK */
+    NOD_WHY_DATA,               /* new data */
+    NOD_WHY_FIN,                /* CLOSE: a FIN, with data or without */
+    NOD_WHY_ACK_HANDSHAKE,      /* the ACK that completes an open */
+    NOD_WHY_ACK_SECOND,         /* enough full segments arrived */
+    NOD_WHY_ACK_DELAYED,        /* the delayed-ACK timer */
+    NOD_WHY_ACK_AT_ONCE,        /* RFC 5681 4.2: out of order, a gap filled, or pushed */
+    NOD_WHY_ACK_DUPLICATE,      /* what arrived was outside the window, or here already */
+    NOD_WHY_ACK_FIN,            /* acknowledges the peer's FIN */
+    NOD_WHY_ACK_CHALLENGE,      /* RFC 5961 */
+    NOD_WHY_WINDOW_UPDATE,      /* the reader made room */
+    NOD_WHY_WINDOW_PROBE,       /* to a zero window */
     NOD_WHY_RETRANSMIT_TIMEOUT, /* RTO, of SYN, data or FIN */
-    NOD_WHY_RETRANSMIT_FAST, /* three duplicate ACKs, or a partial ACK in recovery */
+    NOD_WHY_RETRANSMIT_FAST,    /* three duplicate ACKs, or a partial ACK in recovery */
     NOD_WHY_KEEPALIVE,
-    NOD_WHY_RST_ABORT, /* the user's ABORT, or unread data at release */
+    NOD_WHY_RST_ABORT,         /* the user's ABORT, or unread data at release */
     NOD_WHY_RST_NO_CONNECTION, /* nobody there */
-    NOD_WHY_RST_BAD_ACK, /* an unacceptable ACK in a state that is not synchronized */
-    NOD_WHY_RST_NO_READER, /* data for a connection that was released */
-    NOD_WHY_ACK_TIME_WAIT, /* TIME-WAIT answers a FIN that came again, or a stray */
+    NOD_WHY_RST_BAD_ACK,       /* an unacceptable ACK in a state that is not synchronized */
+    NOD_WHY_RST_NO_READER,     /* data for a connection that was released */
+    NOD_WHY_ACK_TIME_WAIT,     /* TIME-WAIT answers a FIN that came again, or a stray */
     NOD_WHY_COUNT
 };
 
@@ -54,7 +63,7 @@ enum nod_timer {
     NOD_TIMER_PERSIST, /* zero-window probe */
     NOD_TIMER_DELAYED_ACK,
     NOD_TIMER_SWS_OVERRIDE, /* RFC 9293 3.8.6.2.1: a small segment after all */
-    NOD_TIMER_USER, /* user timeout: R2 */
+    NOD_TIMER_USER,         /* user timeout: R2 */
     NOD_TIMER_FIN_WAIT_2,
     NOD_TIMER_TIME_WAIT, /* 2 MSL are over */
     NOD_TIMER_COUNT
@@ -73,13 +82,13 @@ enum nod_call {
 };
 
 typedef struct nod_trace_segment {
-    uint32_t seq, ack, len; /* len: payload only; seq as on the wire */
+    uint32_t seq, ack, len;    /* len: payload only; seq as on the wire */
     uint32_t rel_seq, rel_ack; /* less the initial number of their direction, if known */
-    uint16_t wnd; /* as on the wire */
-    uint32_t wnd_bytes; /* scaled */
+    uint16_t wnd;              /* as on the wire */
+    uint32_t wnd_bytes;        /* scaled */
     uint16_t up;
-    uint8_t ctl; /* enum nod_ctl */
-    uint8_t why; /* enum nod_why; SEGMENT_OUT only */
+    uint8_t ctl;         /* enum nod_ctl */
+    uint8_t why;         /* enum nod_why; SEGMENT_OUT only */
     bool retransmission; /* SEGMENT_OUT: at least one of its octets was sent before */
     bool has_mss, has_wscale, has_ts, sack_permitted;
     uint16_t mss;
@@ -91,21 +100,40 @@ typedef struct nod_trace_segment {
 
 typedef struct nod_trace {
     nod_usec time;
-    uint8_t type; /* enum nod_trace_type */
+    uint8_t type;  /* enum nod_trace_type */
     uint8_t state; /* enum nod_state, of the connection when it happened */
     uint8_t iface;
-    nod_handle handle; /* 0: no connection, or one without a handle */
-    uint32_t frame; /* nod_frame.id, for SEGMENT_OUT, SEGMENT_IN, DROP, ICMP_IN */
+    nod_handle handle;          /* 0: no connection, or one without a handle */
+    uint32_t frame;             /* nod_frame.id, for SEGMENT_OUT, SEGMENT_IN, DROP, ICMP_IN */
     nod_endpoint local, remote; /* unspecified where there is no connection */
     union {
         nod_trace_segment segment; /* SEGMENT_OUT, SEGMENT_IN */
-        struct { uint8_t from, to; } edge; /* STATE; enum nod_state */
-        struct { uint8_t call; int64_t result; uint64_t len; } call; /* CALL; enum nod_call */
-        struct { uint8_t timer; uint32_t count; nod_usec next_us; } timer; /* enum nod_timer */
-        struct { nod_usec sample_us, srtt_us, rttvar_us, rto_us; } rtt;
-        struct { uint32_t cwnd, ssthresh; } cwnd;
-        struct { uint8_t reason; } drop; /* enum nod_drop */
-        struct { uint8_t type, code; int error; } icmp;
+        struct {
+            uint8_t from, to;
+        } edge; /* STATE; enum nod_state */
+        struct {
+            uint8_t call;
+            int64_t result;
+            uint64_t len;
+        } call; /* CALL; enum nod_call */
+        struct {
+            uint8_t timer;
+            uint32_t count;
+            nod_usec next_us;
+        } timer; /* enum nod_timer */
+        struct {
+            nod_usec sample_us, srtt_us, rttvar_us, rto_us;
+        } rtt;
+        struct {
+            uint32_t cwnd, ssthresh;
+        } cwnd;
+        struct {
+            uint8_t reason;
+        } drop; /* enum nod_drop */
+        struct {
+            uint8_t type, code;
+            int error;
+        } icmp;
     } u;
 } nod_trace;
 

@@ -24,7 +24,7 @@ typedef uint64_t nod_usec;
 typedef uint64_t nod_handle;
 
 typedef struct nod_addr {
-    uint8_t family; /* 4, 6, or 0: unspecified */
+    uint8_t family;    /* 4, 6, or 0: unspecified */
     uint8_t bytes[16]; /* network order; IPv4 uses the first four, the rest are 0 */
 } nod_addr;
 
@@ -48,25 +48,25 @@ char *nod_addr_format(const nod_addr *addr, char *buf, size_t size);
 /* What calls return when they fail: always negative. The comment is the RFC's own text
  * (RFC 9293 section 3.9.1) where it has one. */
 enum nod_error {
-    NOD_EAGAIN = -1, /* nothing to read, or no room to write, now */
-    NOD_EINVAL = -2, /* an argument makes no sense */
-    NOD_ENOMEM = -3, /* insufficient resources */
-    NOD_ENOCONN = -4, /* connection does not exist */
-    NOD_ECLOSING = -5, /* connection closing */
-    NOD_ERESET = -6, /* connection reset */
-    NOD_EREFUSED = -7, /* connection refused */
-    NOD_ETIMEDOUT = -8, /* connection aborted due to user timeout */
-    NOD_EUNREACH = -9, /* no route, or an ICMP error that forbids the connection */
-    NOD_EINUSE = -10, /* the local port is taken */
-    NOD_EEXIST = -11, /* connection already exists */
-    NOD_ENOREMOTE = -12, /* remote socket unspecified */
-    NOD_ENOTLOCAL = -13, /* the local address is not one of this stack's */
-    NOD_ENOPORT = -14, /* every ephemeral port is taken */
-    NOD_EBADADDR = -15, /* the remote address is broadcast, multicast or otherwise no peer */
-    NOD_EABORTED = -16, /* ended by our own ABORT */
+    NOD_EAGAIN = -1,        /* nothing to read, or no room to write, now */
+    NOD_EINVAL = -2,        /* an argument makes no sense */
+    NOD_ENOMEM = -3,        /* insufficient resources */
+    NOD_ENOCONN = -4,       /* connection does not exist */
+    NOD_ECLOSING = -5,      /* connection closing */
+    NOD_ERESET = -6,        /* connection reset */
+    NOD_EREFUSED = -7,      /* connection refused */
+    NOD_ETIMEDOUT = -8,     /* connection aborted due to user timeout */
+    NOD_EUNREACH = -9,      /* no route, or an ICMP error that forbids the connection */
+    NOD_EINUSE = -10,       /* the local port is taken */
+    NOD_EEXIST = -11,       /* connection already exists */
+    NOD_ENOREMOTE = -12,    /* remote socket unspecified */
+    NOD_ENOTLOCAL = -13,    /* the local address is not one of this stack's */
+    NOD_ENOPORT = -14,      /* every ephemeral port is taken */
+    NOD_EBADADDR = -15,     /* the remote address is broadcast, multicast or otherwise no peer */
+    NOD_EABORTED = -16,     /* ended by our own ABORT */
     NOD_EUNSUPPORTED = -17, /* this build or this system cannot do it */
-    NOD_EPERM = -18, /* the system does not allow it */
-    NOD_EIO = -19, /* a device failed */
+    NOD_EPERM = -18,        /* the system does not allow it */
+    NOD_EIO = -19,          /* a device failed */
 };
 
 /* The error as a sentence in English, without a full stop. Never NULL. */

@@ -7,6 +7,7 @@ enum cmd_exit {
     CMD_OK = 0,
     CMD_FAILED = 1, /* it was tried and did not work */
     CMD_USAGE = 2,  /* it was asked for in a way that makes no sense */
+    CMD_SYSTEM = 3, /* the system cannot do it, or does not allow it */
 };
 
 /* argv[0] is the subcommand's own name. Each returns the exit code of the program. */

@@ -1,0 +1,42 @@
+# The front door. CMake does the work; see CMakePresets.json.
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+
+.PHONY: all build demo test format install clean help
+
+all: build
+
+help:
+	@echo "make demo     install what is missing, build, and watch a connection to the kernel"
+	@echo "make test     the same with every test; the last line is the result"
+	@echo "make build    release, in build/release"
+	@echo "make install  PREFIX=$(PREFIX), DESTDIR is heeded"
+	@echo "make format   clang-format over every C file"
+	@echo "make clean    removes build/"
+
+build:
+	@cmake --preset release -DNOD_TESTS=OFF >/dev/null
+	@cmake --build --preset release -j $(JOBS)
+
+demo:
+	@scripts/install-deps
+	@cmake --preset release -DNOD_TESTS=OFF >/dev/null
+	@cmake --build --preset release -j $(JOBS) >/dev/null || \
+		cmake --build --preset release -j $(JOBS)
+	@build/release/nod watch
+
+test:
+	@scripts/install-deps test
+	@JOBS=$(JOBS) scripts/test
+
+format:
+	@find include src test fuzz bench \( -name '*.c' -o -name '*.h' \) -print0 2>/dev/null | \
+		xargs -0 clang-format -i
+
+install:
+	@cmake --preset release -DNOD_TESTS=OFF -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
+	@cmake --build --preset release -j $(JOBS)
+	@cmake --install build/release
+
+clean:
+	@rm -rf build

@@ -1,0 +1,284 @@
+#include "base/pool.h"
+
+#include <string.h>
+
+#include "base/util.h"
+
+#if __STDC_HOSTED__
+#include <stdlib.h>
+#endif
+
+/* Free memory is poisoned, so that AddressSanitizer sees a use after free in spite of the
+ * free lists. */
+#if defined(__SANITIZE_ADDRESS__)
+#define NOD_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define NOD_ASAN 1
+#endif
+#endif
+#ifdef NOD_ASAN
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#endif
+
+struct nod_block {
+    nod_pool *pool;
+    uint32_t refs;
+    uint32_t capacity;
+};
+
+#define CHUNK 16384 /* small sizes are carved from chunks of this size */
+#define CARVED_MAX 2048
+
+/* Size classes. The odd ones hold a record, a packet, or a round number of stream bytes with
+ * the block's header. */
+static const uint32_t class_size[] = {
+    32,  64,   96,   128,  160,  192,  232,        256,        384,   512,
+    768, 1024, 2048, 3072, 4096, 8192, 16384 + 64, 32768 + 64, 65536, NOD_BLOCK_MAX + 64,
+};
+#define CLASSES (sizeof(class_size) / sizeof(class_size[0]))
+
+struct free_item {
+    struct free_item *next;
+};
+
+struct chunk {
+    struct chunk *next;
+};
+
+struct nod_pool {
+    nod_alloc alloc;
+    nod_pool_stats stats;
+    bool maker_gone;
+    struct free_item *free[CLASSES];
+    struct chunk *chunks;
+    uint8_t *carve; /* what is left of the newest chunk */
+    size_t carve_left;
+};
+
+#if __STDC_HOSTED__
+static void *system_alloc(void *ctx, size_t size)
+{
+    (void)ctx;
+    return malloc(size);
+}
+
+static void system_free(void *ctx, void *ptr, size_t size)
+{
+    (void)ctx, (void)size;
+    free(ptr);
+}
+#endif
+
+nod_pool *nod_pool_new(const nod_alloc *alloc, size_t limit)
+{
+    nod_alloc from = {0};
+    if (alloc && alloc->alloc && alloc->free) {
+        from = *alloc;
+    } else {
+#if __STDC_HOSTED__
+        from.alloc = system_alloc;
+        from.free = system_free;
+#else
+        return NULL;
+#endif
+    }
+    nod_pool *pool = from.alloc(from.ctx, sizeof(*pool));
+    if (!pool) return NULL;
+    memset(pool, 0, sizeof(*pool));
+    pool->alloc = from;
+    pool->stats.limit = limit;
+    pool->stats.system_calls = 1;
+    return pool;
+}
+
+/* Gives the large free items back to the system. */
+static void trim(nod_pool *pool)
+{
+    for (size_t c = 0; c < CLASSES; c++) {
+        if (class_size[c] <= CARVED_MAX) continue;
+        while (pool->free[c]) {
+            struct free_item *item = pool->free[c];
+            ASAN_UNPOISON_MEMORY_REGION(item, class_size[c]);
+            pool->free[c] = item->next;
+            pool->alloc.free(pool->alloc.ctx, item, class_size[c]);
+            pool->stats.taken -= class_size[c];
+        }
+    }
+}
+
+static void destroy(nod_pool *pool)
+{
+    trim(pool);
+    while (pool->chunks) {
+        struct chunk *chunk = pool->chunks;
+        ASAN_UNPOISON_MEMORY_REGION(chunk, CHUNK);
+        pool->chunks = chunk->next;
+        pool->alloc.free(pool->alloc.ctx, chunk, CHUNK);
+    }
+    pool->alloc.free(pool->alloc.ctx, pool, sizeof(*pool));
+}
+
+static void destroy_if_done(nod_pool *pool)
+{
+    if (pool->maker_gone && pool->stats.in_use == 0) destroy(pool);
+}
+
+void nod_pool_free(nod_pool *pool)
+{
+    if (!pool) return;
+    pool->maker_gone = true;
+    destroy_if_done(pool);
+}
+
+void nod_pool_get_stats(const nod_pool *pool, nod_pool_stats *out)
+{
+    *out = pool->stats;
+}
+
+bool nod_pool_below(const nod_pool *pool, unsigned sixteenths)
+{
+    return !pool->stats.limit || pool->stats.in_use <= pool->stats.limit / 16 * sixteenths;
+}
+
+static void *from_system(nod_pool *pool, size_t size)
+{
+    if (pool->stats.limit && pool->stats.taken + size > pool->stats.limit) trim(pool);
+    if (pool->stats.limit && pool->stats.taken + size > pool->stats.limit) {
+        pool->stats.refused++;
+        return NULL;
+    }
+    pool->stats.system_calls++;
+    void *ptr = pool->alloc.alloc(pool->alloc.ctx, size);
+    if (!ptr) {
+        pool->stats.refused++;
+        return NULL;
+    }
+    pool->stats.taken += size;
+    return ptr;
+}
+
+static void *carve(nod_pool *pool, size_t size)
+{
+    if (pool->carve_left < size) {
+        struct chunk *chunk = from_system(pool, CHUNK);
+        if (!chunk) return NULL;
+        chunk->next = pool->chunks;
+        pool->chunks = chunk;
+        pool->carve = (uint8_t *)chunk + 32;
+        pool->carve_left = CHUNK - 32;
+        ASAN_POISON_MEMORY_REGION(pool->carve, pool->carve_left);
+    }
+    void *ptr = pool->carve;
+    pool->carve += size;
+    pool->carve_left -= size;
+    return ptr;
+}
+
+static size_t class_of(size_t size)
+{
+    size_t c = 0;
+    while (c < CLASSES && class_size[c] < size) c++;
+    return c;
+}
+
+void *nod_pool_take(nod_pool *pool, size_t size)
+{
+    size_t c = class_of(size);
+    void *ptr;
+    if (c == CLASSES) {
+        ptr = from_system(pool, size);
+        if (ptr) pool->stats.in_use += size;
+        return ptr;
+    }
+    size = class_size[c];
+    if (pool->free[c]) {
+        ptr = pool->free[c];
+        ASAN_UNPOISON_MEMORY_REGION(ptr, size);
+        pool->free[c] = pool->free[c]->next;
+    } else {
+        ptr = size <= CARVED_MAX ? carve(pool, size) : from_system(pool, size);
+        if (!ptr) return NULL;
+        ASAN_UNPOISON_MEMORY_REGION(ptr, size);
+    }
+    pool->stats.in_use += size;
+    return ptr;
+}
+
+void nod_pool_give(nod_pool *pool, void *ptr, size_t size)
+{
+    if (!ptr) return;
+    size_t c = class_of(size);
+    if (c == CLASSES) {
+        pool->alloc.free(pool->alloc.ctx, ptr, size);
+        pool->stats.taken -= size;
+        pool->stats.in_use -= size;
+    } else {
+        struct free_item *item = ptr;
+        item->next = pool->free[c];
+        pool->free[c] = item;
+        ASAN_POISON_MEMORY_REGION(item, class_size[c]);
+        pool->stats.in_use -= class_size[c];
+    }
+    destroy_if_done(pool);
+}
+
+nod_block *nod_block_new(nod_pool *pool, size_t capacity)
+{
+    if (capacity > NOD_BLOCK_MAX) return NULL;
+    size_t size = class_size[class_of(sizeof(nod_block) + capacity)];
+    nod_block *block = nod_pool_take(pool, size);
+    if (!block) return NULL;
+    block->pool = pool;
+    block->refs = 1;
+    block->capacity = (uint32_t)(size - sizeof(*block));
+    return block;
+}
+
+uint8_t *nod_block_bytes(nod_block *block)
+{
+    return (uint8_t *)(block + 1);
+}
+
+size_t nod_block_capacity(const nod_block *block)
+{
+    return block->capacity;
+}
+
+uint32_t nod_block_refs(const nod_block *block)
+{
+    return block->refs;
+}
+
+void nod_block_ref(nod_block *block)
+{
+    block->refs++;
+}
+
+void nod_block_unref(nod_block *block)
+{
+    if (!block) return;
+    NOD_ASSERT(block->refs > 0);
+    if (--block->refs == 0) nod_pool_give(block->pool, block, sizeof(*block) + block->capacity);
+}
+
+nod_slice nod_slice_of(nod_block *block, uint32_t off, uint32_t len)
+{
+    NOD_ASSERT((uint64_t)off + len <= block->capacity);
+    block->refs++;
+    return (nod_slice){.block = block, .off = off, .len = len};
+}
+
+uint8_t *nod_slice_bytes(const nod_slice *slice)
+{
+    return slice->block ? nod_block_bytes(slice->block) + slice->off : NULL;
+}
+
+void nod_slice_release(nod_slice *slice)
+{
+    nod_block_unref(slice->block);
+    *slice = (nod_slice){0};
+}

@@ -1,0 +1,18 @@
+/* The memory of a stack. Everything comes from here: freed memory goes to free lists by size
+ * and comes back from there, and `limit` bounds what is taken from the system. */
+#ifndef NOD_BASE_POOL_H
+#define NOD_BASE_POOL_H
+
+#include "nod/buf.h"
+
+/* NULL when the limit or the system says no. The memory is not cleared. */
+void *nod_pool_take(nod_pool *pool, size_t size);
+/* `size` as it was taken. NULL is allowed. */
+void nod_pool_give(nod_pool *pool, void *ptr, size_t size);
+
+/* True while at most this many parts in 16 of the limit are in use. */
+bool nod_pool_below(const nod_pool *pool, unsigned sixteenths);
+
+uint32_t nod_block_refs(const nod_block *block);
+
+#endif

@@ -1,0 +1,45 @@
+/* Congestion control behind one vtable. It owns cwnd and ssthresh, and sees samples, never a
+ * TCB. All amounts are octets. */
+#ifndef NOD_CC_CC_H
+#define NOD_CC_CC_H
+
+#include "nod/types.h"
+
+struct nod_cc;
+
+struct nod_cc_sample {
+    nod_usec now;
+    uint32_t acked;  /* newly acknowledged */
+    uint32_t flight; /* outstanding before that */
+    uint32_t mss;
+    uint32_t srtt_us;
+    bool limited; /* the sender had filled cwnd (RFC 7661: only then may it grow) */
+};
+
+struct nod_cc_ops {
+    const char *name;
+    void (*init)(struct nod_cc *cc, uint32_t mss);
+    void (*on_ack)(struct nod_cc *cc, const struct nod_cc_sample *sample);
+    /* A segment was lost, seen by duplicate ACKs. */
+    void (*on_loss)(struct nod_cc *cc, const struct nod_cc_sample *sample);
+    /* The retransmission timer ran out. `again`: for the same segment as before. */
+    void (*on_timeout)(struct nod_cc *cc, const struct nod_cc_sample *sample, bool again);
+    /* Idle for longer than an RTO (RFC 5681 section 4.1). */
+    void (*on_idle)(struct nod_cc *cc, uint32_t mss);
+};
+
+struct nod_cc {
+    const struct nod_cc_ops *ops;
+    uint32_t cwnd, ssthresh;
+    uint32_t own[2]; /* the algorithm's */
+};
+
+extern const struct nod_cc_ops nod_cc_reno;
+
+/* NULL when there is no such algorithm. */
+const struct nod_cc_ops *nod_cc_find(const char *name);
+
+/* RFC 6928: min(10*MSS, max(2*MSS, 14600)). */
+uint32_t nod_cc_initial_window(uint32_t mss);
+
+#endif

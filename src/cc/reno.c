@@ -1,0 +1,75 @@
+/* Reno (RFC 5681) with byte counting; NewReno's window inflation during recovery is loss.c's. */
+#include <string.h>
+
+#include "base/util.h"
+#include "cc/cc.h"
+
+enum { ACKED = 0 }; /* own[]: octets acknowledged since cwnd last grew in congestion avoidance */
+
+uint32_t nod_cc_initial_window(uint32_t mss)
+{
+    return min_u32(10 * mss, max_u32(2 * mss, 14600));
+}
+
+static void reno_init(struct nod_cc *cc, uint32_t mss)
+{
+    cc->cwnd = nod_cc_initial_window(mss);
+    cc->ssthresh = UINT32_MAX;
+    cc->own[ACKED] = 0;
+}
+
+static void reno_on_ack(struct nod_cc *cc, const struct nod_cc_sample *s)
+{
+    if (!s->limited || cc->cwnd > 1u << 30) return;
+    if (cc->cwnd < cc->ssthresh) {
+        /* Slow start: by no more than one MSS an ACK (5681 3.1), but an ACK of a large
+         * segment stands for many (RFC 3465 with L=2 would stall behind merged ACKs). */
+        cc->cwnd += min_u32(s->acked, cc->ssthresh - cc->cwnd);
+        return;
+    }
+    cc->own[ACKED] += s->acked;
+    if (cc->own[ACKED] < cc->cwnd) return;
+    cc->own[ACKED] -= cc->cwnd;
+    cc->cwnd += s->mss;
+}
+
+static uint32_t half_flight(const struct nod_cc_sample *s)
+{
+    return max_u32(s->flight / 2, 2 * s->mss); /* equation 4 */
+}
+
+static void reno_on_loss(struct nod_cc *cc, const struct nod_cc_sample *s)
+{
+    cc->ssthresh = half_flight(s);
+    cc->cwnd = cc->ssthresh;
+    cc->own[ACKED] = 0;
+}
+
+static void reno_on_timeout(struct nod_cc *cc, const struct nod_cc_sample *s, bool again)
+{
+    if (!again) cc->ssthresh = half_flight(s);
+    cc->cwnd = s->mss;
+    cc->own[ACKED] = 0;
+}
+
+static void reno_on_idle(struct nod_cc *cc, uint32_t mss)
+{
+    cc->cwnd = min_u32(cc->cwnd, nod_cc_initial_window(mss));
+}
+
+const struct nod_cc_ops nod_cc_reno = {
+    .name = "reno",
+    .init = reno_init,
+    .on_ack = reno_on_ack,
+    .on_loss = reno_on_loss,
+    .on_timeout = reno_on_timeout,
+    .on_idle = reno_on_idle,
+};
+
+const struct nod_cc_ops *nod_cc_find(const char *name)
+{
+    static const struct nod_cc_ops *const all[] = {&nod_cc_reno};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (strcmp(all[i]->name, name) == 0) return all[i];
+    return NULL;
+}

@@ -1,0 +1,137 @@
+/* Interfaces, their addresses, and routes. */
+#include <string.h>
+
+#include "net/net.h"
+
+void nod_net_init(struct nod_net *net, nod_pool *pool, const nod_config *config, uint64_t *drops,
+                  nod_usec now)
+{
+    memset(net, 0, sizeof(*net));
+    net->pool = pool;
+    net->answer_echo = config->answer_echo;
+    net->icmp_per_second = net->icmp_tokens = config->icmp_per_second;
+    net->icmp_filled = net->now = now;
+    net->drops = drops;
+}
+
+static void free_frame(struct nod_net *net, nod_frame *frame)
+{
+    nod_frame_release(frame);
+    nod_pool_give(net->pool, frame, sizeof(*frame));
+}
+
+void nod_net_free(struct nod_net *net)
+{
+    for (; net->queue_count; net->queue_count--)
+        free_frame(net, net->queue[net->queue_first++ % NOD_NET_QUEUE]);
+    if (!net->neighbours) return;
+    for (int i = 0; i < NOD_NEIGHBOURS; i++)
+        for (unsigned q = 0; q < net->neighbours[i].queued; q++)
+            free_frame(net, net->neighbours[i].queue[q]);
+    nod_pool_give(net->pool, net->neighbours, NOD_NEIGHBOURS * sizeof(*net->neighbours));
+}
+
+bool nod_net_is_local(const struct nod_net *net, const uint8_t ip[16])
+{
+    for (unsigned i = 0; i < net->ifaces; i++)
+        for (unsigned a = 0; a < net->iface[i].addrs; a++)
+            if (memcmp(net->iface[i].addr[a], ip, 16) == 0) return true;
+    return false;
+}
+
+/* The last address of an IPv4 subnet, from /0 to /30 (RFC 3021 frees /31). */
+static bool is_subnet_broadcast(const uint8_t addr[16], int bits, const uint8_t ip[16])
+{
+    if (nod_ip_family(addr) != 4 || bits > 96 + 30 || !nod_ip_prefix_match(addr, ip, bits))
+        return false;
+    for (int bit = bits; bit < 128; bit++)
+        if (!(ip[bit / 8] & 0x80 >> bit % 8)) return false;
+    return true;
+}
+
+bool nod_net_is_broadcast(const struct nod_net *net, const uint8_t ip[16])
+{
+    if (nod_ip_is_multicast(ip) || nod_ip_is_broadcast(ip)) return true;
+    for (unsigned i = 0; i < net->ifaces; i++)
+        for (unsigned a = 0; a < net->iface[i].addrs; a++)
+            if (is_subnet_broadcast(net->iface[i].addr[a], net->iface[i].prefix[a], ip))
+                return true;
+    return false;
+}
+
+bool nod_net_is_bad_source(const struct nod_net *net, const uint8_t ip[16])
+{
+    return nod_ip_is_unspecified(ip) || nod_ip_is_loopback(ip) || nod_net_is_broadcast(net, ip) ||
+           nod_net_is_local(net, ip);
+}
+
+/* The longest prefix wins, an address's own over a route's. */
+bool nod_net_next_hop(const struct nod_net *net, const uint8_t dst[16], uint8_t *iface,
+                      uint8_t next_hop[16])
+{
+    int best = -1;
+    for (unsigned i = 0; i < net->ifaces; i++) {
+        for (unsigned a = 0; a < net->iface[i].addrs; a++) {
+            int bits = net->iface[i].prefix[a];
+            if (bits <= best || !nod_ip_prefix_match(net->iface[i].addr[a], dst, bits)) continue;
+            best = bits;
+            *iface = (uint8_t)i;
+            memcpy(next_hop, dst, 16);
+        }
+    }
+    for (unsigned r = 0; r < net->routes; r++) {
+        const struct nod_route *route = &net->route[r];
+        if (route->bits <= best || !nod_ip_prefix_match(route->prefix, dst, route->bits)) continue;
+        if (nod_ip_family(route->prefix) != nod_ip_family(dst)) continue;
+        best = route->bits;
+        *iface = route->iface;
+        memcpy(next_hop, route->direct ? dst : route->gateway, 16);
+    }
+    return best >= 0;
+}
+
+/* The source is the interface's address with the longest prefix in common (RFC 6724 rule 8
+ * is the one that matters here), link-local only for link-local. */
+bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *iface,
+                   uint8_t src[16])
+{
+    uint8_t hop[16];
+    if (!nod_net_next_hop(net, dst, iface, hop)) return false;
+    const struct nod_iface *out = &net->iface[*iface];
+    int best = -1;
+    for (unsigned a = 0; a < out->addrs; a++) {
+        const uint8_t *addr = out->addr[a];
+        if (nod_ip_family(addr) != nod_ip_family(dst)) continue;
+        int common = 0;
+        while (common < 128 && nod_ip_prefix_match(addr, dst, common + 1)) common++;
+        if (common <= best) continue;
+        best = common;
+        memcpy(src, addr, 16);
+    }
+    return best >= 0;
+}
+
+void nod_net_queue(struct nod_net *net, const nod_frame *frame)
+{
+    nod_frame *copy = NULL;
+    if (net->queue_count < NOD_NET_QUEUE) copy = nod_pool_take(net->pool, sizeof(*copy));
+    if (!copy) {
+        nod_frame gone = *frame;
+        nod_frame_release(&gone);
+        net->drops[NOD_DROP_QUEUE]++;
+        return;
+    }
+    *copy = *frame;
+    net->queue[(net->queue_first + net->queue_count++) % NOD_NET_QUEUE] = copy;
+}
+
+bool nod_net_dequeue(struct nod_net *net, nod_frame *out)
+{
+    if (!net->queue_count) return false;
+    nod_frame *frame = net->queue[net->queue_first];
+    net->queue_first = (net->queue_first + 1) % NOD_NET_QUEUE;
+    net->queue_count--;
+    *out = *frame;
+    nod_pool_give(net->pool, frame, sizeof(*frame));
+    return true;
+}

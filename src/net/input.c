@@ -1,0 +1,106 @@
+/* From the frame to the transport: link header, IP header, and whether it is for us. */
+#include <string.h>
+
+#include "net/net.h"
+#include "wire/frame.h"
+
+static enum nod_drop link_header(struct nod_net *net, const nod_frame *frame,
+                                 struct nod_packet *out, size_t *l3)
+{
+    const struct nod_iface *in = &net->iface[out->iface];
+    *l3 = 0;
+    if (in->config.kind != NOD_IFACE_ETHERNET) return NOD_DROP_NONE;
+    size_t have;
+    const uint8_t *p = nod_frame_start(frame, &have);
+    struct nod_ethernet eth;
+    if (!nod_ethernet_parse(p, have, &eth)) return NOD_DROP_TRUNCATED;
+    out->broadcast = eth.dst[0] & 1;
+    if (!out->broadcast && memcmp(eth.dst, in->config.mac, 6) != 0) return NOD_DROP_BAD_ETHERNET;
+    *l3 = NOD_ETHERNET_HEADER;
+    if (eth.type == NOD_ETH_ARP) {
+        out->drop = nod_arp_input(net, out->iface, p + *l3, have - *l3);
+        *l3 = 0;
+        return out->drop;
+    }
+    bool is_ip = eth.type == NOD_ETH_IP4 || eth.type == NOD_ETH_IP6;
+    return is_ip ? NOD_DROP_NONE : NOD_DROP_BAD_ETHERNET;
+}
+
+static enum nod_drop check_addresses(const struct nod_net *net, struct nod_packet *out)
+{
+    const struct nod_ip *ip = &out->ip;
+    if (nod_net_is_broadcast(net, ip->dst)) {
+        out->broadcast = true;
+    } else if (!nod_net_is_local(net, ip->dst)) {
+        return NOD_DROP_NOT_OURS;
+    }
+    bool anonymous = ip->protocol == NOD_PROTO_ICMP6 && nod_ip_is_unspecified(ip->src);
+    if (!anonymous && nod_net_is_bad_source(net, ip->src)) return NOD_DROP_BAD_SOURCE;
+    return ip->fragment ? NOD_DROP_FRAGMENT : NOD_DROP_NONE;
+}
+
+/* ICMP works on one contiguous packet, and so does a header that goes beyond head[]. */
+static enum nod_drop parse_ip(struct nod_net *net, nod_frame *frame, struct nod_packet *out,
+                              size_t l3)
+{
+    for (int flat = 0;; flat++) {
+        size_t have;
+        const uint8_t *p = nod_frame_start(frame, &have);
+        size_t total = nod_frame_length(frame);
+        if (have < l3) return NOD_DROP_TRUNCATED;
+        enum nod_drop drop = nod_ip_parse(p + l3, have - l3, total - l3, &out->ip);
+        out->at = l3 + out->ip.size;
+        bool done = drop == NOD_DROP_NONE && have >= out->at;
+        if (done) {
+            out->l4 = p + out->at;
+            out->have = have - out->at;
+            if (out->have > out->ip.payload) out->have = out->ip.payload;
+        }
+        bool whole = done && (out->ip.protocol == NOD_PROTO_TCP || !frame->head_len) &&
+                     (out->have >= 60 || out->have == out->ip.payload);
+        if (whole || flat || have == total) return drop;
+        if (nod_frame_flatten(net->pool, frame) < 0) return NOD_DROP_MEMORY;
+    }
+}
+
+void nod_net_input(struct nod_net *net, nod_frame *frame, struct nod_packet *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->iface = frame->iface;
+    if (frame->iface >= net->ifaces) {
+        out->drop = NOD_DROP_NOT_OURS;
+        return;
+    }
+    size_t l3;
+    out->drop = link_header(net, frame, out, &l3);
+    if (out->drop != NOD_DROP_NONE) return;
+    if (l3 == 0 && net->iface[out->iface].config.kind == NOD_IFACE_ETHERNET) return; /* ARP */
+    out->drop = parse_ip(net, frame, out, l3);
+    if (out->drop == NOD_DROP_NONE) out->drop = check_addresses(net, out);
+    if (out->drop != NOD_DROP_NONE) return;
+    if (out->ip.protocol == NOD_PROTO_ICMP || out->ip.protocol == NOD_PROTO_ICMP6) {
+        bool right = (out->ip.protocol == NOD_PROTO_ICMP6) == (out->ip.family == 6);
+        if (right)
+            nod_icmp_input(net, frame, out);
+        else
+            out->drop = NOD_DROP_PROTOCOL;
+        return;
+    }
+    out->kind = NOD_NET_TRANSPORT;
+}
+
+size_t nod_net_wrap(struct nod_net *net, nod_frame *frame, uint8_t iface, const struct nod_ip *ip)
+{
+    const struct nod_iface *out = &net->iface[iface];
+    size_t at = 0;
+    frame->iface = iface;
+    if (out->config.kind == NOD_IFACE_ETHERNET) {
+        struct nod_ethernet eth = {.type = ip->family == 6 ? NOD_ETH_IP6 : NOD_ETH_IP4};
+        memcpy(eth.src, out->config.mac, 6);
+        nod_ethernet_emit(&eth, frame->head); /* nod_net_resolve fills in the destination */
+        at = NOD_ETHERNET_HEADER;
+    }
+    at += nod_ip_emit(ip, frame->head + at);
+    frame->head_len = (uint8_t)at;
+    return at;
+}

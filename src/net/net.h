@@ -1,0 +1,132 @@
+/* IPv4 and IPv6 below TCP: interfaces, addresses, routes, neighbours, ICMP. Knows nothing of
+ * TCP: it hands up what is for a transport, and wraps what a transport sends. */
+#ifndef NOD_NET_NET_H
+#define NOD_NET_NET_H
+
+#include "base/pool.h"
+#include "base/trace.h"
+#include "wire/ip.h"
+
+#define NOD_NEIGHBOURS 128    /* remembered at once; the one unused longest makes room */
+#define NOD_NEIGHBOUR_QUEUE 4 /* frames that wait for one address (RFC 1122 2.3.2.2) */
+#define NOD_NET_QUEUE 64      /* answers and released frames that wait for output */
+
+enum neighbour_state {
+    NEIGHBOUR_FREE,
+    NEIGHBOUR_INCOMPLETE, /* asked, no answer yet */
+    NEIGHBOUR_REACHABLE,
+    NEIGHBOUR_STALE, /* known, but not confirmed lately */
+    NEIGHBOUR_PROBE, /* in use and asked again */
+};
+
+struct nod_neighbour {
+    uint8_t ip[16], mac[6];
+    uint8_t state, iface, tries, queued;
+    nod_usec deadline, used;
+    nod_frame *queue[NOD_NEIGHBOUR_QUEUE];
+};
+
+struct nod_iface {
+    nod_iface_config config;
+    uint8_t addr[NOD_ADDRS_MAX][16];
+    uint8_t prefix[NOD_ADDRS_MAX]; /* of 128 bits */
+    unsigned addrs;
+};
+
+struct nod_route {
+    uint8_t prefix[16], gateway[16];
+    uint8_t bits; /* of 128 */
+    uint8_t iface;
+    bool direct; /* no gateway */
+};
+
+struct nod_net {
+    nod_pool *pool;
+    struct nod_iface iface[NOD_IFACES_MAX];
+    unsigned ifaces;
+    struct nod_route route[NOD_ROUTES_MAX];
+    unsigned routes;
+    struct nod_neighbour *neighbours; /* NOD_NEIGHBOURS; made with the first Ethernet */
+    nod_frame *queue[NOD_NET_QUEUE];
+    unsigned queue_first, queue_count;
+    bool answer_echo;
+    uint32_t icmp_per_second, icmp_tokens;
+    nod_usec icmp_filled;
+    uint64_t *drops; /* nod_stack_stats.drops */
+    nod_usec now;
+};
+
+/* What input found. */
+enum nod_net_kind {
+    NOD_NET_DONE,      /* consumed or dropped: `drop` says */
+    NOD_NET_TRANSPORT, /* for a transport: ip, l4, have, at */
+    NOD_NET_ERROR,     /* an ICMP error that quotes a packet of ours */
+};
+
+struct nod_packet {
+    enum nod_net_kind kind;
+    enum nod_drop drop;
+    struct nod_ip ip;
+    uint8_t iface;
+    const uint8_t *l4; /* the transport's header: `have` contiguous bytes of ip.payload */
+    size_t have, at;   /* at: its offset in the frame */
+    bool broadcast;    /* the destination or the link's was broadcast or multicast */
+    /* With ERROR: the quoted packet, and what went wrong. */
+    struct nod_ip quoted;
+    const uint8_t *quoted_l4; /* at least 8 bytes */
+    uint8_t icmp_type, icmp_code;
+};
+
+void nod_net_init(struct nod_net *net, nod_pool *pool, const nod_config *config, uint64_t *drops,
+                  nod_usec now);
+void nod_net_free(struct nod_net *net);
+
+/* Looks at one frame, which may be flattened. */
+void nod_net_input(struct nod_net *net, nod_frame *frame, struct nod_packet *out);
+
+/* ICMP "destination unreachable" about a packet just received, as far as RFC 1122 3.2.2 and
+ * RFC 4443 2.4 e let one be sent. */
+enum nod_unreachable { NOD_UNREACHABLE_PORT, NOD_UNREACHABLE_PROTOCOL };
+void nod_net_unreachable(struct nod_net *net, const nod_frame *frame,
+                         const struct nod_packet *packet, enum nod_unreachable what);
+
+/* Where a packet to `dst` goes and which address it should come from. False: no route. */
+bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *iface,
+                   uint8_t src[16]);
+bool nod_net_is_local(const struct nod_net *net, const uint8_t ip[16]);
+/* Broadcast of one of our subnets, 255.255.255.255, or multicast. */
+bool nod_net_is_broadcast(const struct nod_net *net, const uint8_t ip[16]);
+/* An address that no packet may come from (RFC 1122 3.2.1.3). */
+bool nod_net_is_bad_source(const struct nod_net *net, const uint8_t ip[16]);
+
+/* Writes link and IP header to frame->head for a packet over `iface`; returns the offset of
+ * what follows, or 0 when no route leads there. */
+size_t nod_net_wrap(struct nod_net *net, nod_frame *frame, uint8_t iface, const struct nod_ip *ip);
+/* Ready to leave? False: it waits for a neighbour now, or was dropped; the frame is empty. */
+bool nod_net_resolve(struct nod_net *net, nod_frame *frame, const uint8_t dst[16]);
+
+/* iface.c */
+bool nod_net_next_hop(const struct nod_net *net, const uint8_t dst[16], uint8_t *iface,
+                      uint8_t next_hop[16]);
+
+/* neighbour.c */
+struct nod_neighbour *nod_neighbour_find(struct nod_net *net, uint8_t iface, const uint8_t ip[16],
+                                         bool make);
+void nod_neighbour_learn(struct nod_net *net, struct nod_neighbour *n, const uint8_t mac[6],
+                         bool confirmed);
+void nod_neighbour_expire(struct nod_net *net);
+nod_usec nod_neighbour_next(const struct nod_net *net);
+enum nod_drop nod_arp_input(struct nod_net *net, uint8_t iface, const uint8_t *p, size_t len);
+enum nod_drop nod_nd_input(struct nod_net *net, const nod_frame *frame,
+                           const struct nod_packet *packet);
+
+/* icmp.c */
+void nod_icmp_input(struct nod_net *net, nod_frame *frame, struct nod_packet *packet);
+/* Completes the checksum of an ICMPv6 message that begins at `at`. */
+void nod_icmp6_sum(nod_frame *frame, size_t at, const uint8_t src[16], const uint8_t dst[16]);
+
+/* The net's own output: answers, and frames whose neighbour was found. */
+void nod_net_queue(struct nod_net *net, const nod_frame *frame); /* takes the slices over */
+bool nod_net_dequeue(struct nod_net *net, nod_frame *out);
+
+#endif

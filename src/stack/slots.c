@@ -1,0 +1,104 @@
+/* Handles and pulled events. */
+#include <string.h>
+
+#include "stack/stack.h"
+
+static bool grow(nod_stack *s)
+{
+    uint32_t count = s->env.slot_count ? s->env.slot_count * 2 : 16;
+    /* Listeners need slots too, but no place in the table. */
+    if (s->env.slot_count >= s->config.max_connections + 1024) return false;
+    struct nod_slot *slots = nod_pool_take(s->env.pool, count * sizeof(*slots));
+    if (!slots) return false;
+    if (s->env.slot_count) memcpy(slots, s->env.slots, s->env.slot_count * sizeof(*slots));
+    for (uint32_t i = s->env.slot_count; i < count; i++)
+        slots[i] = (struct nod_slot){.generation = 1, .event_next = NOD_EVENT_NOT_LISTED};
+    nod_pool_give(s->env.pool, s->env.slots, s->env.slot_count * sizeof(*slots));
+    s->env.slot_free += count - s->env.slot_count;
+    s->slot_hint = s->env.slot_count;
+    s->env.slots = slots;
+    s->env.slot_count = count;
+    return true;
+}
+
+uint32_t nod_slot_take(nod_stack *s, struct nod_record *object)
+{
+    /* The table is kept at most seven eighths full, so that the search stays short. */
+    if (s->env.slot_free <= s->env.slot_count / 8 && !grow(s) && !s->env.slot_free)
+        return NOD_NO_SLOT;
+    uint32_t i = s->slot_hint;
+    while (s->env.slots[i % s->env.slot_count].object ||
+           s->env.slots[i % s->env.slot_count].event_next != NOD_EVENT_NOT_LISTED)
+        i++;
+    i %= s->env.slot_count;
+    s->slot_hint = i + 1;
+    s->env.slots[i].object = object;
+    s->env.slot_free--;
+    return i;
+}
+
+void nod_slot_release_name(nod_stack *s, uint32_t slot)
+{
+    if (++s->env.slots[slot].generation == 0) s->env.slots[slot].generation = 1;
+}
+
+void nod_slot_free(nod_stack *s, uint32_t slot)
+{
+    nod_slot_release_name(s, slot);
+    s->env.slots[slot].object = NULL;
+    s->env.slot_free++;
+}
+
+struct nod_record *nod_slot_object(const nod_stack *s, nod_handle handle)
+{
+    uint32_t slot = (uint32_t)handle - 1, generation = (uint32_t)(handle >> 32);
+    if (slot >= s->env.slot_count || s->env.slots[slot].generation != generation) return NULL;
+    return s->env.slots[slot].object;
+}
+
+void nod_events_raise(nod_stack *s, uint32_t slot)
+{
+    struct nod_slot *at = &s->env.slots[slot];
+    if (at->event_next != NOD_EVENT_NOT_LISTED) return;
+    at->event_next = NOD_EVENT_END;
+    if (s->event_first == NOD_EVENT_END)
+        s->event_first = slot;
+    else
+        s->env.slots[s->event_last].event_next = slot;
+    s->event_last = slot;
+}
+
+static uint32_t take_flags(struct nod_record *object, int *error)
+{
+    uint32_t flags;
+    *error = 0;
+    if (object->kind == NOD_RECORD_LISTENER) {
+        struct nod_listener *l = (struct nod_listener *)object;
+        flags = l->events;
+        l->events = 0;
+        return flags;
+    }
+    struct nod_tcb *tcb = (struct nod_tcb *)object;
+    flags = tcb->events;
+    tcb->events = 0;
+    *error = flags & NOD_EVENT_ERROR ? tcb->error : tcb->soft_error;
+    return flags;
+}
+
+int nod_stack_events(nod_stack *s, nod_event *events, int max)
+{
+    int n = 0;
+    while (n < max && s->event_first != NOD_EVENT_END) {
+        uint32_t slot = s->event_first;
+        struct nod_slot *at = &s->env.slots[slot];
+        s->event_first = at->event_next;
+        at->event_next = NOD_EVENT_NOT_LISTED;
+        if (!at->object) continue;
+        int error;
+        uint32_t flags = take_flags(at->object, &error);
+        if (!flags) continue;
+        events[n++] =
+            (nod_event){.handle = nod_env_handle(&s->env, slot), .flags = flags, .error = error};
+    }
+    return n;
+}

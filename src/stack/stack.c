@@ -1,0 +1,252 @@
+/* A stack from its making to its end, and what it is configured with. */
+#include "stack/stack.h"
+
+#include <string.h>
+
+#include "base/hash.h"
+
+#define REPLIES 256
+
+void nod_config_default(nod_config *c)
+{
+    *c = (nod_config){
+        .memory_limit = (size_t)256 << 20,
+        .max_connections = 65536,
+        .port_first = 1024,
+        .port_last = 65535,
+        .answer_echo = true,
+        .answer_closed = true,
+        .icmp_per_second = 100,
+        .tcp =
+            {
+                .send_buffer = 256 << 10,
+                .receive_buffer = 256 << 10,
+                .nagle = true,
+                .delayed_ack = true,
+                .window_scale = true,
+                .timestamps = true,
+                .sack = true,
+                .ttl = 64,
+                .delayed_ack_us = 40 * NOD_MSEC,
+                .rto_initial_us = NOD_SEC,
+                .rto_min_us = 200 * NOD_MSEC,
+                .rto_max_us = 120 * NOD_SEC,
+                .msl_us = 120 * NOD_SEC,
+                .user_timeout_us = 300 * NOD_SEC,
+                .syn_timeout_us = 255 * NOD_SEC,
+                .fin_wait_2_us = 60 * NOD_SEC,
+                .r1_retransmits = 3,
+                .congestion = "reno",
+            },
+    };
+}
+
+bool nod_tcp_config_is_valid(const nod_tcp_config *c)
+{
+    if (!c->send_buffer || !c->receive_buffer || c->send_buffer > 1u << 30 ||
+        c->receive_buffer > 1u << 30)
+        return false;
+    if (!c->rto_initial_us || !c->rto_min_us || c->rto_max_us < c->rto_min_us ||
+        c->rto_max_us < c->rto_initial_us || c->rto_max_us > 3600 * NOD_SEC)
+        return false;
+    if (!c->ttl || c->dscp > 63 || c->delayed_ack_us >= NOD_SEC / 2) return false;
+    if (c->mss_max && c->mss_max < 64) return false;
+    if (c->msl_us > 86400 * NOD_SEC) return false;
+    if (memchr(c->congestion, 0, sizeof(c->congestion)) == NULL) return false;
+    return nod_cc_find(c->congestion) != NULL;
+}
+
+static void derive_key(const nod_config *config, uint8_t purpose, uint8_t key[16])
+{
+    uint8_t text[17];
+    memcpy(text, config->secret + 16, 16);
+    for (int half = 0; half < 2; half++) {
+        text[16] = (uint8_t)(purpose * 2 + half);
+        uint64_t h = nod_hash(config->secret, text, sizeof(text));
+        memcpy(key + 8 * half, &h, 8);
+    }
+}
+
+static bool make_parts(nod_stack *s)
+{
+    nod_pool *pool = s->env.pool;
+    uint32_t buckets = 64;
+    while (buckets < s->config.max_connections && buckets < 1u << 24) buckets *= 2;
+    s->table = nod_pool_take(pool, buckets * sizeof(*s->table));
+    if (!s->table) return false;
+    memset(s->table, 0, buckets * sizeof(*s->table));
+    s->table_mask = buckets - 1;
+    s->env.replies.items = nod_pool_take(pool, REPLIES * sizeof(struct nod_reply));
+    if (!s->env.replies.items) return false;
+    s->env.replies.cap = REPLIES;
+    if (s->config.trace_events) {
+        s->env.trace.events = nod_pool_take(pool, s->config.trace_events * sizeof(nod_trace));
+        if (!s->env.trace.events) return false;
+        s->env.trace.cap = s->config.trace_events;
+    }
+    s->shared = nod_pool_take(pool, sizeof(*s->shared));
+    if (!s->shared) return false;
+    s->shared->refs = 1;
+    s->shared->c = s->config.tcp;
+    return true;
+}
+
+nod_stack *nod_stack_new(const nod_config *config, nod_usec now, int *error)
+{
+    int ignored;
+    if (!error) error = &ignored;
+    *error = NOD_EINVAL;
+    if (!nod_tcp_config_is_valid(&config->tcp) || !config->max_connections ||
+        config->max_connections > 1u << 24 || config->port_last < config->port_first ||
+        !config->port_first || config->trace_events > 1u << 24)
+        return NULL;
+    *error = NOD_ENOMEM;
+    nod_pool *pool = nod_pool_new(&config->alloc, config->memory_limit);
+    if (!pool) return NULL;
+    nod_stack *s = nod_pool_take(pool, sizeof(*s));
+    if (!s) {
+        nod_pool_free(pool);
+        return NULL;
+    }
+    memset(s, 0, sizeof(*s));
+    s->env.pool = pool;
+    s->env.now = now;
+    s->config = *config;
+    nod_wheel_init(&s->env.wheel, now);
+    derive_key(config, 0, s->table_key);
+    derive_key(config, 1, s->isn_key);
+    derive_key(config, 2, s->port_key);
+    nod_net_init(&s->net, pool, config, s->env.stats.drops, now);
+    s->event_first = NOD_EVENT_END;
+    s->due_tail = &s->due_first;
+    if (!make_parts(s)) {
+        nod_stack_free(s);
+        return NULL;
+    }
+    *error = 0;
+    return s;
+}
+
+static void free_record(nod_stack *s, struct nod_record *rec)
+{
+    switch ((enum nod_record_kind)rec->kind) {
+    case NOD_RECORD_TCB: break; /* with its slot */
+    case NOD_RECORD_SYN_RECEIVED: nod_syn_received_free(s, (struct nod_syn_received *)rec); break;
+    case NOD_RECORD_TIME_WAIT:
+        nod_demux_remove(s, rec);
+        nod_pool_give(s->env.pool, rec, sizeof(struct nod_time_wait));
+        break;
+    case NOD_RECORD_LISTENER: break;
+    }
+}
+
+static void free_everything(nod_stack *s)
+{
+    for (uint32_t i = 0; s->table && s->records && i <= s->table_mask; i++)
+        for (struct nod_record *rec = s->table[i], *next; rec; rec = next) {
+            next = rec->next;
+            free_record(s, rec);
+        }
+    for (struct nod_listener *l = s->listeners; l; l = l->next) l->first = NULL;
+    for (uint32_t i = 0; i < s->env.slot_count; i++)
+        if (s->env.slots[i].object && s->env.slots[i].object->kind == NOD_RECORD_TCB)
+            nod_tcb_free(s, (struct nod_tcb *)s->env.slots[i].object);
+    while (s->listeners) nod_listener_free(s, s->listeners, false);
+}
+
+void nod_stack_free(nod_stack *s)
+{
+    if (!s) return;
+    nod_pool *pool = s->env.pool;
+    free_everything(s);
+    nod_net_free(&s->net);
+    if (s->shared) nod_config_drop(s, s->shared);
+    nod_pool_give(pool, s->env.slots, s->env.slot_count * sizeof(*s->env.slots));
+    nod_pool_give(pool, s->env.trace.events, s->env.trace.cap * sizeof(nod_trace));
+    nod_pool_give(pool, s->env.replies.items, s->env.replies.cap * sizeof(struct nod_reply));
+    nod_pool_give(pool, s->table, ((size_t)s->table_mask + 1) * sizeof(*s->table));
+    nod_pool_give(pool, s, sizeof(*s));
+    nod_pool_free(pool);
+}
+
+nod_pool *nod_stack_pool(nod_stack *s)
+{
+    return s->env.pool;
+}
+
+void nod_stack_get_stats(const nod_stack *s, nod_stack_stats *out)
+{
+    *out = s->env.stats;
+    out->trace_lost = s->env.trace.lost;
+}
+
+static bool ensure_neighbours(struct nod_net *net)
+{
+    if (net->neighbours) return true;
+    net->neighbours = nod_pool_take(net->pool, NOD_NEIGHBOURS * sizeof(*net->neighbours));
+    if (!net->neighbours) return false;
+    memset(net->neighbours, 0, NOD_NEIGHBOURS * sizeof(*net->neighbours));
+    return true;
+}
+
+int nod_stack_add_iface(nod_stack *s, const nod_iface_config *config)
+{
+    if (config->mtu < 128 || (config->gso_max && config->gso_max < config->mtu)) return NOD_EINVAL;
+    if (s->net.ifaces == NOD_IFACES_MAX) return NOD_ENOMEM;
+    if (config->kind == NOD_IFACE_ETHERNET) {
+        if (config->mac[0] & 1) return NOD_EINVAL;
+        if (!ensure_neighbours(&s->net)) return NOD_ENOMEM;
+    }
+    int index = (int)s->net.ifaces++;
+    s->net.iface[index].config = *config;
+    if (config->kind != NOD_IFACE_ETHERNET) return index;
+    /* The link-local address that every IPv6 interface has (RFC 4291 2.5.6, appendix A). */
+    const uint8_t *m = config->mac;
+    nod_addr local = {.family = 6,
+                      .bytes = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, m[0] ^ 2, m[1], m[2], 0xff, 0xfe,
+                                m[3], m[4], m[5]}};
+    nod_stack_add_addr(s, index, &local, 64);
+    return index;
+}
+
+static bool prefix_is_valid(const nod_addr *addr, int len)
+{
+    return (addr->family == 4 && len >= 0 && len <= 32) ||
+           (addr->family == 6 && len >= 0 && len <= 128);
+}
+
+static int mapped_bits(const nod_addr *addr, int len)
+{
+    return addr->family == 4 ? 96 + len : len;
+}
+
+int nod_stack_add_addr(nod_stack *s, int iface, const nod_addr *addr, int prefix_len)
+{
+    if (iface < 0 || iface >= (int)s->net.ifaces || !prefix_is_valid(addr, prefix_len))
+        return NOD_EINVAL;
+    uint8_t ip[16];
+    nod_ip_from_addr(ip, addr);
+    if (nod_ip_is_multicast(ip) || nod_ip_is_unspecified(ip) || nod_ip_is_broadcast(ip))
+        return NOD_EINVAL;
+    struct nod_iface *to = &s->net.iface[iface];
+    if (to->addrs == NOD_ADDRS_MAX) return NOD_ENOMEM;
+    memcpy(to->addr[to->addrs], ip, 16);
+    to->prefix[to->addrs++] = (uint8_t)mapped_bits(addr, prefix_len);
+    return 0;
+}
+
+int nod_stack_add_route(nod_stack *s, int iface, const nod_addr *prefix, int prefix_len,
+                        const nod_addr *gateway)
+{
+    if (iface < 0 || iface >= (int)s->net.ifaces || !prefix_is_valid(prefix, prefix_len))
+        return NOD_EINVAL;
+    if (gateway && gateway->family != prefix->family) return NOD_EINVAL;
+    if (s->net.routes == NOD_ROUTES_MAX) return NOD_ENOMEM;
+    struct nod_route *route = &s->net.route[s->net.routes++];
+    nod_ip_from_addr(route->prefix, prefix);
+    route->bits = (uint8_t)mapped_bits(prefix, prefix_len);
+    route->iface = (uint8_t)iface;
+    route->direct = !gateway;
+    if (gateway) nod_ip_from_addr(route->gateway, gateway);
+    return 0;
+}

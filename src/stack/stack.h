@@ -1,0 +1,96 @@
+/* The only place that sees TCP and IP together. */
+#ifndef NOD_STACK_STACK_H
+#define NOD_STACK_STACK_H
+
+#include "net/net.h"
+#include "tcp/small.h"
+#include "tcp/tcb.h"
+
+#define NOD_PORT_COUNTERS 64
+
+/* A passive OPEN. */
+struct nod_listener {
+    struct nod_record rec;     /* kind LISTENER; the key's remote part may be unspecified */
+    struct nod_listener *next; /* of all */
+    struct nod_shared_config *config;
+    struct nod_tcb *first, *last; /* connections that wait for ACCEPT */
+    uint32_t slot;
+    uint16_t backlog, waiting, half_open; /* half_open: SYN-RECEIVED records */
+    uint16_t events;
+};
+
+struct nod_stack {
+    struct nod_env env;
+    struct nod_net net;
+    nod_config config;
+    struct nod_shared_config *shared; /* every connection's that asked for nothing else */
+
+    struct nod_record **table; /* keyed hash of the connection's key */
+    uint32_t table_mask;
+    uint8_t table_key[16], isn_key[16], port_key[16];
+    uint32_t records;
+
+    uint32_t slot_hint;
+    uint32_t event_first, event_last; /* slots */
+    struct nod_tcb *due_first, **due_tail;
+    struct nod_listener *listeners;
+    uint16_t port_counter[NOD_PORT_COUNTERS]; /* RFC 6056 algorithm 4 */
+};
+
+/* stack.c */
+bool nod_tcp_config_is_valid(const nod_tcp_config *c);
+
+/* demux.c */
+struct nod_record *nod_demux_find(const nod_stack *s, const struct nod_key *key);
+bool nod_demux_add(nod_stack *s, struct nod_record *rec); /* false: too many connections */
+void nod_demux_remove(nod_stack *s, struct nod_record *rec);
+struct nod_listener *nod_demux_listener(const nod_stack *s, const struct nod_key *key);
+
+/* slots.c */
+uint32_t nod_slot_take(nod_stack *s, struct nod_record *object); /* NOD_NO_SLOT: no memory */
+void nod_slot_release_name(nod_stack *s, uint32_t slot); /* the handle is stale from now on */
+void nod_slot_free(nod_stack *s, uint32_t slot);
+struct nod_record *nod_slot_object(const nod_stack *s, nod_handle handle); /* or NULL */
+void nod_events_raise(nod_stack *s, uint32_t slot);
+
+/* ports.c */
+uint32_t nod_isn(const nod_stack *s, const struct nod_key *key);
+uint32_t nod_ts_offset(const nod_stack *s, const struct nod_key *key);
+int nod_port_pick(nod_stack *s, struct nod_key *key); /* fills in key->local_port */
+bool nod_port_has_listener(const nod_stack *s, const uint8_t local[16], uint16_t port);
+
+/* life.c: from birth to reaping */
+struct nod_shared_config *nod_config_share(nod_stack *s, const nod_tcp_config *config);
+void nod_config_drop(nod_stack *s, struct nod_shared_config *config);
+struct nod_tcb *nod_tcb_new(nod_stack *s, const struct nod_key *key, uint8_t iface,
+                            struct nod_shared_config *config, uint32_t iss, enum nod_state state);
+/* After the engine was called: reap, move to TIME-WAIT, tell, schedule. The TCB may be gone. */
+void nod_settle(nod_stack *s, struct nod_tcb *tcb);
+void nod_tcb_free(nod_stack *s, struct nod_tcb *tcb);
+void nod_time_wait_end(nod_stack *s, struct nod_time_wait *tw);
+void nod_due(nod_stack *s, struct nod_tcb *tcb);
+void nod_not_due(nod_stack *s, struct nod_tcb *tcb);
+uint16_t nod_adv_mss(const nod_stack *s, const struct nod_key *key, uint8_t iface,
+                     const nod_tcp_config *c);
+
+/* listen.c */
+int nod_listener_new(nod_stack *s, const nod_open *open, const struct nod_key *key,
+                     nod_handle *out);
+void nod_listener_free(nod_stack *s, struct nod_listener *listener, bool keep_slot);
+void nod_listen_input(nod_stack *s, struct nod_listener *listener, const struct nod_key *key,
+                      struct nod_segment *seg, uint32_t iss_floor);
+struct nod_tcb *nod_listen_promote(nod_stack *s, struct nod_syn_received *r);
+void nod_syn_received_expire(nod_stack *s, struct nod_syn_received *r);
+void nod_syn_received_free(nod_stack *s, struct nod_syn_received *r);
+struct nod_small_config nod_syn_received_config(const nod_stack *s,
+                                                const struct nod_syn_received *r);
+
+/* trace.c */
+void nod_trace_in(nod_stack *s, const struct nod_record *rec, const struct nod_key *key,
+                  const struct nod_segment *seg);
+void nod_trace_call(nod_stack *s, const struct nod_record *rec, nod_handle handle,
+                    enum nod_call call, uint64_t len, int64_t result);
+void nod_trace_out(nod_stack *s, uint32_t frame, const struct nod_key *key,
+                   const struct nod_tcp_header *h, uint32_t text, const nod_trace *about);
+
+#endif

@@ -1,0 +1,98 @@
+/* STATUS: what a record says about itself. */
+#include "stack/stack.h"
+
+static void from_work(const struct nod_tcb *tcb, nod_status *out)
+{
+    const struct nod_work *w = tcb->work;
+    uint32_t data_end = nod_tcb_data_end(tcb);
+    out->send_queue = w->sendq.bytes;
+    out->send_unsent =
+        min_u32(seq_gt(data_end, tcb->snd.nxt) ? data_end - tcb->snd.nxt : 0, w->sendq.bytes);
+    out->receive_queue = w->recvq.bytes;
+    out->out_of_order = w->ooq.bytes;
+    out->retransmits = w->retransmits;
+}
+
+static void from_tcb(const struct nod_tcb *tcb, nod_status *out)
+{
+    out->error = tcb->error;
+    out->snd_una = tcb->snd.una;
+    out->snd_nxt = tcb->snd.nxt;
+    out->snd_wnd = tcb->snd.wnd;
+    out->iss = tcb->snd.iss;
+    out->rcv_nxt = tcb->rcv.nxt;
+    out->rcv_wnd = nod_tcb_rcv_wnd(tcb);
+    out->irs = tcb->rcv.irs;
+    out->mss = (uint16_t)nod_tcb_mss(tcb);
+    out->snd_scale = tcb->flags & TCB_SCALE ? (int8_t)tcb->snd_scale : -1;
+    out->rcv_scale = tcb->flags & TCB_SCALE ? (int8_t)tcb->rcv_scale : -1;
+    out->timestamps = tcb->flags & TCB_TS;
+    out->sack = tcb->flags & TCB_SACK;
+    out->cwnd = tcb->cc.cwnd;
+    out->ssthresh = tcb->cc.ssthresh;
+    out->srtt_us = tcb->srtt_us;
+    out->rttvar_us = tcb->rttvar_us;
+    out->rto_us = tcb->rto_us;
+    out->bytes_sent = tcb->bytes_sent;
+    out->bytes_received = tcb->bytes_received;
+    out->segments_retransmitted = tcb->segments_retransmitted;
+    if (tcb->work) from_work(tcb, out);
+}
+
+static void from_record(const struct nod_record *rec, nod_status *out)
+{
+    *out = (nod_status){
+        .state = rec->state,
+        .local = nod_key_local(&rec->key),
+        .remote = nod_key_remote(&rec->key),
+        .snd_scale = -1,
+        .rcv_scale = -1,
+    };
+    switch ((enum nod_record_kind)rec->kind) {
+    case NOD_RECORD_TCB: from_tcb((const struct nod_tcb *)rec, out); break;
+    case NOD_RECORD_SYN_RECEIVED:
+        out->iss = out->snd_una = ((const struct nod_syn_received *)rec)->iss;
+        out->snd_nxt = out->iss + 1;
+        out->irs = ((const struct nod_syn_received *)rec)->irs;
+        out->rcv_nxt = out->irs + 1;
+        break;
+    case NOD_RECORD_TIME_WAIT:
+        out->snd_nxt = out->snd_una = ((const struct nod_time_wait *)rec)->snd_nxt;
+        out->rcv_nxt = ((const struct nod_time_wait *)rec)->rcv_nxt;
+        break;
+    case NOD_RECORD_LISTENER:
+        out->backlog_used = ((const struct nod_listener *)rec)->waiting;
+        break;
+    }
+}
+
+int nod_tcp_status(nod_stack *s, nod_handle handle, nod_status *out)
+{
+    struct nod_record *object = nod_slot_object(s, handle);
+    if (!object) return NOD_ENOCONN;
+    from_record(object, out);
+    return 0;
+}
+
+/* The cursor counts listeners first, then walks the table: bucket above, place in it below. */
+bool nod_tcp_each(nod_stack *s, size_t *cursor, nod_status *out)
+{
+    size_t listeners = s->env.stats.listeners;
+    if (*cursor < listeners) {
+        struct nod_listener *l = s->listeners;
+        for (size_t i = 0; i < *cursor && l->next; i++) l = l->next;
+        from_record(&l->rec, out);
+        (*cursor)++;
+        return true;
+    }
+    size_t at = *cursor - listeners, bucket = at >> 16, place = at & 0xffff;
+    for (; bucket <= s->table_mask; bucket++, place = 0) {
+        const struct nod_record *rec = s->table[bucket];
+        for (size_t i = 0; rec && i < place; i++) rec = rec->next;
+        if (!rec) continue;
+        from_record(rec, out);
+        *cursor = listeners + (bucket << 16) + place + 1;
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,123 @@
+/* The ACK field (RFC 9293 section 3.10.7.4, fifth) and the send window. */
+#include "tcp/tcb.h"
+
+/* SYN-RECEIVED or SYN-SENT becomes ESTABLISHED; a CLOSE that was queued takes effect. */
+void nod_tcb_established(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg)
+{
+    nod_tcb_set_state(env, tcb, NOD_ESTABLISHED);
+    tcb->flags |= TCB_OPEN_TOLD;
+    if (!(seg->h.ctl & NOD_SYN)) {
+        tcb->snd.wnd = (uint32_t)seg->h.wnd << tcb->snd_scale;
+        tcb->snd.wl1 = seg->seq;
+        tcb->snd.wl2 = seg->h.ack;
+    }
+    tcb->snd.max_wnd = max_u32(tcb->snd.max_wnd, tcb->snd.wnd);
+    nod_tcb_event(tcb, NOD_EVENT_OPEN | NOD_EVENT_WRITABLE);
+    /* RFC 6928 section 2: two lost SYNs or more start with one segment. */
+    if (tcb->work->retransmits > 1) tcb->cc.cwnd = nod_tcb_mss(tcb);
+    if (tcb->flags & TCB_CLOSED) nod_tcb_set_state(env, tcb, NOD_FIN_WAIT_1);
+}
+
+static void update_window(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg)
+{
+    bool newer = seq_lt(tcb->snd.wl1, seg->seq) ||
+                 (tcb->snd.wl1 == seg->seq && seq_le(tcb->snd.wl2, seg->h.ack));
+    if (!newer) return;
+    uint32_t before = tcb->snd.wnd;
+    uint8_t scale = seg->h.ctl & NOD_SYN ? 0 : tcb->snd_scale;
+    tcb->snd.wnd = (uint32_t)seg->h.wnd << scale;
+    tcb->snd.wl1 = seg->seq;
+    tcb->snd.wl2 = seg->h.ack;
+    tcb->snd.max_wnd = max_u32(tcb->snd.max_wnd, tcb->snd.wnd);
+    if (before != tcb->snd.wnd) nod_timers_on_window(env, tcb);
+    /* The octet of a window probe may not have been taken: it leaves again at once, with
+     * what follows it. */
+    if (before == 0 && tcb->snd.wnd > 0 && tcb->snd.nxt != tcb->snd.una) {
+        tcb->work->rtx = tcb->snd.una;
+        tcb->work->rtx_end = tcb->snd.nxt;
+        tcb->work->rtx_why = NOD_WHY_WINDOW_PROBE;
+    }
+}
+
+static void sample_rtt(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg)
+{
+    struct nod_work *w = tcb->work;
+    if (w->timed_at != NOD_NEVER && seq_ge(seg->h.ack, w->timed_end)) {
+        nod_tcb_rtt_sample(env, tcb, env->now - w->timed_at);
+        w->timed_at = NOD_NEVER;
+        return;
+    }
+    /* After a retransmission only the echo tells which copy was acknowledged (Karn). */
+    if (!w->retransmits || !(tcb->flags & TCB_TS) || !seg->h.opt.has_ts || !seg->h.opt.ts_ecr)
+        return;
+    uint32_t ms = nod_tcb_ts(env, tcb->ts_offset) - seg->h.opt.ts_ecr;
+    if (ms < 600000) nod_tcb_rtt_sample(env, tcb, max_u64(ms, 1) * 1000);
+}
+
+static void forget_acked(struct nod_env *env, struct nod_tcb *tcb, uint32_t ack)
+{
+    struct nod_work *w = tcb->work;
+    uint32_t data = seq_gt(ack, w->sendq.base) ? ack - w->sendq.base : 0;
+    data = min_u32(data, w->sendq.bytes);
+    nod_queue_drop(&w->sendq, env->pool, data);
+    tcb->snd.una = ack;
+    w->rtx = seq_max(w->rtx, ack);
+    w->rtx_end = seq_max(w->rtx_end, w->rtx);
+    tcb->bytes_sent += data;
+}
+
+static void tell_sender(struct nod_tcb *tcb)
+{
+    const struct nod_work *w = tcb->work;
+    if (tcb->snd.una == tcb->snd.nxt && seq_ge(tcb->snd.nxt, nod_tcb_data_end(tcb)))
+        nod_tcb_event(tcb, NOD_EVENT_SENT);
+    uint32_t buffer = tcb->config->c.send_buffer;
+    if (tcb->flags & TCB_WANTS_ROOM && w->sendq.bytes <= buffer - buffer / 3) {
+        tcb->flags &= ~(uint32_t)TCB_WANTS_ROOM;
+        nod_tcb_event(tcb, NOD_EVENT_WRITABLE);
+    }
+}
+
+static void take_new_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg)
+{
+    struct nod_work *w = tcb->work;
+    uint32_t flight = tcb->snd.nxt - tcb->snd.una, acked = seg->h.ack - tcb->snd.una;
+    bool was_syn = nod_tcb_syn_unacked(tcb);
+    sample_rtt(env, tcb, seg);
+    forget_acked(env, tcb, seg->h.ack);
+    w->probes = 0;
+    /* RFC 6298 5.7: a SYN that was lost and an RTO below 3 s begin the transfer with 3 s. */
+    if (was_syn && w->retransmits && !tcb->srtt_us) tcb->rto_us = max_u32(tcb->rto_us, 3000000);
+    if (was_syn) acked--; /* the SYN grows no window (5681 3.1) */
+    w->retransmits = 0;
+    tcb->flags &= ~(uint32_t)TCB_TOLD_R1;
+    w->stalled_since = env->now;
+    nod_loss_on_ack(env, tcb, acked, flight);
+    tell_sender(tcb);
+}
+
+/* RFC 5681 section 2: data outstanding, nothing new in the segment, the same ACK and window. */
+static bool is_duplicate_ack(const struct nod_tcb *tcb, const struct nod_segment *seg)
+{
+    return tcb->snd.nxt != tcb->snd.una && !segment_len(seg) && seg->h.ack == tcb->snd.una &&
+           (uint32_t)seg->h.wnd << tcb->snd_scale == tcb->snd.wnd && tcb->snd.wnd > 0;
+}
+
+void nod_tcb_process_ack(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg)
+{
+    if (seq_gt(seg->h.ack, tcb->snd.una)) {
+        take_new_ack(env, tcb, seg);
+        update_window(env, tcb, seg);
+        nod_timers_on_ack(env, tcb);
+        return;
+    }
+    if (seg->h.ack != tcb->snd.una) return; /* old: updates nothing */
+    if (is_duplicate_ack(tcb, seg)) nod_loss_on_duplicate_ack(env, tcb);
+    /* A peer that answers probes of its closed window is alive (MUST-37). */
+    if (tcb->snd.wnd == 0 && tcb->work->probes) {
+        tcb->work->probes = 0;
+        tcb->work->stalled_since = env->now;
+        nod_timers_on_window(env, tcb);
+    }
+    update_window(env, tcb, seg);
+}

@@ -1,0 +1,60 @@
+#include "tcp/env.h"
+
+#include <string.h>
+
+#include "wire/ip.h"
+
+nod_endpoint nod_key_local(const struct nod_key *key)
+{
+    return (nod_endpoint){.addr = nod_ip_to_addr(key->local), .port = key->local_port};
+}
+
+nod_endpoint nod_key_remote(const struct nod_key *key)
+{
+    return (nod_endpoint){.addr = nod_ip_to_addr(key->remote), .port = key->remote_port};
+}
+
+struct nod_reply *nod_reply_add(struct nod_env *env, const struct nod_key *key, enum nod_why why)
+{
+    struct nod_reply_ring *ring = &env->replies;
+    if (ring->count == ring->cap) {
+        env->stats.drops[NOD_DROP_QUEUE]++;
+        return NULL;
+    }
+    struct nod_reply *reply = &ring->items[(ring->first + ring->count++) % ring->cap];
+    *reply = (struct nod_reply){.key = *key, .why = (uint8_t)why, .slot = NOD_NO_SLOT, .ttl = 64};
+    return reply;
+}
+
+void nod_reply_rst(struct nod_env *env, const struct nod_key *key, const struct nod_segment *seg,
+                   enum nod_state state, enum nod_why why)
+{
+    if (seg->h.ctl & NOD_RST) return;
+    struct nod_reply *reply = nod_reply_add(env, key, why);
+    if (!reply) return;
+    reply->iface = seg->iface;
+    reply->state = (uint8_t)state;
+    if (seg->h.ctl & NOD_ACK) {
+        reply->seq = seg->h.ack;
+        reply->ctl = NOD_RST;
+    } else {
+        reply->ack = seg->seq + segment_len(seg);
+        reply->ctl = NOD_RST | NOD_ACK;
+    }
+    reply->iss = reply->seq;
+    reply->irs = seg->h.seq;
+}
+
+void nod_drop_segment(struct nod_env *env, const struct nod_record *rec, uint32_t frame,
+                      enum nod_drop reason)
+{
+    env->stats.drops[reason]++;
+    nod_trace *event = nod_trace_add(&env->trace, NOD_TRACE_DROP, env->now);
+    if (!event) return;
+    event->frame = frame;
+    event->u.drop.reason = (uint8_t)reason;
+    if (!rec) return;
+    event->state = rec->state;
+    event->local = nod_key_local(&rec->key);
+    event->remote = nod_key_remote(&rec->key);
+}

@@ -1,0 +1,189 @@
+#include "tcp/reassembly.h"
+
+#include <string.h>
+
+#include "base/pool.h"
+#include "base/seq.h"
+#include "base/util.h"
+
+#define PIECES_MAX 1024
+#define PIECE_BLOCK 16384
+
+static uint32_t piece_end(const struct nod_piece *p)
+{
+    return p->seq + p->slice.len;
+}
+
+/* The first piece that ends after `seq`. */
+static uint32_t find(const struct nod_reassembly *r, uint32_t seq)
+{
+    uint32_t low = 0, high = r->count;
+    while (low < high) {
+        uint32_t mid = (low + high) / 2;
+        if (seq_le(piece_end(&r->pieces[mid]), seq)) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
+static bool grow(struct nod_reassembly *r, nod_pool *pool)
+{
+    if (r->count < r->cap) return true;
+    uint32_t cap = r->cap ? r->cap * 2u : 8;
+    if (cap > PIECES_MAX) return false;
+    struct nod_piece *pieces = nod_pool_take(pool, cap * sizeof(*pieces));
+    if (!pieces) return false;
+    if (r->count) memcpy(pieces, r->pieces, r->count * sizeof(*pieces));
+    nod_pool_give(pool, r->pieces, r->cap * sizeof(*pieces));
+    r->pieces = pieces;
+    r->cap = (uint16_t)cap;
+    return true;
+}
+
+/* Appends to the piece before, when it ends just here and its block has room. */
+static uint32_t extend(struct nod_reassembly *r, uint32_t at, uint32_t seq, const nod_slice *slice)
+{
+    if (at == 0) return 0;
+    struct nod_piece *p = &r->pieces[at - 1];
+    if (!p->ours || piece_end(p) != seq) return 0;
+    uint32_t end = p->slice.off + p->slice.len;
+    uint32_t n = min_u32(slice->len, (uint32_t)nod_block_capacity(p->slice.block) - end);
+    memcpy(nod_block_bytes(p->slice.block) + end, nod_slice_bytes(slice), n);
+    p->slice.len += n;
+    return n;
+}
+
+static bool insert(struct nod_reassembly *r, nod_pool *pool, uint32_t at, uint32_t seq,
+                   nod_slice slice, bool ours)
+{
+    if (!grow(r, pool)) return false;
+    memmove(&r->pieces[at + 1], &r->pieces[at], (r->count - at) * sizeof(*r->pieces));
+    r->pieces[at] = (struct nod_piece){.slice = slice, .seq = seq, .ours = ours};
+    r->count++;
+    return true;
+}
+
+/* Stores octets that fit between two pieces; `at` is where they go. */
+static bool store(struct nod_reassembly *r, nod_pool *pool, uint32_t at, uint32_t seq,
+                  nod_slice slice)
+{
+    uint32_t n = extend(r, at, seq, &slice);
+    seq += n;
+    slice.off += n;
+    slice.len -= n;
+    if (!slice.len) return true;
+    if (slice.len >= nod_block_capacity(slice.block) / 2) {
+        nod_block_ref(slice.block);
+        if (insert(r, pool, at, seq, slice, false)) return true;
+        nod_block_unref(slice.block);
+        return false;
+    }
+    /* A small packet never holds a large buffer hostage. */
+    nod_block *block = nod_block_new(pool, max_u32(slice.len, r->count ? PIECE_BLOCK : 2000));
+    if (!block) return false;
+    memcpy(nod_block_bytes(block), nod_slice_bytes(&slice), slice.len);
+    if (insert(r, pool, at, seq, (nod_slice){.block = block, .len = slice.len}, true)) return true;
+    nod_block_unref(block);
+    return false;
+}
+
+int64_t nod_reassembly_add(struct nod_reassembly *r, nod_pool *pool, uint32_t seq, nod_slice *slice)
+{
+    int64_t added = 0;
+    nod_slice rest = *slice;
+    *slice = (nod_slice){0};
+    r->newest = seq;
+    while (rest.len) {
+        uint32_t at = find(r, seq);
+        uint32_t room = rest.len;
+        if (at < r->count) {
+            const struct nod_piece *p = &r->pieces[at];
+            if (seq_le(p->seq, seq)) { /* this much is here already */
+                uint32_t skip = min_u32(rest.len, piece_end(p) - seq);
+                seq += skip;
+                rest.off += skip;
+                rest.len -= skip;
+                continue;
+            }
+            room = min_u32(room, p->seq - seq);
+        }
+        nod_slice part = {.block = rest.block, .off = rest.off, .len = room};
+        if (!store(r, pool, at, seq, part)) {
+            nod_slice_release(&rest);
+            return added ? added : -1;
+        }
+        added += room;
+        r->bytes += room;
+        seq += room;
+        rest.off += room;
+        rest.len -= room;
+    }
+    nod_slice_release(&rest);
+    return added;
+}
+
+uint32_t nod_reassembly_drain(struct nod_reassembly *r, nod_pool *pool, uint32_t seq,
+                              struct nod_queue *to)
+{
+    uint32_t moved = 0, taken = 0;
+    for (; taken < r->count && seq_le(r->pieces[taken].seq, seq); taken++) {
+        nod_slice *slice = &r->pieces[taken].slice;
+        uint32_t skip = min_u32(seq - r->pieces[taken].seq, slice->len);
+        r->bytes -= skip;
+        r->pieces[taken].seq += skip;
+        slice->off += skip;
+        slice->len -= skip;
+        uint32_t before = to->bytes, len = slice->len;
+        bool put = nod_queue_put(to, pool, slice);
+        uint32_t n = to->bytes - before;
+        seq += n;
+        moved += n;
+        r->bytes -= n;
+        r->pieces[taken].seq += n;
+        if (!put || n != len) break;
+    }
+    r->count = (uint16_t)(r->count - taken);
+    if (r->count) {
+        memmove(&r->pieces[0], &r->pieces[taken], r->count * sizeof(*r->pieces));
+    } else {
+        nod_reassembly_clear(r, pool);
+    }
+    return moved;
+}
+
+void nod_reassembly_clear(struct nod_reassembly *r, nod_pool *pool)
+{
+    for (uint32_t i = 0; i < r->count; i++) nod_slice_release(&r->pieces[i].slice);
+    nod_pool_give(pool, r->pieces, r->cap * sizeof(*r->pieces));
+    *r = (struct nod_reassembly){0};
+}
+
+/* The run of touching pieces around piece `at`. */
+static void run_around(const struct nod_reassembly *r, uint32_t at, uint32_t *first, uint32_t *last)
+{
+    *first = *last = at;
+    while (*first > 0 && piece_end(&r->pieces[*first - 1]) == r->pieces[*first].seq) (*first)--;
+    while (*last + 1u < r->count && piece_end(&r->pieces[*last]) == r->pieces[*last + 1].seq)
+        (*last)++;
+}
+
+int nod_reassembly_blocks(const struct nod_reassembly *r, uint32_t blocks[][2], int max)
+{
+    if (!r->count) return 0;
+    uint32_t newest = find(r, r->newest), first, last, n = 0;
+    if (newest == r->count) newest--;
+    run_around(r, newest, &first, &last);
+    blocks[n][0] = r->pieces[first].seq;
+    blocks[n++][1] = piece_end(&r->pieces[last]);
+    uint32_t skip_from = first;
+    for (uint32_t i = r->count; i > 0 && n < (uint32_t)max; i = first) {
+        run_around(r, i - 1, &first, &last);
+        if (first == skip_from) continue;
+        blocks[n][0] = r->pieces[first].seq;
+        blocks[n++][1] = piece_end(&r->pieces[last]);
+    }
+    return (int)n;
+}

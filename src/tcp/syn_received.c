@@ -1,0 +1,114 @@
+/* SEGMENT ARRIVES in SYN-RECEIVED after a passive OPEN (RFC 9293 section 3.10.7.4), on the
+ * small record. */
+#include "base/seq.h"
+#include "base/util.h"
+#include "tcp/small.h"
+#include "tcp/tcb.h"
+
+static uint32_t window(const nod_tcp_config *c)
+{
+    return min_u32(c->receive_buffer, UINT16_MAX);
+}
+
+void nod_syn_received_send(struct nod_env *env, const struct nod_syn_received *r,
+                           const struct nod_small_config *config)
+{
+    bool again = r->retransmits > 0;
+    struct nod_reply *reply =
+        nod_reply_add(env, &r->rec.key, again ? NOD_WHY_RETRANSMIT_TIMEOUT : NOD_WHY_OPEN);
+    if (!reply) return;
+    const nod_tcp_config *c = config->tcp;
+    reply->seq = reply->iss = r->iss;
+    reply->irs = r->irs;
+    reply->ack = r->irs + 1;
+    reply->ctl = NOD_SYN | NOD_ACK;
+    reply->wnd = (uint16_t)window(c);
+    reply->state = NOD_SYN_RECEIVED;
+    reply->iface = r->rec.iface;
+    reply->ttl = c->ttl;
+    reply->dscp = c->dscp;
+    reply->retransmission = again;
+    reply->opt = (struct nod_tcp_options){
+        .has_mss = true,
+        .mss = config->adv_mss,
+        .has_wscale = r->rec.flags & SMALL_SCALE,
+        .wscale = nod_window_scale(c->receive_buffer),
+        .sack_permitted = r->rec.flags & SMALL_SACK,
+        .has_ts = r->rec.flags & SMALL_TS,
+        .ts_val = nod_tcb_ts(env, r->ts_offset),
+        .ts_ecr = r->ts_recent,
+    };
+}
+
+static void ack(struct nod_env *env, const struct nod_syn_received *r,
+                const struct nod_small_config *config, enum nod_why why)
+{
+    struct nod_reply *reply = nod_reply_add(env, &r->rec.key, why);
+    if (!reply) return;
+    reply->seq = r->iss + 1;
+    reply->ack = r->irs + 1;
+    reply->iss = r->iss;
+    reply->irs = r->irs;
+    reply->ctl = NOD_ACK;
+    reply->scale = r->rec.flags & SMALL_SCALE ? nod_window_scale(config->tcp->receive_buffer) : 0;
+    reply->wnd = (uint16_t)(window(config->tcp) >> reply->scale);
+    reply->state = NOD_SYN_RECEIVED;
+    reply->iface = r->rec.iface;
+    reply->ttl = config->tcp->ttl;
+    if (r->rec.flags & SMALL_TS) {
+        reply->opt.has_ts = true;
+        reply->opt.ts_val = nod_tcb_ts(env, r->ts_offset);
+        reply->opt.ts_ecr = r->ts_recent;
+    }
+}
+
+static enum nod_verdict drop(struct nod_env *env, const struct nod_syn_received *r,
+                             const struct nod_segment *seg, enum nod_drop reason)
+{
+    nod_drop_segment(env, &r->rec, seg->frame, reason);
+    return NOD_KEEP;
+}
+
+static enum nod_verdict rst(struct nod_env *env, const struct nod_syn_received *r,
+                            const struct nod_segment *seg, const struct nod_small_config *config)
+{
+    if (seg->seq == r->irs + 1) return NOD_DELETE; /* the listener stays (MUST-11) */
+    if (seq_in(seg->seq, r->irs + 1, window(config->tcp)))
+        ack(env, r, config, NOD_WHY_ACK_CHALLENGE);
+    return drop(env, r, seg, NOD_DROP_RST);
+}
+
+/* As in input.c, on the few numbers that the record has. Every branch answers an arriving
+ * segment with at most one of ours. */
+enum nod_verdict nod_syn_received_input(struct nod_env *env, struct nod_syn_received *r,
+                                        const struct nod_segment *seg,
+                                        const struct nod_small_config *config)
+{
+    uint32_t nxt = r->irs + 1, wnd = window(config->tcp), len = segment_len(seg);
+    if (seg->h.ctl & NOD_RST) return rst(env, r, seg, config);
+    if (seg->syn && seg->seq == r->irs && !(seg->h.ctl & NOD_ACK)) {
+        nod_syn_received_send(env, r, config); /* our SYN,ACK was lost */
+        return drop(env, r, seg, NOD_DROP_DUPLICATE);
+    }
+    if (r->rec.flags & SMALL_TS && !seg->syn) {
+        if (!seg->h.opt.has_ts) return drop(env, r, seg, NOD_DROP_NO_TIMESTAMP);
+        if (seq_lt(seg->h.opt.ts_val, r->ts_recent)) {
+            ack(env, r, config, NOD_WHY_ACK_DUPLICATE);
+            return drop(env, r, seg, NOD_DROP_PAWS);
+        }
+    }
+    bool fits = seq_in(seg->seq, nxt, wnd) || (len && seq_in(seg->seq + len - 1, nxt, wnd)) ||
+                (seg->seq == nxt && wnd == 0);
+    if (!fits) {
+        ack(env, r, config, NOD_WHY_ACK_DUPLICATE);
+        return drop(env, r, seg, NOD_DROP_SEQUENCE);
+    }
+    if (seg->syn) {
+        ack(env, r, config, NOD_WHY_ACK_CHALLENGE);
+        return drop(env, r, seg, NOD_DROP_SYN);
+    }
+    if (!(seg->h.ctl & NOD_ACK)) return drop(env, r, seg, NOD_DROP_NO_ACK);
+    if (seg->h.ack == r->iss + 1) return NOD_PROMOTE;
+    nod_reply_rst(env, &r->rec.key, seg, NOD_SYN_RECEIVED, NOD_WHY_RST_BAD_ACK);
+    return drop(env, r, seg, NOD_DROP_ACK);
+}

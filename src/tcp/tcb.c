@@ -1,0 +1,185 @@
+#include "tcp/tcb.h"
+
+#include <string.h>
+
+#include "tcp/state.h"
+
+#define CHALLENGES_A_SECOND 10
+
+void nod_tcb_init(struct nod_env *env, struct nod_tcb *tcb, uint32_t iss)
+{
+    tcb->snd.iss = tcb->snd.una = tcb->snd.nxt = iss;
+    tcb->snd.nxt = iss + 1; /* the SYN */
+    tcb->work->sendq.base = iss + 1;
+    tcb->work->recover = iss;
+    tcb->work->rtx = tcb->work->rtx_end = iss;
+    tcb->rto_us = (uint32_t)min_u64(tcb->config->c.rto_initial_us, UINT32_MAX);
+    tcb->work->stalled_since = env->now;
+    tcb->work->rcv_mss = 536;
+    tcb->cc.ops = nod_cc_find(tcb->config->c.congestion);
+    tcb->cc.ops->init(&tcb->cc, nod_tcb_mss(tcb));
+}
+
+bool nod_tcb_wake(struct nod_env *env, struct nod_tcb *tcb)
+{
+    if (tcb->work) return true;
+    struct nod_work *w = nod_pool_take(env->pool, sizeof(*w));
+    if (!w) return false;
+    memset(w, 0, sizeof(*w));
+    for (int i = 0; i < NOD_TIMER_COUNT; i++) w->at[i] = NOD_NEVER;
+    w->sendq.base = w->rtx = w->rtx_end = tcb->snd.nxt;
+    w->recvq.base = tcb->rcv.nxt;
+    w->recover = tcb->snd.nxt - 1;
+    w->timed_at = NOD_NEVER;
+    w->rcv_mss = 536;
+    w->stalled_since = env->now;
+    tcb->work = w;
+    return true;
+}
+
+static bool timers_idle(const struct nod_work *w)
+{
+    for (int i = 0; i < NOD_TIMER_COUNT; i++)
+        if (w->at[i] != NOD_NEVER) return false;
+    return true;
+}
+
+void nod_tcb_rest(struct nod_env *env, struct nod_tcb *tcb)
+{
+    struct nod_work *w = tcb->work;
+    if (!w || w->due_pprev || w->sendq.bytes || w->recvq.bytes || w->ooq.count) return;
+    if (tcb->snd.una != tcb->snd.nxt || !timers_idle(w) || w->recovery || w->retransmits) return;
+    if (tcb->rec.state != NOD_ESTABLISHED && tcb->rec.state != NOD_CLOSE_WAIT &&
+        tcb->rec.state != NOD_FIN_WAIT_2)
+        return;
+    /* Congestion state outlives the rest for as long as an RTO (RFC 5681 4.1 ends it then). */
+    nod_pool_give(env->pool, w, sizeof(*w));
+    tcb->work = NULL;
+}
+
+void nod_tcb_flush(struct nod_env *env, struct nod_tcb *tcb)
+{
+    if (!tcb->work) return;
+    nod_queue_clear(&tcb->work->sendq, env->pool);
+    nod_queue_clear(&tcb->work->recvq, env->pool);
+    nod_reassembly_clear(&tcb->work->ooq, env->pool);
+    nod_pool_give(env->pool, tcb->work, sizeof(*tcb->work));
+    tcb->work = NULL;
+}
+
+nod_trace *nod_tcb_trace(struct nod_env *env, const struct nod_tcb *tcb, enum nod_trace_type type)
+{
+    nod_trace *event = nod_trace_add(&env->trace, type, env->now);
+    if (!event) return NULL;
+    event->state = tcb->rec.state;
+    event->iface = tcb->rec.iface;
+    event->handle = nod_env_handle(env, tcb->slot);
+    event->local = nod_key_local(&tcb->rec.key);
+    event->remote = nod_key_remote(&tcb->rec.key);
+    return event;
+}
+
+void nod_tcb_set_state(struct nod_env *env, struct nod_tcb *tcb, enum nod_state state)
+{
+    enum nod_state from = tcb->rec.state;
+    NOD_ASSERT(nod_state_edge_is_legal(from, state));
+    tcb->rec.state = (uint8_t)state;
+    nod_trace *event = nod_tcb_trace(env, tcb, NOD_TRACE_STATE);
+    if (event) {
+        event->u.edge.from = (uint8_t)from;
+        event->u.edge.to = (uint8_t)state;
+    }
+    if (state != NOD_CLOSED && tcb->work) nod_timers_on_state(env, tcb);
+}
+
+void nod_tcb_end(struct nod_env *env, struct nod_tcb *tcb, int error)
+{
+    tcb->error = (int8_t)error;
+    if (error) {
+        if (tcb->flags & TCB_OPEN_TOLD) {
+            env->stats.established_resets++;
+        } else {
+            env->stats.open_failures++;
+        }
+    }
+    nod_tcb_event(tcb, error ? NOD_EVENT_ERROR : NOD_EVENT_CLOSED);
+    nod_tcb_set_state(env, tcb, NOD_CLOSED);
+    nod_queue_clear(&tcb->work->sendq, env->pool);
+    nod_reassembly_clear(&tcb->work->ooq, env->pool);
+}
+
+void nod_tcb_event(struct nod_tcb *tcb, uint32_t flags)
+{
+    tcb->events |= (uint16_t)flags;
+}
+
+uint32_t nod_tcb_ts(const struct nod_env *env, uint32_t offset)
+{
+    return (uint32_t)(env->now / 1000) + offset; /* 1 ms, within RFC 7323's 1 ms to 1 s */
+}
+
+void nod_tcb_negotiate(struct nod_tcb *tcb, const struct nod_tcp_options *opt, int family)
+{
+    const nod_tcp_config *c = &tcb->config->c;
+    uint32_t mss = opt->has_mss ? opt->mss : family == 6 ? 1220 : 536; /* MUST-15 */
+    mss = max_u32(mss, 64); /* a peer that asks for dust would have us drown it in headers */
+    tcb->mss = (uint16_t)min_u32(tcb->mss, mss);
+    if (opt->has_ts && c->timestamps) tcb->flags |= TCB_TS;
+    if (opt->sack_permitted && c->sack) tcb->flags |= TCB_SACK;
+    if (opt->has_wscale && c->window_scale) {
+        tcb->flags |= TCB_SCALE;
+        tcb->snd_scale = (uint8_t)min_u32(opt->wscale, 14); /* RFC 7323 2.3 */
+        tcb->rcv_scale = nod_window_scale(c->receive_buffer);
+    }
+}
+
+/* Per connection, so that nobody learns anything from another connection's (RFC 5961
+ * section 7, CVE-2016-5696). */
+bool nod_tcb_challenge_allowed(struct nod_env *env, struct nod_tcb *tcb)
+{
+    struct nod_work *w = tcb->work;
+    uint32_t second = (uint32_t)(env->now / NOD_SEC);
+    if (second != w->challenge_second) {
+        w->challenge_second = second;
+        w->challenges = 0;
+    }
+    if (w->challenges >= CHALLENGES_A_SECOND) return false;
+    w->challenges++;
+    return true;
+}
+
+void nod_tcb_challenge(struct nod_env *env, struct nod_tcb *tcb)
+{
+    if (nod_tcb_challenge_allowed(env, tcb)) nod_tcb_ack_now(tcb, NOD_WHY_ACK_CHALLENGE);
+}
+
+void nod_tcb_send_rst(struct nod_env *env, struct nod_tcb *tcb, enum nod_why why)
+{
+    struct nod_reply *reply = nod_reply_add(env, &tcb->rec.key, why);
+    if (!reply) return;
+    reply->seq = tcb->snd.nxt;
+    reply->ack = tcb->rcv.nxt;
+    reply->ctl = NOD_RST | NOD_ACK; /* as most stacks; an acceptable ACK does no harm */
+    reply->state = tcb->rec.state;
+    reply->iface = tcb->rec.iface;
+    reply->slot = tcb->slot;
+    reply->iss = tcb->snd.iss;
+    reply->irs = tcb->rcv.irs;
+    reply->ttl = tcb->config->c.ttl;
+    reply->dscp = tcb->config->c.dscp;
+}
+
+void nod_tcb_check(const struct nod_tcb *tcb)
+{
+    const struct nod_work *w = tcb->work;
+    NOD_ASSERT(seq_le(tcb->snd.una, tcb->snd.nxt));
+    if (tcb->rec.state >= NOD_ESTABLISHED) NOD_ASSERT(seq_le(tcb->rcv.nxt, tcb->rcv.edge + 1));
+    if (!w) return;
+    NOD_ASSERT(seq_le(w->rtx, w->rtx_end) && seq_le(w->rtx_end, tcb->snd.nxt));
+    if (tcb->rec.state == NOD_CLOSED) return;
+    uint32_t end = nod_tcb_data_end(tcb) + (tcb->flags & TCB_FIN_SENT ? 1 : 0);
+    NOD_ASSERT(seq_le(tcb->snd.nxt, end) || nod_tcb_syn_unacked(tcb));
+    if (!nod_tcb_syn_unacked(tcb) && w->sendq.bytes) NOD_ASSERT(tcb->snd.una == w->sendq.base);
+    if (w->ooq.count) NOD_ASSERT(seq_gt(w->ooq.pieces[0].seq, tcb->rcv.nxt));
+    NOD_ASSERT(tcb->cc.cwnd >= 1);
+}

@@ -1,0 +1,197 @@
+/* The transmission control block (RFC 9293 section 3.3.1) and what its modules call of each
+ * other. A TCB has two parts: what an idle connection needs, and `work`, which exists only
+ * while anything is queued, in flight, or timed. Inside the engine `work` is always there:
+ * the stack wakes a connection before it calls in, and lets it rest after output. */
+#ifndef NOD_TCP_TCB_H
+#define NOD_TCP_TCB_H
+
+#include "base/pool.h"
+#include "base/queue.h"
+#include "base/seq.h"
+#include "base/util.h"
+#include "cc/cc.h"
+#include "tcp/env.h"
+#include "tcp/reassembly.h"
+
+/* A connection's configuration: shared until somebody changes it. */
+struct nod_shared_config {
+    uint32_t refs;
+    nod_tcp_config c;
+};
+
+enum nod_tcb_flags {
+    TCB_ACTIVE = 1 << 0, /* came from an active OPEN (MUST-11) */
+    TCB_TS = 1 << 1,     /* timestamps agreed */
+    TCB_SACK = 1 << 2,
+    TCB_SCALE = 1 << 3,
+    TCB_CLOSED = 1 << 4, /* the user's CLOSE: a FIN follows the data */
+    TCB_FIN_SENT = 1 << 5,
+    TCB_FIN_SEEN = 1 << 6,   /* the peer's FIN is known, perhaps beyond a gap: work->fin_seq */
+    TCB_RELEASED = 1 << 7,   /* no user any more */
+    TCB_SYN_AGAIN = 1 << 8,  /* the SYN had to be sent again (RFC 6298 5.7) */
+    TCB_WANTS_ROOM = 1 << 9, /* a SEND was cut short: tell when there is room */
+    TCB_TOLD_R1 = 1 << 10,
+    TCB_OPEN_TOLD = 1 << 11,    /* reached ESTABLISHED once */
+    TCB_WAITS_ACCEPT = 1 << 12, /* in a listener's queue */
+};
+
+struct nod_work {
+    struct nod_tcb *due_next, **due_pprev; /* the stack's list of those with output */
+    struct nod_queue sendq;                /* base: the first unacknowledged octet */
+    struct nod_queue recvq;                /* what waits for RECEIVE */
+    struct nod_reassembly ooq;             /* what arrived beyond a gap */
+    nod_usec at[NOD_TIMER_COUNT];          /* deadlines; NOD_NEVER */
+    nod_usec stalled_since; /* the peer has owed us progress since then: R2's start */
+    nod_usec last_send;     /* of data, for the restart after idle */
+
+    uint32_t rtx, rtx_end;     /* what is to be retransmitted: [rtx, rtx_end) */
+    uint32_t recover;          /* RFC 6582 */
+    uint32_t timed_end;        /* RTT timing: an ACK of this octet ends it */
+    nod_usec timed_at;         /* NOD_NEVER: nothing is timed */
+    uint32_t fin_seq;          /* of the peer's FIN, with TCB_FIN_SEEN */
+    uint32_t unacked_in;       /* octets received since our last ACK */
+    uint32_t rcv_mss;          /* the peer's segment size as we see it */
+    uint32_t challenge_second; /* throttle of challenge ACKs (RFC 5961 section 7) */
+    uint16_t dup_acks;
+    uint16_t retransmits; /* timeouts in a row */
+    uint16_t probes;      /* unanswered window probes */
+    uint8_t challenges;   /* in challenge_second */
+    uint8_t ack_why;      /* an ACK is due now, and why (enum nod_why); 0: none */
+    uint8_t rtx_why;
+    uint16_t adv_mss; /* what our SYN says */
+    bool syn_due, probe_due, override_due, recovery, more, limited, owed;
+};
+
+struct nod_tcb {
+    struct nod_record rec;
+    uint32_t slot;
+    uint32_t flags; /* enum nod_tcb_flags */
+    struct {
+        uint32_t una, nxt, wnd, wl1, wl2, iss, max_wnd;
+    } snd;
+    struct {
+        uint32_t nxt, irs;
+        uint32_t edge;  /* the right edge that we ever offered */
+        uint32_t acked; /* Last.ACK.sent */
+    } rcv;
+    uint32_t ts_recent, ts_recent_s, ts_offset; /* RFC 7323; when, in seconds of our clock */
+    uint32_t srtt_us, rttvar_us, rto_us;        /* srtt 0: no sample yet */
+    struct nod_cc cc;
+    struct nod_work *work; /* NULL: at rest */
+    struct nod_shared_config *config;
+    uint64_t bytes_sent, bytes_received;
+    uint32_t segments_retransmitted;
+    uint16_t mss; /* payload octets of a segment without options, both sides' limit */
+    uint16_t events;
+    uint8_t snd_scale, rcv_scale;
+    int8_t error, soft_error;
+    union {
+        struct nod_tcb *accept_next;     /* TCB_WAITS_ACCEPT: in the listener's queue */
+        struct nod_time_wait *time_wait; /* TIME-WAIT: the record that does the waiting */
+    };
+};
+
+/* tcb.c */
+void nod_tcb_init(struct nod_env *env, struct nod_tcb *tcb, uint32_t iss);
+bool nod_tcb_wake(struct nod_env *env, struct nod_tcb *tcb); /* false: no memory */
+void nod_tcb_rest(struct nod_env *env, struct nod_tcb *tcb); /* if there is nothing to do */
+void nod_tcb_set_state(struct nod_env *env, struct nod_tcb *tcb, enum nod_state state);
+void nod_tcb_end(struct nod_env *env, struct nod_tcb *tcb, int error); /* to CLOSED */
+void nod_tcb_flush(struct nod_env *env, struct nod_tcb *tcb);          /* queues and work */
+void nod_tcb_event(struct nod_tcb *tcb, uint32_t flags);
+nod_trace *nod_tcb_trace(struct nod_env *env, const struct nod_tcb *tcb,
+                         enum nod_trace_type type); /* NULL: tracing is off */
+void nod_tcb_check(const struct nod_tcb *tcb);      /* the invariants; ends the program */
+void nod_tcb_challenge(struct nod_env *env, struct nod_tcb *tcb);
+bool nod_tcb_challenge_allowed(struct nod_env *env, struct nod_tcb *tcb);
+void nod_tcb_send_rst(struct nod_env *env, struct nod_tcb *tcb, enum nod_why why);
+uint32_t nod_tcb_ts(const struct nod_env *env, uint32_t offset);
+/* Agrees on the options of a SYN that arrived. */
+void nod_tcb_negotiate(struct nod_tcb *tcb, const struct nod_tcp_options *opt, int family);
+
+/* Effective send MSS (MUST-16): less the options of a data segment. */
+static inline uint32_t nod_tcb_mss(const struct nod_tcb *tcb)
+{
+    return tcb->mss - (tcb->flags & TCB_TS ? 12u : 0u);
+}
+
+/* The sequence number after the last octet of the send queue: where the FIN goes. */
+static inline uint32_t nod_tcb_data_end(const struct nod_tcb *tcb)
+{
+    return tcb->work->sendq.base + tcb->work->sendq.bytes;
+}
+
+static inline bool nod_tcb_fin_acked(const struct nod_tcb *tcb)
+{
+    return (tcb->flags & TCB_FIN_SENT) && tcb->snd.una == tcb->snd.nxt;
+}
+
+static inline bool nod_tcb_syn_unacked(const struct nod_tcb *tcb)
+{
+    return tcb->snd.una == tcb->snd.iss;
+}
+
+/* input.c */
+void nod_tcb_input(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg);
+
+/* syn_sent.c */
+void nod_syn_sent_input(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg);
+
+/* ack.c */
+void nod_tcb_process_ack(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg);
+void nod_tcb_established(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg);
+
+/* text.c */
+void nod_tcb_take_text(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg);
+void nod_tcb_ack_now(struct nod_tcb *tcb, enum nod_why why);
+
+/* window.c */
+uint32_t nod_tcb_rcv_wnd(const struct nod_tcb *tcb);          /* what the peer may still send */
+uint16_t nod_tcb_offer_window(struct nod_tcb *tcb, bool syn); /* for a segment; moves the edge */
+void nod_tcb_after_read(struct nod_tcb *tcb); /* a window update, if it is worth one */
+uint8_t nod_window_scale(uint32_t buffer);
+
+/* rtt.c */
+void nod_tcb_rtt_sample(struct nod_env *env, struct nod_tcb *tcb, nod_usec rtt);
+
+/* loss.c */
+void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, uint32_t acked, uint32_t flight);
+void nod_loss_on_duplicate_ack(struct nod_env *env, struct nod_tcb *tcb);
+void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb);
+
+/* timers.c: named events */
+void nod_timers_on_sent(struct nod_env *env, struct nod_tcb *tcb); /* something that wants an ACK */
+void nod_timers_on_ack(struct nod_env *env, struct nod_tcb *tcb);  /* SND.UNA moved */
+void nod_timers_on_window(struct nod_env *env, struct nod_tcb *tcb); /* SND.WND changed */
+void nod_timers_on_state(struct nod_env *env, struct nod_tcb *tcb);
+void nod_timers_schedule(struct nod_env *env, struct nod_tcb *tcb); /* into the wheel */
+void nod_timers_expire(struct nod_env *env, struct nod_tcb *tcb);
+
+/* output.c */
+struct nod_out {
+    struct nod_tcp_header h;
+    uint32_t text;
+    uint16_t gso_size;
+    uint8_t why;
+    bool retransmission;
+    int parts;
+    nod_slice part[NOD_FRAME_PARTS];
+};
+/* Picks the next segment that is due and may be sent, and counts it as sent. False: none. */
+bool nod_tcb_output(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max,
+                    struct nod_out *out);
+
+/* user.c: the RFC's calls on a TCB */
+ptrdiff_t nod_tcb_user_send(struct nod_env *env, struct nod_tcb *tcb, const void *bytes, size_t len,
+                            unsigned flags);
+int nod_tcb_user_send_slices(struct nod_env *env, struct nod_tcb *tcb, nod_slice *slices, int count,
+                             unsigned flags);
+ptrdiff_t nod_tcb_user_receive(struct nod_env *env, struct nod_tcb *tcb, void *buf, size_t len);
+int nod_tcb_user_receive_slices(struct nod_env *env, struct nod_tcb *tcb, nod_slice *slices,
+                                int max);
+int nod_tcb_user_close(struct nod_env *env, struct nod_tcb *tcb);
+int nod_tcb_user_abort(struct nod_env *env, struct nod_tcb *tcb);
+void nod_tcb_user_release(struct nod_env *env, struct nod_tcb *tcb);
+ptrdiff_t nod_tcb_send_room(const struct nod_tcb *tcb);
+
+#endif

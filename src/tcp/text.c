@@ -1,0 +1,87 @@
+/* Segment text (RFC 9293 section 3.10.7.4, seventh): in order to the receive queue, beyond a
+ * gap to reassembly; and when it is acknowledged (3.8.6.3, RFC 5681 section 4.2). */
+#include "tcp/tcb.h"
+
+void nod_tcb_ack_now(struct nod_tcb *tcb, enum nod_why why)
+{
+    /* The first reason stays; but that a FIN or a handshake is acknowledged says more. */
+    if (!tcb->work->ack_why || why == NOD_WHY_ACK_FIN || why == NOD_WHY_ACK_HANDSHAKE)
+        tcb->work->ack_why = (uint8_t)why;
+}
+
+static void acknowledge_later(struct nod_env *env, struct nod_tcb *tcb)
+{
+    struct nod_work *w = tcb->work;
+    const nod_tcp_config *c = &tcb->config->c;
+    if (!c->delayed_ack || w->unacked_in >= 2 * w->rcv_mss) { /* SHLD-19 */
+        nod_tcb_ack_now(tcb, NOD_WHY_ACK_SECOND);
+    } else if (w->at[NOD_TIMER_DELAYED_ACK] == NOD_NEVER) {
+        w->at[NOD_TIMER_DELAYED_ACK] = env->now + min_u64(c->delayed_ack_us, 499999);
+    }
+}
+
+static uint32_t put_parts(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg)
+{
+    struct nod_queue *q = &tcb->work->recvq;
+    uint32_t before = q->bytes;
+    for (unsigned i = 0; i < seg->part_count; i++)
+        if (!nod_queue_put(q, env->pool, &seg->parts[i])) break;
+    return q->bytes - before;
+}
+
+static void take_in_order(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg)
+{
+    struct nod_work *w = tcb->work;
+    uint32_t n = put_parts(env, tcb, seg);
+    tcb->rcv.nxt += n;
+    bool filled = w->ooq.count;
+    if (filled) {
+        uint32_t more = nod_reassembly_drain(&w->ooq, env->pool, tcb->rcv.nxt, &w->recvq);
+        tcb->rcv.nxt += more;
+        n += more;
+    }
+    tcb->bytes_received += n;
+    w->unacked_in += n;
+    if (n) nod_tcb_event(tcb, NOD_EVENT_READABLE);
+    if (n < seg->text) {
+        nod_drop_segment(env, &tcb->rec, seg->frame, NOD_DROP_MEMORY);
+        nod_tcb_ack_now(tcb, NOD_WHY_ACK_DUPLICATE);
+    } else if (filled) {
+        nod_tcb_ack_now(tcb, NOD_WHY_ACK_AT_ONCE);
+    } else {
+        acknowledge_later(env, tcb);
+    }
+}
+
+static void hold(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg)
+{
+    struct nod_work *w = tcb->work;
+    uint32_t seq = seg->seq;
+    int64_t added = 0;
+    /* What is held must not take the memory that the octets at the gap will need. */
+    if (!nod_pool_below(env->pool, 14)) added = -1;
+    for (unsigned i = 0; i < seg->part_count && added >= 0; i++) {
+        uint32_t len = seg->parts[i].len;
+        if (len == 0) continue;
+        int64_t n = nod_reassembly_add(&w->ooq, env->pool, seq, &seg->parts[i]);
+        added = n < 0 ? n : added + n;
+        seq += len;
+    }
+    if (added < 0) nod_drop_segment(env, &tcb->rec, seg->frame, NOD_DROP_MEMORY);
+    if (added == 0) nod_drop_segment(env, &tcb->rec, seg->frame, NOD_DROP_DUPLICATE);
+    nod_tcb_ack_now(tcb, NOD_WHY_ACK_AT_ONCE);
+}
+
+void nod_tcb_take_text(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg)
+{
+    struct nod_work *w = tcb->work;
+    uint32_t size = seg->text;
+    /* A merged segment of many is no sign of a large MSS. */
+    if (size <= tcb->config->c.receive_buffer / 2)
+        w->rcv_mss = max_u32(w->rcv_mss, min_u32(size, tcb->mss));
+    if (seg->seq == tcb->rcv.nxt) {
+        take_in_order(env, tcb, seg);
+    } else {
+        hold(env, tcb, seg);
+    }
+}

@@ -1,0 +1,180 @@
+/* The user's calls on a TCB (RFC 9293 sections 3.10.2 to 3.10.6), state by state. */
+#include "tcp/tcb.h"
+
+/* May a SEND be queued? 0 or the error. */
+static int send_error(const struct nod_tcb *tcb)
+{
+    switch ((enum nod_state)tcb->rec.state) {
+    case NOD_SYN_SENT:
+    case NOD_SYN_RECEIVED:
+    case NOD_ESTABLISHED:
+    case NOD_CLOSE_WAIT: return tcb->flags & TCB_CLOSED ? NOD_ECLOSING : 0;
+    case NOD_FIN_WAIT_1:
+    case NOD_FIN_WAIT_2:
+    case NOD_CLOSING:
+    case NOD_LAST_ACK:
+    case NOD_TIME_WAIT: return NOD_ECLOSING;
+    case NOD_CLOSED:
+    case NOD_LISTEN: return tcb->error ? tcb->error : NOD_ENOCONN;
+    }
+    return NOD_ENOCONN;
+}
+
+ptrdiff_t nod_tcb_send_room(const struct nod_tcb *tcb)
+{
+    int error = send_error(tcb);
+    if (error) return error;
+    uint32_t queued = tcb->work ? tcb->work->sendq.bytes : 0, buffer = tcb->config->c.send_buffer;
+    return buffer > queued ? (ptrdiff_t)(buffer - queued) : 0;
+}
+
+static ptrdiff_t room_or_wait(struct nod_tcb *tcb)
+{
+    ptrdiff_t room = nod_tcb_send_room(tcb);
+    if (room != 0) return room;
+    tcb->flags |= TCB_WANTS_ROOM;
+    return NOD_EAGAIN;
+}
+
+ptrdiff_t nod_tcb_user_send(struct nod_env *env, struct nod_tcb *tcb, const void *bytes, size_t len,
+                            unsigned flags)
+{
+    ptrdiff_t room = room_or_wait(tcb);
+    if (room < 0) return room;
+    struct nod_work *w = tcb->work;
+    uint32_t want = (uint32_t)min_u64(len, (uint64_t)room);
+    uint32_t n = nod_queue_write(&w->sendq, env->pool, bytes, want);
+    w->more = flags & NOD_SEND_MORE;
+    if (n < len) tcb->flags |= TCB_WANTS_ROOM;
+    return n || !len ? (ptrdiff_t)n : NOD_ENOMEM;
+}
+
+int nod_tcb_user_send_slices(struct nod_env *env, struct nod_tcb *tcb, nod_slice *slices, int count,
+                             unsigned flags)
+{
+    ptrdiff_t room = room_or_wait(tcb);
+    if (room < 0) return (int)room;
+    struct nod_work *w = tcb->work;
+    int n = 0;
+    for (; n < count && slices[n].len <= (size_t)room; n++) {
+        room -= slices[n].len;
+        /* A part may have been copied in before memory ran out: only the rest stays. */
+        if (!nod_queue_put(&w->sendq, env->pool, &slices[n])) break;
+    }
+    w->more = flags & NOD_SEND_MORE;
+    if (n < count) tcb->flags |= TCB_WANTS_ROOM;
+    return n || !count ? n : NOD_EAGAIN;
+}
+
+/* What RECEIVE says when nothing is on hand. */
+static int receive_end(const struct nod_tcb *tcb)
+{
+    switch ((enum nod_state)tcb->rec.state) {
+    case NOD_SYN_SENT:
+    case NOD_SYN_RECEIVED:
+    case NOD_ESTABLISHED:
+    case NOD_FIN_WAIT_1:
+    case NOD_FIN_WAIT_2: return NOD_EAGAIN;
+    case NOD_CLOSE_WAIT:
+    case NOD_CLOSING:
+    case NOD_LAST_ACK:
+    case NOD_TIME_WAIT: return 0;
+    case NOD_CLOSED:
+    case NOD_LISTEN: return tcb->error;
+    }
+    return NOD_ENOCONN;
+}
+
+ptrdiff_t nod_tcb_user_receive(struct nod_env *env, struct nod_tcb *tcb, void *buf, size_t len)
+{
+    if (!tcb->work || !tcb->work->recvq.bytes) return receive_end(tcb);
+    uint32_t want = (uint32_t)min_u64(len, UINT32_MAX);
+    uint32_t n = nod_queue_read(&tcb->work->recvq, env->pool, buf, want);
+    nod_tcb_after_read(tcb);
+    return (ptrdiff_t)n;
+}
+
+int nod_tcb_user_receive_slices(struct nod_env *env, struct nod_tcb *tcb, nod_slice *slices,
+                                int max)
+{
+    if (!tcb->work || !tcb->work->recvq.bytes) return receive_end(tcb);
+    int n = 0;
+    while (n < max && nod_queue_take(&tcb->work->recvq, env->pool, &slices[n])) n++;
+    nod_tcb_after_read(tcb);
+    return n;
+}
+
+int nod_tcb_user_close(struct nod_env *env, struct nod_tcb *tcb)
+{
+    switch ((enum nod_state)tcb->rec.state) {
+    case NOD_SYN_SENT: nod_tcb_end(env, tcb, tcb->work->sendq.bytes ? NOD_ECLOSING : 0); return 0;
+    case NOD_SYN_RECEIVED:
+        if (tcb->flags & TCB_CLOSED) return NOD_ECLOSING;
+        tcb->flags |= TCB_CLOSED;
+        if (!tcb->work->sendq.bytes) nod_tcb_set_state(env, tcb, NOD_FIN_WAIT_1);
+        return 0;
+    case NOD_ESTABLISHED:
+        tcb->flags |= TCB_CLOSED;
+        nod_tcb_set_state(env, tcb, NOD_FIN_WAIT_1);
+        return 0;
+    case NOD_CLOSE_WAIT:
+        if (tcb->flags & TCB_CLOSED) return NOD_ECLOSING;
+        tcb->flags |= TCB_CLOSED; /* LAST-ACK when the FIN leaves */
+        return 0;
+    case NOD_FIN_WAIT_1:
+    case NOD_FIN_WAIT_2:
+    case NOD_CLOSING:
+    case NOD_LAST_ACK:
+    case NOD_TIME_WAIT: return NOD_ECLOSING;
+    case NOD_CLOSED:
+    case NOD_LISTEN: return NOD_ENOCONN;
+    }
+    return NOD_ENOCONN;
+}
+
+int nod_tcb_user_abort(struct nod_env *env, struct nod_tcb *tcb)
+{
+    switch ((enum nod_state)tcb->rec.state) {
+    case NOD_SYN_RECEIVED:
+    case NOD_ESTABLISHED:
+    case NOD_FIN_WAIT_1:
+    case NOD_FIN_WAIT_2:
+    case NOD_CLOSE_WAIT: nod_tcb_send_rst(env, tcb, NOD_WHY_RST_ABORT); break;
+    case NOD_SYN_SENT:
+    case NOD_CLOSING:
+    case NOD_LAST_ACK:
+    case NOD_TIME_WAIT: break;
+    case NOD_CLOSED:
+    case NOD_LISTEN: return NOD_ENOCONN;
+    }
+    nod_queue_clear(&tcb->work->recvq, env->pool);
+    nod_tcb_end(env, tcb, NOD_EABORTED);
+    return 0;
+}
+
+/* Half-duplex close (MAY-1): unread octets mean that the peer's data is lost, which it must
+ * hear (SHLD-3). */
+void nod_tcb_user_release(struct nod_env *env, struct nod_tcb *tcb)
+{
+    tcb->flags |= TCB_RELEASED;
+    switch ((enum nod_state)tcb->rec.state) {
+    case NOD_ESTABLISHED:
+    case NOD_FIN_WAIT_1:
+    case NOD_FIN_WAIT_2:
+    case NOD_CLOSE_WAIT:
+        if (tcb->work->recvq.bytes) {
+            nod_tcb_user_abort(env, tcb);
+            return;
+        }
+        nod_tcb_user_close(env, tcb);
+        nod_timers_on_state(env, tcb);
+        return;
+    case NOD_SYN_SENT:
+    case NOD_SYN_RECEIVED: nod_tcb_user_close(env, tcb); return;
+    case NOD_CLOSING:
+    case NOD_LAST_ACK: nod_queue_clear(&tcb->work->recvq, env->pool); return;
+    case NOD_TIME_WAIT:
+    case NOD_CLOSED:
+    case NOD_LISTEN: return;
+    }
+}

@@ -1,0 +1,58 @@
+/* The receive window (RFC 9293 section 3.8.6): how far its right edge goes, and when. It never
+ * moves left (SHLD-14), and moves right only by something worth having (MUST-39). */
+#include "tcp/tcb.h"
+
+uint8_t nod_window_scale(uint32_t buffer)
+{
+    uint8_t scale = 0;
+    while (scale < 14 && buffer >> scale > UINT16_MAX) scale++;
+    return scale;
+}
+
+uint32_t nod_tcb_rcv_wnd(const struct nod_tcb *tcb)
+{
+    return seq_gt(tcb->rcv.edge, tcb->rcv.nxt) ? tcb->rcv.edge - tcb->rcv.nxt : 0;
+}
+
+/* The edge that the buffer has room for. */
+static uint32_t possible_edge(const struct nod_tcb *tcb)
+{
+    uint32_t used = tcb->work->recvq.bytes, buffer = tcb->config->c.receive_buffer;
+    uint32_t free = buffer > used ? buffer - used : 0;
+    free = min_u32(free, (uint32_t)UINT16_MAX << tcb->rcv_scale);
+    return tcb->rcv.nxt + free;
+}
+
+/* How far the edge could move: 0 if that is not yet worth it (3.8.6.2.2). */
+static uint32_t worthwhile_gain(const struct nod_tcb *tcb)
+{
+    int32_t gain = seq_diff(possible_edge(tcb), tcb->rcv.edge);
+    uint32_t least = min_u32(tcb->config->c.receive_buffer / 2, tcb->work->rcv_mss);
+    return gain > 0 && (uint32_t)gain >= least ? (uint32_t)gain : 0;
+}
+
+uint16_t nod_tcb_offer_window(struct nod_tcb *tcb, bool syn)
+{
+    uint32_t buffer = tcb->config->c.receive_buffer;
+    if (syn) return (uint16_t)min_u32(buffer, UINT16_MAX);
+    tcb->rcv.edge += worthwhile_gain(tcb);
+    uint32_t wnd = nod_tcb_rcv_wnd(tcb);
+    uint32_t unit = (uint32_t)1 << tcb->rcv_scale;
+    /* Rounded up when there is room, so that scaling does not move the edge to the left. */
+    uint32_t field = min_u32((wnd + unit - 1) >> tcb->rcv_scale, UINT16_MAX);
+    uint32_t edge = tcb->rcv.nxt + (field << tcb->rcv_scale);
+    if (seq_gt(edge, seq_max(possible_edge(tcb), tcb->rcv.edge))) field = wnd >> tcb->rcv_scale;
+    tcb->rcv.edge = seq_max(tcb->rcv.edge, tcb->rcv.nxt + (field << tcb->rcv_scale));
+    return (uint16_t)field;
+}
+
+void nod_tcb_after_read(struct nod_tcb *tcb)
+{
+    if (tcb->rec.state != NOD_ESTABLISHED && tcb->rec.state != NOD_FIN_WAIT_1 &&
+        tcb->rec.state != NOD_FIN_WAIT_2)
+        return;
+    uint32_t gain = worthwhile_gain(tcb), buffer = tcb->config->c.receive_buffer;
+    /* While the peer still has half a buffer to send, the ACKs of what it sends will say it. */
+    if (gain && (gain >= buffer / 2 || nod_tcb_rcv_wnd(tcb) < buffer / 2))
+        nod_tcb_ack_now(tcb, NOD_WHY_WINDOW_UPDATE);
+}

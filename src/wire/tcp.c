@@ -1,0 +1,165 @@
+#include "wire/tcp.h"
+
+#include <string.h>
+
+#include "wire/bytes.h"
+
+enum option_kind {
+    KIND_END = 0,
+    KIND_NOP = 1,
+    KIND_MSS = 2,
+    KIND_WSCALE = 3,
+    KIND_SACK_PERMITTED = 4,
+    KIND_SACK = 5,
+    KIND_TIMESTAMPS = 8,
+};
+
+static void parse_sack(const uint8_t *p, uint8_t len, struct nod_tcp_options *opt)
+{
+    if (len < 10 || (len - 2) % 8) return;
+    for (uint8_t at = 2; at + 8 <= len && opt->sack_count < 4; at += 8) {
+        opt->sack[opt->sack_count][0] = get32(p + at);
+        opt->sack[opt->sack_count][1] = get32(p + at + 4);
+        opt->sack_count++;
+    }
+}
+
+/* An option of the wrong length for its kind is as good as absent (MUST-7). */
+static void parse_option(const uint8_t *p, uint8_t len, bool syn, struct nod_tcp_options *opt)
+{
+    switch (p[0]) {
+    case KIND_MSS:
+        if (!syn || len != 4) break;
+        opt->has_mss = true;
+        opt->mss = get16(p + 2);
+        break;
+    case KIND_WSCALE:
+        if (!syn || len != 3) break; /* RFC 7323 2.2: only on a SYN */
+        opt->has_wscale = true;
+        opt->wscale = p[2];
+        break;
+    case KIND_SACK_PERMITTED:
+        if (syn && len == 2) opt->sack_permitted = true;
+        break;
+    case KIND_SACK:
+        if (!syn) parse_sack(p, len, opt);
+        break;
+    case KIND_TIMESTAMPS:
+        if (len != 10) break;
+        opt->has_ts = true;
+        opt->ts_val = get32(p + 2);
+        opt->ts_ecr = get32(p + 6);
+        break;
+    }
+}
+
+static void parse_options(const uint8_t *p, size_t len, bool syn, struct nod_tcp_options *opt)
+{
+    while (len) {
+        if (p[0] == KIND_END) return;
+        if (p[0] == KIND_NOP) {
+            p++, len--;
+            continue;
+        }
+        if (len < 2 || p[1] < 2 || p[1] > len) return;
+        uint8_t size = p[1];
+        parse_option(p, size, syn, opt);
+        p += size;
+        len -= size;
+    }
+}
+
+bool nod_tcp_parse(const uint8_t *p, size_t len, struct nod_tcp_header *out)
+{
+    if (len < NOD_TCP_HEADER) return false;
+    size_t size = (size_t)(p[12] >> 4) * 4;
+    if (size < NOD_TCP_HEADER || size > len) return false;
+    *out = (struct nod_tcp_header){
+        .src_port = get16(p),
+        .dst_port = get16(p + 2),
+        .seq = get32(p + 4),
+        .ack = get32(p + 8),
+        .size = (uint8_t)size,
+        .ctl = p[13],
+        .wnd = get16(p + 14),
+        .up = get16(p + 18),
+    };
+    parse_options(p + NOD_TCP_HEADER, size - NOD_TCP_HEADER, out->ctl & NOD_SYN, &out->opt);
+    return true;
+}
+
+/* Linux's and everyone's order, so that a SYN with all of them takes 20 bytes, padded with
+ * NOPs in front of what wants alignment. */
+size_t nod_tcp_options_size(const struct nod_tcp_options *opt)
+{
+    size_t size = 0;
+    if (opt->has_mss) size += 4;
+    if (opt->has_ts) {
+        size += 12; /* SACK permitted, if any, takes the place of the two NOPs */
+    } else if (opt->sack_permitted) {
+        size += 4;
+    }
+    if (opt->has_wscale) size += 4;
+    if (opt->sack_count) size += 4 + 8 * (size_t)opt->sack_count;
+    return size;
+}
+
+static uint8_t *emit_ts(uint8_t *p, const struct nod_tcp_options *opt)
+{
+    *p++ = opt->sack_permitted ? KIND_SACK_PERMITTED : KIND_NOP;
+    *p++ = opt->sack_permitted ? 2 : KIND_NOP;
+    *p++ = KIND_TIMESTAMPS;
+    *p++ = 10;
+    put32(p, opt->ts_val);
+    put32(p + 4, opt->ts_ecr);
+    return p + 8;
+}
+
+static uint8_t *emit_sack(uint8_t *p, const struct nod_tcp_options *opt)
+{
+    *p++ = KIND_NOP;
+    *p++ = KIND_NOP;
+    *p++ = KIND_SACK;
+    *p++ = (uint8_t)(2 + 8 * opt->sack_count);
+    for (unsigned i = 0; i < opt->sack_count; i++, p += 8) {
+        put32(p, opt->sack[i][0]);
+        put32(p + 4, opt->sack[i][1]);
+    }
+    return p;
+}
+
+static uint8_t *emit_options(uint8_t *p, const struct nod_tcp_options *opt)
+{
+    if (opt->has_mss) {
+        *p++ = KIND_MSS;
+        *p++ = 4;
+        put16(p, opt->mss);
+        p += 2;
+    }
+    if (opt->has_ts) {
+        p = emit_ts(p, opt);
+    } else if (opt->sack_permitted) {
+        memcpy(p, (uint8_t[]){KIND_NOP, KIND_NOP, KIND_SACK_PERMITTED, 2}, 4);
+        p += 4;
+    }
+    if (opt->has_wscale) {
+        memcpy(p, (uint8_t[]){KIND_NOP, KIND_WSCALE, 3, opt->wscale}, 4);
+        p += 4;
+    }
+    return opt->sack_count ? emit_sack(p, opt) : p;
+}
+
+size_t nod_tcp_emit(struct nod_tcp_header *h, uint8_t *p)
+{
+    h->size = (uint8_t)(emit_options(p + NOD_TCP_HEADER, &h->opt) - p);
+    put16(p, h->src_port);
+    put16(p + 2, h->dst_port);
+    put32(p + 4, h->seq);
+    put32(p + 8, h->ack);
+    p[12] = (uint8_t)(h->size / 4 << 4);
+    p[13] = h->ctl;
+    put16(p + 14, h->wnd);
+    put16(p + 16, 0);
+    put16(p + 18, h->up);
+    return h->size;
+}

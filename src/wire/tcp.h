@@ -1,0 +1,38 @@
+/* The TCP header and its options (RFC 9293 section 3.1, RFC 7323, RFC 2018), as a value. */
+#ifndef NOD_WIRE_TCP_H
+#define NOD_WIRE_TCP_H
+
+#include "nod/trace.h"
+
+#define NOD_TCP_HEADER 20
+#define NOD_TCP_HEADER_MAX 60
+
+struct nod_tcp_options {
+    bool has_mss, has_wscale, has_ts, sack_permitted;
+    uint8_t wscale; /* as on the wire */
+    uint16_t mss;
+    uint32_t ts_val, ts_ecr;
+    uint8_t sack_count;
+    uint32_t sack[4][2];
+};
+
+struct nod_tcp_header {
+    uint16_t src_port, dst_port;
+    uint32_t seq, ack;
+    uint16_t wnd, up;
+    uint8_t ctl;  /* enum nod_ctl */
+    uint8_t size; /* of the header, options included */
+    struct nod_tcp_options opt;
+};
+
+/* Reads a header of which `len` bytes are there. False: it is no TCP header. Options that
+ * are unknown or malformed are passed over (MUST-6, MUST-7): they never fail the segment. */
+bool nod_tcp_parse(const uint8_t *p, size_t len, struct nod_tcp_header *out);
+
+/* Writes the header and its options, checksum zero; sets header->size. Returns its size. */
+size_t nod_tcp_emit(struct nod_tcp_header *header, uint8_t *p);
+
+/* Bytes that the options take on the wire. */
+size_t nod_tcp_options_size(const struct nod_tcp_options *opt);
+
+#endif

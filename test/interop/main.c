@@ -1,0 +1,59 @@
+#include "cases.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MIB (UINT64_C(1) << 20)
+
+static const nod_path_config bad_network = {
+    .loss = 0.05,
+    .duplicate = 0.02,
+    .reorder = 0.05,
+    .damage = 0.01,
+    .delay_us = 100,
+    .reorder_us = 300,
+};
+
+static uint64_t megabytes(uint64_t usual, uint64_t quick)
+{
+    const char *text = getenv("NOD_TEST_QUICK");
+    return (text && *text ? quick : usual) * MIB;
+}
+
+static bool run(const char *name, int family)
+{
+    const world_config good = {0}, plain = {.plain = true};
+    const world_config bad = {.harm = &bad_network, .rto_min_us = 5 * NOD_MSEC};
+    bool server = strstr(name, "-server") != NULL;
+    if (strncmp(name, "bulk-plain", 10) == 0)
+        run_bulk(name, family, false, &plain, megabytes(256, 8));
+    else if (strncmp(name, "bulk-", 5) == 0)
+        run_bulk(name, family, server, &good, megabytes(256, 16));
+    else if (strncmp(name, "harm-", 5) == 0)
+        run_bulk(name, family, server, &bad, megabytes(256, 4));
+    else if (strncmp(name, "half-close-", 11) == 0)
+        run_half_close(name, family, server);
+    else if (strncmp(name, "states-", 7) == 0)
+        run_states(name, family, server);
+    else if (strcmp(name, "simultaneous-close") == 0)
+        run_simultaneous_close(name, family);
+    else if (strcmp(name, "refused") == 0)
+        run_refused(name, family);
+    else if (strcmp(name, "expert") == 0)
+        run_expert(name, family);
+    else
+        return false;
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 4 && strcmp(argv[1], "serve") == 0)
+        return run_serve(argv[2], (uint16_t)atoi(argv[3]));
+    int family = argc == 3 ? atoi(argv[2]) : 0;
+    if ((family == 4 || family == 6) && run(argv[1], family)) return 0;
+    fprintf(stderr, "usage: interop CASE 4|6, with a CASE of test/interop/interop.cmake\n"
+                    "       interop serve echo|count|shut PORT\n");
+    return 2;
+}

@@ -1,0 +1,32 @@
+/* A TCP segment in tcpdump's notation, with relative numbers:
+ *     Flags [P.], seq 1:1001, ack 1, win 65535, options [nop,nop,TS val 1 ecr 2], length 1000 */
+#ifndef NOD_TEST_SEGMENT_H
+#define NOD_TEST_SEGMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "nod/trace.h"
+
+#define SEGMENT_OPTIONS 200
+#define SEGMENT_TEXT 400
+
+struct segment {
+    uint8_t ctl;                                                     /* enum nod_ctl */
+    bool has_seq, has_ack, has_win, has_up, has_options, has_length; /* which were mentioned */
+    uint32_t seq, ack, win, up, length;
+    char options[SEGMENT_OPTIONS]; /* what stands between the brackets */
+};
+
+/* Reads the notation. Returns NULL, or what is wrong with it. */
+const char *segment_parse(const char *text, struct segment *out);
+
+/* Writes it; returns buf, of SEGMENT_TEXT bytes. */
+char *segment_format(const struct segment *segment, char *buf);
+
+/* Whether what came is what was expected: whatever `expected` mentions must be equal; a `*` in
+ * its options stands for any word. */
+bool segment_matches(const struct segment *expected, const struct segment *came);
+
+#endif

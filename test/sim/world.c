@@ -1,0 +1,494 @@
+/* A world from a seed: the link, the configurations, who connects to whom; and its course. */
+#include "world.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define STEPS_MAX 2000000
+#define SAME_TIME_MAX 100000
+#define DAYS_MAX (7 * 24 * 3600 * NOD_SEC) /* no world takes so long */
+
+uint64_t dice(struct world *world, uint64_t bound)
+{
+    return nod_sim_random(world->sim, bound);
+}
+
+bool one_in(struct world *world, unsigned n)
+{
+    return dice(world, n) == 0;
+}
+
+/* All magnitudes are equally likely. */
+uint64_t any_size(struct world *world, uint64_t least, uint64_t most)
+{
+    double unit = (double)dice(world, 1u << 30) / (1u << 30);
+
+    return (uint64_t)((double)least * pow((double)most / (double)least, unit));
+}
+
+bool world_fail(struct world *world, const char *format, ...)
+{
+    va_list args;
+
+    if (!world->why[0]) {
+        va_start(args, format);
+        vsnprintf(world->why, sizeof world->why, format, args);
+        va_end(args);
+    }
+    return false;
+}
+
+static double percent(struct world *w, unsigned most)
+{
+    return (double)dice(w, most * 100 + 1) / 10000;
+}
+
+static nod_path_config make_path(struct world *w)
+{
+    nod_path_config path = {.delay_us = one_in(w, 8) ? 0 : any_size(w, 10, 300000)};
+
+    path.jitter_us = one_in(w, 2) ? 0 : dice(w, path.delay_us + 1000);
+    if (one_in(w, 3)) {
+        path.rate_bps = any_size(w, 300000, 1000000000);
+        path.queue_bytes = one_in(w, 4) ? 0 : (uint32_t)any_size(w, 3000, 300000);
+    }
+    if (one_in(w, 4)) {
+        return path; /* a good road */
+    }
+    unsigned most = one_in(w, 6) ? 20 : 4;
+
+    path.loss = one_in(w, 3) ? 0 : percent(w, most);
+    path.duplicate = one_in(w, 2) ? 0 : percent(w, 10);
+    path.reorder = one_in(w, 2) ? 0 : percent(w, 10);
+    path.reorder_us = one_in(w, 2) ? 0 : any_size(w, 10, 400000);
+    path.damage = one_in(w, 2) ? 0 : percent(w, 4);
+    return path;
+}
+
+static nod_iface_config make_iface(struct world *w)
+{
+    static const uint16_t mtus[] = {576, 1280, 1500, 1500, 1500, 4000, 9000};
+    nod_iface_config iface = {.mtu = mtus[dice(w, sizeof mtus / sizeof mtus[0])]};
+
+    iface.kind = one_in(w, 4) ? NOD_IFACE_ETHERNET : NOD_IFACE_IP;
+    if (one_in(w, 4)) {
+        iface.mtu = (uint16_t)(576 + dice(w, 9000 - 576));
+    }
+    if (one_in(w, 3)) {
+        iface.gso_max = one_in(w, 2) ? 65535 : (uint32_t)(iface.mtu + dice(w, 50000));
+    }
+    iface.csum_offload = one_in(w, 3);
+    return iface;
+}
+
+static nod_tcp_config make_tcp(struct world *w)
+{
+    nod_config config;
+
+    nod_config_default(&config);
+    nod_tcp_config *tcp = &config.tcp;
+
+    if (one_in(w, 2)) {
+        tcp->send_buffer = (uint32_t)any_size(w, one_in(w, 3) ? 100 : 4000, 1000000);
+        tcp->receive_buffer = (uint32_t)any_size(w, one_in(w, 3) ? 100 : 4000, 1000000);
+    }
+    tcp->mss_max = one_in(w, 6) ? (uint16_t)(100 + dice(w, 2000)) : 0;
+    tcp->nagle = !one_in(w, 3);
+    tcp->delayed_ack = !one_in(w, 4);
+    tcp->window_scale = !one_in(w, 4);
+    tcp->timestamps = !one_in(w, 4);
+    tcp->sack = !one_in(w, 4);
+    tcp->msl_us = one_in(w, 4) ? tcp->msl_us : any_size(w, 1000, 5000000);
+    tcp->rto_min_us = one_in(w, 3) ? (nod_usec)any_size(w, 10000, 1000000) : tcp->rto_min_us;
+    tcp->delayed_ack_us = one_in(w, 3) ? dice(w, 499999) : tcp->delayed_ack_us;
+    tcp->user_timeout_us = NOD_NEVER;
+    tcp->syn_timeout_us = 3600 * NOD_SEC;
+    if (w->impatient) {
+        tcp->user_timeout_us = tcp->syn_timeout_us = NOD_SEC + dice(w, 20 * NOD_SEC);
+    }
+    return *tcp;
+}
+
+static void make_conn(struct world *w, int number)
+{
+    struct conn *conn = &w->conn[number];
+    int opener = (int)dice(w, 2);
+
+    *conn = (struct conn){.world = w, .number = number, .both_open = one_in(w, 10)};
+    if (!conn->both_open) {
+        opener = 0; /* only the second host listens */
+    }
+    side_make(&conn->side[0], conn, opener);
+    side_make(&conn->side[1], conn, !opener);
+    conn->side[dice(w, 2)].close_last = one_in(w, 3);
+}
+
+static bool make_hosts(struct world *w)
+{
+    static const char *const names[2] = {"a", "b"};
+    nod_config config;
+
+    for (int i = 0; i < 2; i++) {
+        nod_config_default(&config);
+        config.tcp = w->tcp[i] = make_tcp(w);
+        config.trace_events = w->check_trace ? 20000 : 0;
+        w->host[i] = nod_sim_add_host(w->sim, names[i], &config);
+        if (w->host[i] < 0) {
+            return world_fail(w, "no host: %s", nod_strerror(w->host[i]));
+        }
+    }
+    w->link = nod_sim_join_iface(w->sim, 0, 1, &w->iface, &w->path[0], &w->path[1]);
+    return w->link >= 0 || world_fail(w, "no link: %s", nod_strerror(w->link));
+}
+
+static size_t in_use(struct world *w, int host)
+{
+    nod_pool_stats stats;
+
+    nod_pool_get_stats(nod_stack_pool(nod_sim_stack(w->sim, host)), &stats);
+    return stats.in_use;
+}
+
+static bool make(struct world *w)
+{
+    w->path[0] = make_path(w);
+    w->path[1] = one_in(w, 2) ? w->path[0] : make_path(w);
+    w->iface = make_iface(w);
+    w->family = w->iface.mtu >= 1280 && one_in(w, 2) ? 6 : 4;
+    if (w->iface.kind == NOD_IFACE_ETHERNET && w->family == 4) {
+        /* ARP has no checksum: on a real wire Ethernet's own one keeps damage away from it. */
+        w->path[0].damage = w->path[1].damage = 0;
+    }
+    w->impatient = one_in(w, 20);
+    w->cable_at = one_in(w, 6) ? dice(w, 10 * NOD_SEC) : NOD_NEVER;
+    if (!make_hosts(w)) {
+        return false;
+    }
+    w->in_use[0] = in_use(w, 0);
+    w->in_use[1] = in_use(w, 1);
+    w->conns = 1 + (int)(one_in(w, 2) ? 0 : dice(w, CONNS_MAX));
+    for (int i = 0; i < w->conns; i++) {
+        make_conn(w, i);
+    }
+    return true;
+}
+
+/* Both open at once, or so close together that no SYN finds a closed port. */
+static nod_usec open_time(struct world *w, const struct conn *conn, int end)
+{
+    nod_usec least =
+        w->path[0].delay_us < w->path[1].delay_us ? w->path[0].delay_us : w->path[1].delay_us;
+
+    (void)conn;
+    return end == 0 || least == 0 ? 0 : dice(w, least);
+}
+
+static bool begin(struct world *w)
+{
+    nod_open listen = {.local = {.port = 80}, .passive = true, .config = &w->tcp[1]};
+
+    listen.backlog = one_in(w, 3) ? 1 : 0;
+    int result = nod_tcp_open(nod_sim_stack(w->sim, 1), &listen, &w->listener);
+
+    if (result < 0) {
+        return world_fail(w, "OPEN, passive: %s", nod_strerror(result));
+    }
+    for (int i = 0; i < w->conns; i++) {
+        struct conn *conn = &w->conn[i];
+
+        if (one_in(w, 3)) {
+            nod_sim_run_until(w->sim, nod_sim_now(w->sim) + dice(w, NOD_SEC));
+        }
+        if (!side_open(&conn->side[0])) {
+            return false;
+        }
+        if (conn->both_open) {
+            nod_sim_run_until(w->sim, nod_sim_now(w->sim) + open_time(w, conn, 1));
+            if (!side_open(&conn->side[1])) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static struct conn *find_conn(struct world *w, uint16_t port)
+{
+    for (int i = 0; i < w->conns; i++) {
+        if (!w->conn[i].both_open && w->conn[i].port == port) {
+            return &w->conn[i];
+        }
+    }
+    return NULL;
+}
+
+static bool accept_all(struct world *w)
+{
+    nod_stack *stack = nod_sim_stack(w->sim, 1);
+    nod_status status;
+    nod_handle handle;
+    int result;
+
+    w->accept_waits = false;
+    while ((result = nod_tcp_accept(stack, w->listener, &handle)) == 0) {
+        if (nod_tcp_status(stack, handle, &status) < 0) {
+            return world_fail(w, "an accepted connection has no status");
+        }
+        struct conn *conn = find_conn(w, status.remote.port);
+
+        if (!conn) {
+            return world_fail(w, "accepted a connection from port %u, which nobody opened",
+                              status.remote.port);
+        }
+        if (!side_adopt(&conn->side[1], handle)) {
+            return false;
+        }
+        if (conn->side[0].done && conn->rough) {
+            conn->side[1].patience = nod_sim_now(w->sim) + 200 * NOD_SEC;
+        }
+    }
+    return result == NOD_EAGAIN || world_fail(w, "ACCEPT: %s", nod_strerror(result));
+}
+
+static struct side *whose(struct world *w, int host, nod_handle handle)
+{
+    for (int i = 0; i < w->conns; i++) {
+        for (int end = 0; end < 2; end++) {
+            struct side *side = &w->conn[i].side[end];
+
+            if (side->host == host && side->handle == handle) {
+                return side;
+            }
+        }
+    }
+    return NULL;
+}
+
+static bool hear(struct world *w, int host, const nod_event *event)
+{
+    struct side *side;
+
+    if (host == 1 && event->handle == w->listener) {
+        w->accept_waits = true;
+        w->accept_at = nod_sim_now(w->sim) + (one_in(w, 4) ? dice(w, NOD_SEC) : 0);
+        return true;
+    }
+    side = whose(w, host, event->handle);
+    /* What was told before the name was given back may still be under way, no more. */
+    return side ? side_heard(side, event)
+                : world_fail(w, "host %d: an event for a name that is not in use", host);
+}
+
+static bool hear_all(struct world *w)
+{
+    nod_event event[8];
+    int n;
+
+    for (int host = 0; host < 2; host++) {
+        while ((n = nod_stack_events(nod_sim_stack(w->sim, host), event, 8)) > 0) {
+            for (int i = 0; i < n; i++) {
+                if (!hear(w, host, &event[i])) {
+                    return false;
+                }
+            }
+        }
+    }
+    return true;
+}
+
+static bool act_all(struct world *w)
+{
+    if (w->accept_waits && nod_sim_now(w->sim) >= w->accept_at && !accept_all(w)) {
+        return false;
+    }
+    for (int i = 0; i < w->conns; i++) {
+        if (!side_act(&w->conn[i].side[0]) || !side_act(&w->conn[i].side[1])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Somebody pulls the cable, and puts it back, two or three times. */
+static void touch_cable(struct world *w)
+{
+    if (nod_sim_now(w->sim) < w->cable_at) {
+        return;
+    }
+    w->pulled = !w->pulled;
+    for (int end = 0; end < 2; end++) {
+        nod_path_config path = w->path[end];
+
+        path.down = w->pulled;
+        nod_path_set_config(nod_sim_path(w->sim, w->link, end), &path);
+    }
+    w->cable_at = !w->pulled && one_in(w, 2)
+                      ? NOD_NEVER
+                      : nod_sim_now(w->sim) + any_size(w, 1000, 20 * NOD_SEC);
+}
+
+static nod_usec earlier(nod_usec a, nod_usec b)
+{
+    return a < b ? a : b;
+}
+
+static nod_usec next_wake(struct world *w)
+{
+    nod_usec wake = w->accept_waits ? w->accept_at : NOD_NEVER;
+
+    wake = earlier(wake, w->cable_at);
+    for (int i = 0; i < w->conns; i++) {
+        wake = earlier(wake, side_wake(&w->conn[i].side[0]));
+        wake = earlier(wake, side_wake(&w->conn[i].side[1]));
+    }
+    return wake;
+}
+
+static bool all_done(const struct world *w)
+{
+    for (int i = 0; i < w->conns; i++) {
+        const struct conn *conn = &w->conn[i];
+
+        if (!conn->side[0].done ||
+            (!conn->side[1].done && !(conn->rough && !conn->side[1].was_open))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* After a step everything that was due is out. */
+static bool deadlines_move(struct world *w)
+{
+    for (int host = 0; host < 2; host++) {
+        if (nod_stack_deadline(nod_sim_stack(w->sim, host)) <= nod_sim_now(w->sim)) {
+            return world_fail(w, "host %d: after a step its deadline is not later than now", host);
+        }
+    }
+    return true;
+}
+
+/* Time goes on to the next thing that happens. False: nothing ever will, or something is
+ * wrong. */
+static bool go_on(struct world *w, uint64_t *same_time)
+{
+    nod_usec wake = next_wake(w), next = nod_sim_next(w->sim), before = nod_sim_now(w->sim);
+
+    if (wake < next) {
+        nod_sim_run_until(w->sim, wake);
+        return watch_step(w);
+    }
+    if (!nod_sim_step(w->sim)) {
+        return false;
+    }
+    w->steps++;
+    *same_time = nod_sim_now(w->sim) == before ? *same_time + 1 : 0;
+    if (w->steps > STEPS_MAX || *same_time > SAME_TIME_MAX || nod_sim_now(w->sim) > DAYS_MAX) {
+        return world_fail(w, "no end after %llu steps and %.0f s", (unsigned long long)w->steps,
+                          (double)nod_sim_now(w->sim) / 1e6);
+    }
+    return watch_step(w) && deadlines_move(w);
+}
+
+static void tell_stuck(struct world *w)
+{
+    for (int i = 0; i < w->conns; i++) {
+        for (int end = 0; end < 2; end++) {
+            const struct side *s = &w->conn[i].side[end];
+
+            if (!s->done) {
+                world_fail(w,
+                           "connection %d, host %d: never ends: sent %llu of %llu, received %llu "
+                           "of %llu%s%s%s",
+                           i, s->host, (unsigned long long)s->sent, (unsigned long long)s->to_send,
+                           (unsigned long long)s->received,
+                           (unsigned long long)w->conn[i].side[!end].to_send,
+                           s->was_open ? "" : ", never open", s->closed ? ", closed" : "",
+                           s->eof ? ", peer closed" : "");
+            }
+        }
+    }
+}
+
+static bool live(struct world *w)
+{
+    uint64_t same_time = 0;
+
+    while (!all_done(w)) {
+        if (!hear_all(w) || !act_all(w)) {
+            return false;
+        }
+        touch_cable(w);
+        if (!all_done(w) && !go_on(w, &same_time)) {
+            tell_stuck(w);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool nothing_left(struct world *w, int host)
+{
+    nod_stack_stats stats;
+    nod_status status;
+    size_t cursor = 0;
+
+    nod_stack_get_stats(nod_sim_stack(w->sim, host), &stats);
+    if (nod_tcp_each(nod_sim_stack(w->sim, host), &cursor, &status)) {
+        return world_fail(w, "host %d: a record in %s is left", host, nod_state_name(status.state));
+    }
+    if (stats.connections || stats.listeners || stats.syn_received || stats.time_wait) {
+        return world_fail(w, "host %d: the counters say %u, %u, %u, %u", host, stats.connections,
+                          stats.listeners, stats.syn_received, stats.time_wait);
+    }
+    if (in_use(w, host) != w->in_use[host]) {
+        return world_fail(w, "host %d: %zu bytes in use, and %zu at the start", host,
+                          in_use(w, host), w->in_use[host]);
+    }
+    return true;
+}
+
+/* All programs are gone: the stacks see the rest through. */
+static bool fade(struct world *w)
+{
+    nod_stack *stack = nod_sim_stack(w->sim, 1);
+    uint64_t same_time = 0;
+    int result = nod_tcp_close(stack, w->listener);
+
+    if (result == 0) {
+        result = nod_tcp_release(stack, w->listener);
+    }
+    if (result < 0) {
+        return world_fail(w, "CLOSE of the listener: %s", nod_strerror(result));
+    }
+    w->listener = 0;
+    nod_path_set_config(nod_sim_path(w->sim, w->link, 0), &w->path[0]);
+    nod_path_set_config(nod_sim_path(w->sim, w->link, 1), &w->path[1]);
+    w->cable_at = NOD_NEVER;
+    w->accept_waits = false;
+    while (nod_sim_next(w->sim) != NOD_NEVER) {
+        if (!go_on(w, &same_time)) {
+            return world_fail(w, "the end has no end");
+        }
+    }
+    return nothing_left(w, 0) && nothing_left(w, 1);
+}
+
+bool world_play(uint64_t seed, FILE *ladder, struct world *w)
+{
+    memset(w, 0, sizeof *w);
+    w->seed = seed;
+    w->ladder = ladder;
+    w->sim = nod_sim_new(seed);
+    w->check_trace = ladder || seed % 4 == 0;
+    w->watch = watch_new();
+    if (w->check_trace) {
+        nod_sim_watch_packets(w->sim, true);
+    }
+    bool good = make(w) && begin(w) && live(w) && fade(w);
+
+    watch_free(w->watch);
+    nod_sim_free(w->sim);
+    return good && !w->why[0];
+}
