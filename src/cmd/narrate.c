@@ -164,7 +164,6 @@ static void narrate_departure(struct narrator *n, struct ladder_row *row)
         *out = (struct flow){0}; /* a new conversation */
     if (len > 0 && (seg->ctl & NOD_RST) == 0)
         again = flow_sent(out, row->seq, len, seg->len > 0, now, s) || seg->retransmission;
-    row->again = again;
     if ((seg->ctl & NOD_RST) != 0) {
         s->cause = cause_of_rst(row, seg);
     } else if ((seg->ctl & NOD_SYN) != 0) {
@@ -178,6 +177,7 @@ static void narrate_departure(struct narrator *n, struct ladder_row *row)
         s->n = in->unanswered;
         s->waited = now - in->unanswered_since;
     }
+    row->again = again && s->cause != S_SYNACK_CROSS;
     if (s->cause == S_ACK && in->got > in->acked && in->unanswered > 1) s->cause = S_ACK_MANY;
     if ((seg->ctl & NOD_SYN) != 0) {
         out->syn = true;
@@ -251,7 +251,8 @@ static enum sentence_key effect_of_arrival(struct narrator *n, struct ladder_row
     enum flow_arrival arrival = FLOW_NOTHING;
     if (end->drop != NULL && end->drop->trace.u.drop.reason == NOD_DROP_TCP_CHECKSUM)
         return effect_of_drop(row, seg);
-    if ((seg->ctl & NOD_RST) == 0) arrival = flow_arrived(out, row->seq, length_of(seg), end->time);
+    if ((seg->ctl & NOD_RST) == 0)
+        arrival = flow_arrived(out, row->seq, length_of(seg), seg->len > 0, end->time);
     enum sentence_key edge = effect_of_edge(n, row);
     if (edge != S_NONE) return edge;
     if (arrival == FLOW_OLD && (seg->ctl & NOD_FIN) != 0 && end->before == NOD_TIME_WAIT)

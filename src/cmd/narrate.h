@@ -48,7 +48,8 @@ bool flow_sent(struct flow *flow, uint32_t seq, uint32_t len, bool text, nod_use
                struct sentence *s);
 
 /* They reach the receiver. */
-enum flow_arrival flow_arrived(struct flow *flow, uint32_t seq, uint32_t len, nod_usec now);
+enum flow_arrival flow_arrived(struct flow *flow, uint32_t seq, uint32_t len, bool text,
+                               nod_usec now);
 
 void narrate_arrow(struct narrator *narrator, struct ladder_row *row);
 void narrate_local(struct narrator *narrator, struct ladder_row *row,
