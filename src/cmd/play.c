@@ -55,16 +55,20 @@ static nod_endpoint endpoint_of(const struct play *p, int side)
 
 /* --- what is seen --- */
 
+/* Calls that bring nothing are of no interest. */
+static bool is_dull(const nod_trace *trace)
+{
+    return trace->u.call.result == NOD_EAGAIN || trace->u.call.call == NOD_CALL_RELEASE ||
+           (trace->u.call.call == NOD_CALL_RECEIVE && trace->u.call.result < 0);
+}
+
 static void see_trace(struct play *p, int side)
 {
     nod_trace events[64];
     int n;
     while ((n = nod_stack_trace(stack_of(p, side), events, 64)) > 0) {
         for (int i = 0; i < n; i++) {
-            /* Calls that bring nothing are of no interest. */
-            if (events[i].type == NOD_TRACE_CALL && (events[i].u.call.result == NOD_EAGAIN ||
-                                                     events[i].u.call.call == NOD_CALL_RELEASE))
-                continue;
+            if (events[i].type == NOD_TRACE_CALL && is_dull(&events[i])) continue;
             ladder_trace(p->ladder, side, &events[i]);
         }
     }

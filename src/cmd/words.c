@@ -117,6 +117,13 @@ static const char *timer_words(enum nod_timer timer)
     return "";
 }
 
+static const char *short_error(int error)
+{
+    if (error == NOD_EREFUSED) return _("refused");
+    if (error == NOD_ERESET) return _("reset");
+    return error == NOD_ETIMEDOUT ? _("timed out") : _("error");
+}
+
 char *act_words(const struct ladder_event *event, char *buf, size_t size)
 {
     switch ((enum ladder_kind)event->kind) {
@@ -124,7 +131,7 @@ char *act_words(const struct ladder_event *event, char *buf, size_t size)
     case LADDER_TIMER:
         snprintf(buf, size, "%s", timer_words((enum nod_timer)event->trace.u.timer.timer));
         return buf;
-    case LADDER_ERROR: snprintf(buf, size, "%s", _("error")); return buf;
+    case LADDER_ERROR: snprintf(buf, size, "%s", short_error(event->error)); return buf;
     case LADDER_ICMP: snprintf(buf, size, "ICMP"); return buf;
     case LADDER_DROP: snprintf(buf, size, "%s", _("dropped")); return buf;
     case LADDER_DEPART:
