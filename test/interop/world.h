@@ -3,7 +3,7 @@
 #ifndef INTEROP_WORLD_H
 #define INTEROP_WORLD_H
 
-#include "cmd/loop.h"
+#include "nod/loop.h"
 
 #include <stdbool.h>
 #include <sys/socket.h>
