@@ -42,7 +42,7 @@ static uint64_t choose_seed(void)
 static void make_link(world *w, const world_config *config)
 {
     nod_pool *pool = nod_stack_pool(w->loop.stack);
-    nod_tun_config tun = {.offload = !config->plain};
+    nod_tun_config tun = {.offload = !config->plain, .tap = config->tap};
     char why[NOD_LINK_WHY] = "";
     int error;
     *(w->family == 4 ? &tun.host4 : &tun.host6) = w->host;
