@@ -68,6 +68,13 @@ static int kind_of(const struct ladder *ladder, int side, const nod_trace *trace
     return -1;
 }
 
+bool trace_is_dull(const nod_trace *trace)
+{
+    if (trace->type != NOD_TRACE_CALL) return false;
+    return trace->u.call.result == NOD_EAGAIN || trace->u.call.call == NOD_CALL_RELEASE ||
+           (trace->u.call.call == NOD_CALL_RECEIVE && trace->u.call.result < 0);
+}
+
 void ladder_trace(struct ladder *ladder, int side, const nod_trace *trace)
 {
     int kind = kind_of(ladder, side, trace);

@@ -30,6 +30,12 @@ char *span_write(nod_usec span, char *buf, size_t size)
     return buf;
 }
 
+nod_usec span_round(nod_usec span)
+{
+    const nod_usec step = 10 * NOD_MSEC;
+    return (span + step / 2) / step * step;
+}
+
 const char *error_words(int error)
 {
     switch ((enum nod_error)error) {
@@ -109,7 +115,8 @@ static const char *value_of(const char *name, size_t len, const struct sentence 
     }
     if (len == 1 && (*name == 'a' || *name == 'b'))
         return teller->called[*name == 'a' ? s->who : !s->who];
-    if (len == 6 && memcmp(name, "waited", 6) == 0) return span_write(s->waited, room, 64);
+    if (len == 6 && memcmp(name, "waited", 6) == 0)
+        return span_write(teller->rough ? span_round(s->waited) : s->waited, room, 64);
     if (len == 5 && memcmp(name, "error", 5) == 0) return error_words(s->error);
     if (len == 4 && memcmp(name, "drop", 4) == 0) return drop_words(s->drop);
     return NULL;
