@@ -158,7 +158,7 @@ enum nod_drop {
     NOD_DROP_UNREACHABLE,   /* no route or no neighbour to send it to */
     NOD_DROP_COUNT
 };
-const char *nod_drop_name(enum nod_drop drop);
+const char *nod_drop_name(enum nod_drop drop); /* "tcp-checksum" */
 
 typedef struct nod_stack_stats {
     uint64_t frames_in, frames_out, bytes_in, bytes_out;
