@@ -363,6 +363,10 @@ static void build_local(struct builder *b, const struct ladder_event *event)
         end->changed = true; /* a listener is no connection, and has no edges */
         end->after = b->state[side] = NOD_LISTEN;
     }
+    if (event->kind == LADDER_REMARK && event->remark == S_REBOOT) {
+        end->changed = true;
+        end->after = b->state[side] = NOD_CLOSED;
+    }
     if (event->kind == LADDER_REMARK) row->remark = event;
     if (event->kind != LADDER_STATE && event->kind != LADDER_REMARK) add_act(end, event);
     take_aftermath(b, end, event, false);

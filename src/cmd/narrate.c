@@ -295,6 +295,11 @@ static void note_arrival(struct narrator *n, struct ladder_row *row, const nod_t
     struct flow *in = &n->flow[!row->from];
     struct ladder_end *end = &row->end[!row->from];
     n->stray[!row->from] = row->sentence.effect == S_STRAY;
+    if ((seg->ctl & NOD_RST) != 0 && end->changed && end->after == NOD_CLOSED) {
+        struct flow *out = &n->flow[row->from]; /* the receiver forgets what it knew */
+        out->acked = out->got = out->unanswered = 0;
+        out->range_count = 0;
+    }
     if (row->sentence.effect == S_FIN_REPEATED) end->drop = NULL; /* it is answered, after all */
     if ((seg->ctl & NOD_ACK) == 0 || end->drop != NULL) return;
     if (row->ack > in->heard) in->heard = row->ack;
