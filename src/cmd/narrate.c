@@ -218,13 +218,19 @@ static enum sentence_key fate_of(const struct ladder_row *row, const nod_trace_s
     return (seg->ctl & ~NOD_PSH) == NOD_ACK && seg->len == 0 ? S_LOST_ACK : S_LOST;
 }
 
+static bool is_open(uint8_t state)
+{
+    return state == NOD_ESTABLISHED || state == NOD_FIN_WAIT_1 || state == NOD_FIN_WAIT_2 ||
+           state == NOD_CLOSE_WAIT || state == NOD_CLOSING || state == NOD_LAST_ACK;
+}
+
 static enum sentence_key effect_of_drop(struct ladder_row *row, const nod_trace_segment *seg)
 {
     enum nod_drop reason = (enum nod_drop)row->end[!row->from].drop->trace.u.drop.reason;
     row->sentence.drop = (int)reason;
     if (reason == NOD_DROP_TCP_CHECKSUM || reason == NOD_DROP_IP_CHECKSUM) return S_DAMAGED;
     if (reason == NOD_DROP_NO_CONNECTION) return S_NOBODY;
-    if (reason == NOD_DROP_SYN) return S_NOT_BELIEVED;
+    if ((seg->ctl & NOD_SYN) != 0 && is_open(row->end[!row->from].before)) return S_NOT_BELIEVED;
     if (row->end[!row->from].before == NOD_TIME_WAIT) {
         if ((seg->ctl & NOD_RST) != 0) return S_WAIT_GOES_ON;
         return (seg->ctl & NOD_FIN) != 0 ? S_FIN_REPEATED : S_STRAY;
@@ -289,6 +295,11 @@ static void note_arrival(struct narrator *n, struct ladder_row *row, const nod_t
     struct flow *in = &n->flow[!row->from];
     struct ladder_end *end = &row->end[!row->from];
     n->stray[!row->from] = row->sentence.effect == S_STRAY;
+    if ((seg->ctl & NOD_RST) != 0 && end->changed && end->after == NOD_CLOSED) {
+        struct flow *out = &n->flow[row->from]; /* the receiver forgets what it knew */
+        out->acked = out->got = out->unanswered = 0;
+        out->range_count = 0;
+    }
     if (row->sentence.effect == S_FIN_REPEATED) end->drop = NULL; /* it is answered, after all */
     if ((seg->ctl & NOD_ACK) == 0 || end->drop != NULL) return;
     if (row->ack > in->heard) in->heard = row->ack;
