@@ -311,7 +311,8 @@ static int run(struct play *p, char *why)
         hear(p, RIGHT);
         see(p);
     }
-    snprintf(why, WHY, _("the scenario did not come to an end; try a world that is less harsh"));
+    snprintf(why, WHY, "%s",
+             _("the scenario did not come to an end; try a world that is less harsh"));
     return NOD_ETIMEDOUT;
 }
 
@@ -320,7 +321,7 @@ static int open_capture(struct play *p, char *why)
     if (p->world->pcap == NULL) return 0;
     p->capture = nod_capture_open(p->world->pcap, 0);
     if (p->capture == NULL) {
-        snprintf(why, WHY, _("cannot write %s: %s"), p->world->pcap, strerror(errno));
+        snprintf(why, WHY, "%s", _("cannot write %s: %s"), p->world->pcap, strerror(errno));
         return NOD_EIO;
     }
     nod_capture_iface(p->capture, "sim0", NOD_IFACE_IP);
@@ -333,19 +334,20 @@ int scenario_play(const struct scenario *scenario, const struct world *world, st
     struct play p = {.scenario = scenario, .world = world, .ladder = ladder, .due = NOD_NEVER};
     int error = open_capture(&p, why);
     if (error == 0 && (error = build_stage(&p)) < 0)
-        snprintf(why, WHY, _("this world cannot be built: %s"), nod_strerror(error));
+        snprintf(why, WHY, "%s", _("this world cannot be built: %s"), nod_strerror(error));
     if (error == 0) {
         name_ends(&p, address);
         error = run(&p, why);
         see(&p);
     }
     if (p.capture != NULL && nod_capture_close(p.capture) < 0 && error == 0) {
-        snprintf(why, WHY, _("%s could not be written whole; is the disk full?"), world->pcap);
+        snprintf(why, WHY, "%s", _("%s could not be written whole; is the disk full?"),
+                 world->pcap);
         error = NOD_EIO;
     }
     nod_sim_free(p.sim);
     if (ladder->failed && error == 0) {
-        snprintf(why, WHY, _("not enough memory for the picture"));
+        snprintf(why, WHY, "%s", _("not enough memory for the picture"));
         error = NOD_ENOMEM;
     }
     ladder_build(ladder);
