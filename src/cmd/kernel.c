@@ -153,7 +153,7 @@ static int make_server(struct kernel_watch *k, char *why)
     if (k->listener >= 0 && bind_patiently(k->listener, (struct sockaddr *)&address, len) == 0 &&
         listen(k->listener, 1) == 0)
         return 0;
-    snprintf(why, WHY, "%s", _("the kernel opens no server: %s"), strerror(errno));
+    snprintf(why, WHY, _("the kernel opens no server: %s"), strerror(errno));
     return NOD_EIO;
 }
 
@@ -163,7 +163,7 @@ static int make_capture(struct kernel_watch *k, char *why)
     if (path == NULL) return 0;
     k->capture = nod_capture_open(path, 0);
     if (k->capture == NULL) {
-        snprintf(why, WHY, "%s", _("cannot write %s: %s"), path, strerror(errno));
+        snprintf(why, WHY, _("cannot write %s: %s"), path, strerror(errno));
         return NOD_EIO;
     }
     nod_capture_iface(k->capture, nod_link_name(k->link), NOD_IFACE_IP);

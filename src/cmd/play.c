@@ -321,7 +321,7 @@ static int open_capture(struct play *p, char *why)
     if (p->world->pcap == NULL) return 0;
     p->capture = nod_capture_open(p->world->pcap, 0);
     if (p->capture == NULL) {
-        snprintf(why, WHY, "%s", _("cannot write %s: %s"), p->world->pcap, strerror(errno));
+        snprintf(why, WHY, _("cannot write %s: %s"), p->world->pcap, strerror(errno));
         return NOD_EIO;
     }
     nod_capture_iface(p->capture, "sim0", NOD_IFACE_IP);
