@@ -334,15 +334,14 @@ int scenario_play(const struct scenario *scenario, const struct world *world, st
     struct play p = {.scenario = scenario, .world = world, .ladder = ladder, .due = NOD_NEVER};
     int error = open_capture(&p, why);
     if (error == 0 && (error = build_stage(&p)) < 0)
-        snprintf(why, WHY, "%s", _("this world cannot be built: %s"), nod_strerror(error));
+        snprintf(why, WHY, _("this world cannot be built: %s"), nod_strerror(error));
     if (error == 0) {
         name_ends(&p, address);
         error = run(&p, why);
         see(&p);
     }
     if (p.capture != NULL && nod_capture_close(p.capture) < 0 && error == 0) {
-        snprintf(why, WHY, "%s", _("%s could not be written whole; is the disk full?"),
-                 world->pcap);
+        snprintf(why, WHY, _("%s could not be written whole; is the disk full?"), world->pcap);
         error = NOD_EIO;
     }
     nod_sim_free(p.sim);
