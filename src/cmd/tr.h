@@ -13,7 +13,7 @@
 #define N_(text) text /* marks a text for xgettext that is translated later */
 
 /* The text in the chosen language; the text itself when there is no translation. */
-const char *tr(const char *text);
+const char *tr(const char *text) __attribute__((format_arg(1)));
 
 /* Chooses the language: a name such as "zh", "zh_CN" or "zh_CN.UTF-8"; "en", "C" and "POSIX"
  * need no catalogue. False when there is no catalogue of it (then nothing changes). */
