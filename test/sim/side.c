@@ -125,6 +125,9 @@ bool side_open(struct side *side)
     if (end == 0) {
         conn->port = status.local.port;
     }
+    if (w->impatient) { /* the peer may give up on the handshake, and we never hear of it */
+        side->patience = nod_sim_now(w->sim) + 10 * PATIENCE;
+    }
     side->was_open = true;
     side->can_write = one_in(w, 2); /* may write before the peer has answered */
     side->wake = nod_sim_now(w->sim);
