@@ -105,9 +105,13 @@ struct nod_timer_node *nod_wheel_expire(struct nod_wheel *wheel, nod_usec now)
             continue;
         }
         struct nod_timer_node *node = earliest(wheel, level, index);
-        if (node->deadline > now) return NULL;
-        nod_wheel_cancel(wheel, node);
-        return node;
+        if (node->deadline <= now) {
+            nod_wheel_cancel(wheel, node);
+            return node;
+        }
+        if (start == now_tick) return NULL;
+        wheel->tick = start + 1; /* the span's last tick is over: those beyond are placed anew */
+        cascade(wheel, level, index);
     }
     wheel->tick = max_u64(wheel->tick, now_tick);
     return NULL;

@@ -12,7 +12,8 @@
 
 #define NOTE_WIDTH 60 /* columns of a sentence */
 #define NOTE_LEADING 19.0
-#define GAP 30.0 /* between two points of one lane */
+#define GAP 30.0        /* between two points of one lane */
+#define ARROW_ROOM 46.0 /* below its start, with a line of numbers */
 #define TOP 168.0
 #define SLOPE_LEAST 12.0
 #define SLOPE_MOST 44.0
@@ -20,7 +21,7 @@
 
 /* Where everything stands, from left to right. */
 static const double lane_x[2] = {232, 612};
-static const double time_x[2] = {64, 780};
+static const double time_x[2] = {84, 780};
 #define NOTE_X 812.0
 #define WIDTH 1240.0
 
@@ -265,7 +266,8 @@ static void draw_row(struct sketch *s, const struct ladder_row *row, int number)
     }
     double start = row->depart != NULL || !arrow ? y[from] : y[to];
     double note = draw_note(s, row, start);
-    s->free_y = larger(s->free_y, larger(note + 12, start + (arrow ? 36 + options_room(row) : 24)));
+    s->free_y =
+        larger(s->free_y, larger(note + 12, start + (arrow ? ARROW_ROOM + options_room(row) : 24)));
 }
 
 static void draw_head(struct sketch *s, FILE *out)

@@ -22,7 +22,7 @@ char *span_write(nod_usec span, char *buf, size_t size)
         snprintf(buf, size, _("%u µs"), (unsigned)span);
     } else if (span < NOD_SEC) {
         snprintf(buf, size, _("%u ms"), (unsigned)((span + 500) / NOD_MSEC));
-    } else if (span < 120 * NOD_SEC) {
+    } else if (span < 1000 * NOD_SEC) {
         snprintf(buf, size, _("%.3g s"), seconds);
     } else {
         snprintf(buf, size, _("%.3g min"), seconds / 60);
