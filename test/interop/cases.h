@@ -20,7 +20,4 @@ int run_serve(const char *how, uint16_t port);
 /* expert.c */
 void run_expert(const char *name, int family, bool passive);
 
-/* icmp.c */
-void run_icmp(const char *name, int family);
-
 #endif
