@@ -16,7 +16,7 @@ fi
 "$NOD" watch --lang en --msl 50ms --width 250 >"$work/out"
 expect "nod watch: exit 0" is $? 0
 if has 'cannot be the other end here'; then
-    echo "skipped: no TUN here: $(sed -n 's/.*other end here: //p' "$work/out")"
+    echo "skipped: no TUN here"
     [ "$failed" -eq 0 ] && exit 77
     finish
 fi
