@@ -56,6 +56,10 @@ nod_path *nod_sim_path(nod_sim *sim, int link, int end);
  * call made output due), and does all that happens then: input a batch, timers, output.
  * Returns 1; 0 when nothing will ever happen again by itself. */
 int nod_sim_step(nod_sim *sim);
+/* With `on`, what a step makes due leaves in the next step, at the same time: so that a
+ * program which pulls events in between has its say in the answers, as it has around a real
+ * stack (a CLOSE on the peer's FIN goes out with the ACK of it). Off by default. */
+void nod_sim_answer_later(nod_sim *sim, bool on);
 /* The time of the next step; NOD_NEVER. */
 nod_usec nod_sim_next(const nod_sim *sim);
 /* Steps until `when`, and moves the time there. Calls made after it happen then. */

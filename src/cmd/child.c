@@ -51,16 +51,21 @@ void child_look(nod_child *child)
     child->ended = true;
 }
 
-void child_stop(nod_child *child)
+static bool wait_for_end(nod_child *child, int hundredths)
 {
     const struct timespec pause = {0, 10 * 1000 * 1000};
-    if (child->pid == 0) return;
-    kill(child->pid, SIGTERM);
-    for (int i = 0; i < 100 && child->pid != 0; i++) {
+    for (child_look(child); child->pid != 0 && hundredths > 0; hundredths--) {
+        nanosleep(&pause, NULL);
         child_look(child);
-        if (child->pid != 0) nanosleep(&pause, NULL);
     }
-    if (child->pid == 0) return;
+    return child->pid == 0;
+}
+
+void child_stop(nod_child *child)
+{
+    if (child->pid == 0 || wait_for_end(child, 50)) return;
+    kill(child->pid, SIGTERM);
+    if (wait_for_end(child, 100)) return;
     kill(child->pid, SIGKILL);
     waitpid(child->pid, &child->status, 0);
     child->pid = 0;

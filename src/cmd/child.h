@@ -20,7 +20,7 @@ int child_start(nod_child *child, char **command, const sigset_t *mask);
 /* Looks whether it has ended. */
 void child_look(nod_child *child);
 
-/* Asks it to end, waits a second, then ends it. */
+/* Leaves it half a second to end by itself, asks it to end, waits a second, then ends it. */
 void child_stop(nod_child *child);
 
 #endif

@@ -56,12 +56,13 @@ static void advance(struct flow *flow)
     }
 }
 
-enum flow_arrival flow_arrived(struct flow *flow, uint32_t seq, uint32_t len, nod_usec now)
+enum flow_arrival flow_arrived(struct flow *flow, uint32_t seq, uint32_t len, bool text,
+                               nod_usec now)
 {
     bool gap = flow->range_count > 0;
     uint32_t before = flow->got;
     if (len == 0) return FLOW_NOTHING;
-    if (flow->unanswered++ == 0) flow->unanswered_since = now;
+    if (text && flow->unanswered++ == 0) flow->unanswered_since = now;
     if (seq + len <= flow->got) return FLOW_OLD;
     if (seq > flow->got) {
         for (int i = 0; i < flow->range_count; i++) {

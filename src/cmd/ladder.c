@@ -68,6 +68,13 @@ static int kind_of(const struct ladder *ladder, int side, const nod_trace *trace
     return -1;
 }
 
+bool trace_is_dull(const nod_trace *trace)
+{
+    if (trace->type != NOD_TRACE_CALL) return false;
+    return trace->u.call.result == NOD_EAGAIN || trace->u.call.call == NOD_CALL_RELEASE ||
+           (trace->u.call.call == NOD_CALL_RECEIVE && trace->u.call.result < 0);
+}
+
 void ladder_trace(struct ladder *ladder, int side, const nod_trace *trace)
 {
     int kind = kind_of(ladder, side, trace);
@@ -235,7 +242,8 @@ static void take_aftermath(struct builder *b, struct ladder_end *end, const stru
             take_edge(b, end, event);
         } else if (arrival && event->kind == LADDER_DROP && event->trace.frame == of->trace.frame) {
             end->drop = event;
-        } else if (arrival && (is_call(event, NOD_CALL_ACCEPT) || event->kind == LADDER_ERROR)) {
+        } else if (arrival && (is_call(event, NOD_CALL_ACCEPT) ||
+                               is_call(event, NOD_CALL_RECEIVE) || event->kind == LADDER_ERROR)) {
             add_act(end, event);
         } else {
             return;
@@ -320,6 +328,20 @@ static bool causes_departure(const struct builder *b, const struct ladder_event 
     return next->kind == LADDER_DEPART;
 }
 
+/* What an application gets of something drawn just before is added to that row. */
+static bool joins_last(struct builder *b, const struct ladder_event *event)
+{
+    if (!is_call(event, NOD_CALL_RECEIVE)) return false;
+    for (int i = b->ladder->row_count - 1; i >= 0; i--) {
+        struct ladder_end *end = &b->ladder->rows[i].end[event->side];
+        if (!end->here) continue;
+        if (event->trace.time - end->time > b->ladder->together_us) return false;
+        add_act(end, event);
+        return true;
+    }
+    return false;
+}
+
 static void build_local(struct builder *b, const struct ladder_event *event)
 {
     int side = event->side;
@@ -333,10 +355,18 @@ static void build_local(struct builder *b, const struct ladder_event *event)
         }
         return;
     }
-    if ((row = new_row(b, side)) == NULL) return;
+    if (joins_last(b, event) || (row = new_row(b, side)) == NULL) return;
     struct ladder_end *end = &row->end[side];
     touch(b, end, side, event->trace.time);
     if (event->kind == LADDER_STATE) take_edge(b, end, event);
+    if (is_call(event, NOD_CALL_OPEN_PASSIVE) && event->trace.u.call.result >= 0) {
+        end->changed = true; /* a listener is no connection, and has no edges */
+        end->after = b->state[side] = NOD_LISTEN;
+    }
+    if (event->kind == LADDER_REMARK && event->remark == S_REBOOT) {
+        end->changed = true;
+        end->after = b->state[side] = NOD_CLOSED;
+    }
     if (event->kind == LADDER_REMARK) row->remark = event;
     if (event->kind != LADDER_STATE && event->kind != LADDER_REMARK) add_act(end, event);
     take_aftermath(b, end, event, false);

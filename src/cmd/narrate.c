@@ -41,7 +41,11 @@ static enum sentence_key cause_of_fin(const struct flow *in, const nod_trace_seg
 static enum sentence_key cause_of_data(struct flow *out, const nod_trace_segment *seg,
                                        uint32_t first, bool again)
 {
-    if (seg->why == NOD_WHY_WINDOW_PROBE) return S_PROBE;
+    if (seg->why == NOD_WHY_WINDOW_PROBE && seg->len == 1) return again ? S_PROBE_AGAIN : S_PROBE;
+    if (out->was_shut) {
+        out->was_shut = false;
+        return S_DATA_RESUMES;
+    }
     if (seg->why == NOD_WHY_RETRANSMIT_FAST) {
         bool known = out->recovering;
         if (!known) out->recover = out->next;
@@ -49,7 +53,12 @@ static enum sentence_key cause_of_data(struct flow *out, const nod_trace_segment
         return known ? S_DATA_AGAIN_NEXT : S_DATA_AGAIN_FAST;
     }
     if (again) return S_DATA_AGAIN;
-    if (out->heard < first) return S_DATA_MORE;
+    if (out->heard < first) {
+        bool streams = out->streams;
+        out->streams = true;
+        return streams ? S_DATA_NEXT : S_DATA_MORE;
+    }
+    out->streams = false;
     return seg->len == 1 ? S_DATA_ONE : S_DATA;
 }
 
@@ -57,7 +66,10 @@ static enum sentence_key cause_of_rst(const struct ladder_row *row, const nod_tr
 {
     switch ((enum nod_why)seg->why) {
     case NOD_WHY_RST_ABORT: return S_RST_ABORT;
-    case NOD_WHY_RST_BAD_ACK: return S_RST_BAD_ACK;
+    case NOD_WHY_RST_BAD_ACK:
+        if (row->origin->trace.state == NOD_LISTEN || row->origin->trace.state == NOD_CLOSED)
+            return S_RST_STALE;
+        return S_RST_BAD_ACK;
     case NOD_WHY_RST_NO_READER: return S_RST_NO_READER;
     case NOD_WHY_RST_NO_CONNECTION:
         return (seg->ctl & NOD_ACK) != 0 && row->ack <= 1 ? S_RST_NOBODY : S_RST_STALE;
@@ -87,6 +99,7 @@ static enum sentence_key cause_of_progress(const struct flow *in, uint32_t ack, 
 {
     if (window == 0) return ack > in->acked ? S_ACK_SHUT : S_ACK_STILL_SHUT;
     if (in->shut && window > 0) return S_WINDOW;
+    if (in->ack_lost && ack > in->acked && in->range_count == 0) return S_ACK_AFTER_LOST;
     if (in->unanswered > 2 && ack > in->acked && in->range_count == 0) return S_ACK_MANY;
     return S_NONE;
 }
@@ -145,6 +158,13 @@ static void note_ack_sent(struct flow *in, const nod_trace_segment *seg, uint32_
     in->told_window = seg->wnd_bytes;
 }
 
+/* A new SYN begins a new conversation; but one that crosses the other's belongs to it. */
+static void begin_anew(struct flow *out, struct flow *in)
+{
+    *out = (struct flow){0};
+    if (in->acked > 0) *in = (struct flow){0};
+}
+
 static void narrate_departure(struct narrator *n, struct ladder_row *row)
 {
     const nod_trace_segment *seg = row_segment(row);
@@ -156,10 +176,9 @@ static void narrate_departure(struct narrator *n, struct ladder_row *row)
 
     if ((seg->ctl & NOD_SYN) != 0 && !seg->retransmission && seg->why == NOD_WHY_OPEN &&
         (seg->ctl & NOD_ACK) == 0)
-        *out = (struct flow){0}; /* a new conversation */
+        begin_anew(out, in);
     if (len > 0 && (seg->ctl & NOD_RST) == 0)
         again = flow_sent(out, row->seq, len, seg->len > 0, now, s) || seg->retransmission;
-    row->again = again;
     if ((seg->ctl & NOD_RST) != 0) {
         s->cause = cause_of_rst(row, seg);
     } else if ((seg->ctl & NOD_SYN) != 0) {
@@ -170,9 +189,11 @@ static void narrate_departure(struct narrator *n, struct ladder_row *row)
         s->cause = cause_of_data(out, seg, row->seq, again);
     } else {
         s->cause = cause_of_ack(in, row, seg);
+        if (s->cause == S_ACK_TIME_WAIT && n->stray[row->from]) s->cause = S_ACK_STRAY;
         s->n = in->unanswered;
         s->waited = now - in->unanswered_since;
     }
+    row->again = again && s->cause != S_SYNACK_CROSS;
     if (s->cause == S_ACK && in->got > in->acked && in->unanswered > 1) s->cause = S_ACK_MANY;
     if ((seg->ctl & NOD_SYN) != 0) {
         out->syn = true;
@@ -197,17 +218,25 @@ static enum sentence_key fate_of(const struct ladder_row *row, const nod_trace_s
     return (seg->ctl & ~NOD_PSH) == NOD_ACK && seg->len == 0 ? S_LOST_ACK : S_LOST;
 }
 
+static bool is_open(uint8_t state)
+{
+    return state == NOD_ESTABLISHED || state == NOD_FIN_WAIT_1 || state == NOD_FIN_WAIT_2 ||
+           state == NOD_CLOSE_WAIT || state == NOD_CLOSING || state == NOD_LAST_ACK;
+}
+
 static enum sentence_key effect_of_drop(struct ladder_row *row, const nod_trace_segment *seg)
 {
     enum nod_drop reason = (enum nod_drop)row->end[!row->from].drop->trace.u.drop.reason;
     row->sentence.drop = (int)reason;
     if (reason == NOD_DROP_TCP_CHECKSUM || reason == NOD_DROP_IP_CHECKSUM) return S_DAMAGED;
     if (reason == NOD_DROP_NO_CONNECTION) return S_NOBODY;
-    if (reason == NOD_DROP_SYN) return S_NOT_BELIEVED;
-    if (reason == NOD_DROP_TIME_WAIT && (seg->ctl & NOD_FIN) != 0) return S_FIN_REPEATED;
-    if (reason == NOD_DROP_TIME_WAIT) return S_STRAY;
+    if ((seg->ctl & NOD_SYN) != 0 && is_open(row->end[!row->from].before)) return S_NOT_BELIEVED;
+    if (row->end[!row->from].before == NOD_TIME_WAIT) {
+        if ((seg->ctl & NOD_RST) != 0) return S_WAIT_GOES_ON;
+        return (seg->ctl & NOD_FIN) != 0 ? S_FIN_REPEATED : S_STRAY;
+    }
     if ((reason == NOD_DROP_DUPLICATE || reason == NOD_DROP_SEQUENCE) && seg->len > 0)
-        return row->end[!row->from].before == NOD_TIME_WAIT ? S_STRAY : S_HAD_IT;
+        return S_HAD_IT;
     return S_DROPPED;
 }
 
@@ -229,6 +258,8 @@ static enum sentence_key effect_of_edge(const struct narrator *n, const struct l
         return end->before == NOD_FIN_WAIT_1 ? S_TIME_WAIT_THREE : S_TIME_WAIT;
     case NOD_CLOSED:
         if (end->before == NOD_LAST_ACK) return S_LAST_CLOSED;
+        if (row->sentence.cause == S_RST_BAD_ACK || row->sentence.cause == S_RST_STALE)
+            return S_CLEARED;
         return end->before == NOD_SYN_SENT ? S_REFUSED : S_RESET;
     case NOD_LISTEN:
     case NOD_SYN_SENT:
@@ -246,7 +277,9 @@ static enum sentence_key effect_of_arrival(struct narrator *n, struct ladder_row
     enum flow_arrival arrival = FLOW_NOTHING;
     if (end->drop != NULL && end->drop->trace.u.drop.reason == NOD_DROP_TCP_CHECKSUM)
         return effect_of_drop(row, seg);
-    if ((seg->ctl & NOD_RST) == 0) arrival = flow_arrived(out, row->seq, length_of(seg), end->time);
+    if (out->shut && seg->len > 0) return S_NO_ROOM;
+    if ((seg->ctl & NOD_RST) == 0)
+        arrival = flow_arrived(out, row->seq, length_of(seg), seg->len > 0, end->time);
     enum sentence_key edge = effect_of_edge(n, row);
     if (edge != S_NONE) return edge;
     if (arrival == FLOW_OLD && (seg->ctl & NOD_FIN) != 0 && end->before == NOD_TIME_WAIT)
@@ -257,11 +290,29 @@ static enum sentence_key effect_of_arrival(struct narrator *n, struct ladder_row
     return arrival == FLOW_OLD && seg->len > 0 ? S_HAD_IT : S_NONE;
 }
 
+static void note_arrival(struct narrator *n, struct ladder_row *row, const nod_trace_segment *seg)
+{
+    struct flow *in = &n->flow[!row->from];
+    struct ladder_end *end = &row->end[!row->from];
+    n->stray[!row->from] = row->sentence.effect == S_STRAY;
+    if ((seg->ctl & NOD_RST) != 0 && end->changed && end->after == NOD_CLOSED) {
+        struct flow *out = &n->flow[row->from]; /* the receiver forgets what it knew */
+        out->acked = out->got = out->unanswered = 0;
+        out->range_count = 0;
+    }
+    if (row->sentence.effect == S_FIN_REPEATED) end->drop = NULL; /* it is answered, after all */
+    if ((seg->ctl & NOD_ACK) == 0 || end->drop != NULL) return;
+    if (row->ack > in->heard) in->heard = row->ack;
+    if (in->heard >= in->recover) in->recovering = false;
+    if (seg->wnd_bytes == 0 && (seg->ctl & NOD_RST) == 0) in->was_shut = true;
+    in->ack_lost = false;
+}
+
 static enum sentence_key cause_of_late(const struct ladder_row *row)
 {
     if (row->copy) return S_COPY;
     if (row->origin != NULL && (row->origin->fate & NOD_FATE_REORDERED) != 0) return S_ARRIVES_LATE;
-    return S_ARRIVES;
+    return row_segment(row) != NULL && row_segment(row)->len > 1 ? S_ARRIVES_DATA : S_ARRIVES;
 }
 
 void narrate_arrow(struct narrator *n, struct ladder_row *row)
@@ -279,14 +330,13 @@ void narrate_arrow(struct narrator *n, struct ladder_row *row)
     if (row->depart != NULL) {
         narrate_departure(n, row);
         s->effect = fate_of(row, seg);
+        if (s->effect == S_LOST_ACK) n->flow[!row->from].ack_lost = true;
     } else {
         s->cause = cause_of_late(row);
     }
-    struct flow *in = &n->flow[!row->from];
     if (row->arrive != NULL) {
         s->effect = effect_of_arrival(n, row, seg);
-        if (row->ack > in->heard) in->heard = row->ack;
-        if (in->heard >= in->recover) in->recovering = false;
+        note_arrival(n, row, seg);
     }
     if (s->effect != S_NONE || row->depart == NULL) return;
     if ((row->depart->fate & NOD_FATE_REORDERED) != 0) s->effect = S_REORDERED;

@@ -19,6 +19,9 @@ struct flow {
     uint32_t fin_at;      /* the FIN's own number */
     uint32_t told_window; /* that the receiver told last, */
     bool shut;            /* and whether it was 0 */
+    bool streams;         /* its last data went out before what came before was acknowledged */
+    bool ack_lost;        /* an ACK for it has been lost, and none has come through since */
+    bool was_shut;        /* the sender has heard of window 0, and sent nothing but probes since */
     bool recovering;      /* between a fast retransmit and the ACK of what it found missing */
     uint32_t recover;
     unsigned unanswered; /* segments with data that came since the receiver's last ACK */
@@ -37,6 +40,7 @@ struct flow {
 
 struct narrator {
     struct flow flow[2]; /* of what LEFT and RIGHT send */
+    bool stray[2];       /* what an end in TIME-WAIT got last was a stray */
 };
 
 enum flow_arrival { FLOW_NOTHING, FLOW_IN_ORDER, FLOW_GAP, FLOW_FILLED, FLOW_OLD };
@@ -47,7 +51,8 @@ bool flow_sent(struct flow *flow, uint32_t seq, uint32_t len, bool text, nod_use
                struct sentence *s);
 
 /* They reach the receiver. */
-enum flow_arrival flow_arrived(struct flow *flow, uint32_t seq, uint32_t len, nod_usec now);
+enum flow_arrival flow_arrived(struct flow *flow, uint32_t seq, uint32_t len, bool text,
+                               nod_usec now);
 
 void narrate_arrow(struct narrator *narrator, struct ladder_row *row);
 void narrate_local(struct narrator *narrator, struct ladder_row *row,

@@ -3,7 +3,7 @@
 #define NOD_CMD_NETCAT_H
 
 #include "child.h"
-#include "loop.h"
+#include "nod/loop.h"
 #include "netcat_options.h"
 
 #define NETCAT_BUFFER (64 * 1024)

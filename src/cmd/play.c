@@ -19,7 +19,8 @@
 struct app {
     nod_handle listener, conn;
     bool opened, peer_closed, ended, ignores;
-    bool sent; /* everything is acknowledged */
+    bool heard_end; /* of the other's stream */
+    bool sent;      /* everything is acknowledged */
     uint64_t written, heard, to_write;
 };
 
@@ -60,10 +61,7 @@ static void see_trace(struct play *p, int side)
     int n;
     while ((n = nod_stack_trace(stack_of(p, side), events, 64)) > 0) {
         for (int i = 0; i < n; i++) {
-            /* Calls that bring nothing are of no interest. */
-            if (events[i].type == NOD_TRACE_CALL && (events[i].u.call.result == NOD_EAGAIN ||
-                                                     events[i].u.call.call == NOD_CALL_RELEASE))
-                continue;
+            if (trace_is_dull(&events[i])) continue;
             ladder_trace(p->ladder, side, &events[i]);
         }
     }
@@ -114,18 +112,19 @@ static void see(struct play *p)
 static void read_all(struct play *p, int side)
 {
     struct app *app = &p->app[side];
-    char bytes[4096];
+    char bytes[65536];
     ptrdiff_t n;
-    if (app->ignores || app->conn == 0) return;
+    if (app->ignores || app->conn == 0 || app->heard_end) return;
     while ((n = nod_tcp_receive(stack_of(p, side), app->conn, bytes, sizeof(bytes))) > 0)
         app->heard += (uint64_t)n;
+    if (n != NOD_EAGAIN) app->heard_end = true;
 }
 
 static void write_some(struct play *p, int side)
 {
     static const char text[] = "The quick brown fox jumps over the lazy dog. ";
     struct app *app = &p->app[side];
-    char bytes[4096];
+    char bytes[65536];
     while (app->to_write > 0) {
         size_t len = app->to_write < sizeof(bytes) ? (size_t)app->to_write : sizeof(bytes);
         for (size_t i = 0; i < len; i++) bytes[i] = text[(app->written + i) % (sizeof(text) - 1)];
@@ -143,7 +142,7 @@ static void hear_event(struct play *p, int side, const nod_event *event)
     if ((event->flags & NOD_EVENT_ACCEPT) != 0 && event->handle == app->listener &&
         nod_tcp_accept(stack_of(p, side), app->listener, &app->conn) == 0) {
         app->opened = true;
-        app->ended = app->peer_closed = false;
+        app->ended = app->peer_closed = app->heard_end = false;
         app->heard = app->written = 0;
     }
     if (event->handle != app->conn) return;
@@ -176,7 +175,7 @@ static void open_actively(struct play *p, int side)
     if (nod_tcp_open(stack_of(p, side), &open, &handle) < 0) return; /* the trace tells */
     if (app->conn != 0) nod_tcp_release(stack_of(p, side), app->conn);
     app->conn = handle;
-    app->opened = app->peer_closed = app->ended = false;
+    app->opened = app->peer_closed = app->ended = app->heard_end = false;
     app->heard = app->written = 0;
 }
 
@@ -267,8 +266,10 @@ static int build_stage(struct play *p)
     nod_path_config path = p->world->path;
     int error;
     if (p->scenario->held_back_ms != 0) path.reorder_us = p->scenario->held_back_ms * NOD_MSEC;
+    if (path.rate_bps == 0) path.rate_bps = p->scenario->rate_bps;
     p->sim = nod_sim_new(p->world->seed);
     if (p->sim == NULL) return NOD_ENOMEM;
+    nod_sim_answer_later(p->sim, true);
     if ((error = add_host(p, LEFT)) < 0 || (error = add_host(p, RIGHT)) < 0) return error;
     p->link = nod_sim_join_iface(p->sim, p->host[LEFT], p->host[RIGHT], &iface, &path, &path);
     if (p->link < 0) return p->link;

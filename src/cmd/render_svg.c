@@ -11,8 +11,10 @@
 #include "tr.h"
 
 #define NOTE_WIDTH 60 /* columns of a sentence */
+#define OPTIONS_WIDTH 52
 #define NOTE_LEADING 19.0
-#define GAP 30.0 /* between two points of one lane */
+#define GAP 30.0        /* between two points of one lane */
+#define ARROW_ROOM 46.0 /* below its start, with a line of numbers */
 #define TOP 168.0
 #define SLOPE_LEAST 12.0
 #define SLOPE_MOST 44.0
@@ -20,12 +22,13 @@
 
 /* Where everything stands, from left to right. */
 static const double lane_x[2] = {232, 612};
-static const double time_x[2] = {64, 780};
+static const double time_x[2] = {84, 780};
 #define NOTE_X 812.0
 #define WIDTH 1240.0
 
 struct sketch {
     FILE *out;
+    FILE *labels; /* texts along arrows: they are to lie over all lines */
     const struct picture *picture;
     double lane_y[2];  /* of the last point of each lane */
     double state_y[2]; /* since when it has been in its state */
@@ -133,32 +136,53 @@ static void cross(FILE *out, double x, double y)
     svg_line(out, x - 6, y + 6, x + 6, y - 6, "#c62828", 2.6, "");
 }
 
+/* Texts along an arrow: above it its flags, below its numbers and options. */
+static void label_texts(FILE *out, const struct ladder_row *row, const char *anchor, int width)
+{
+    char text[WORDS_TEXT];
+    const char *rest = text;
+    svg_text(out, 0, -7, "flags", anchor, flags_words(row, text, sizeof(text)));
+    svg_text(out, 0, 15, "numbers", anchor, numbers_words(row, text, sizeof(text)));
+    options_words(row, text, sizeof(text));
+    for (double at = 29; *rest != 0; at += 13) {
+        char line[WORDS_TEXT];
+        const char *start = rest;
+        size_t len = text_line(&rest, width);
+        snprintf(line, sizeof(line), "%.*s", (int)len, start);
+        svg_text(out, 0, at, "options", anchor, line);
+    }
+}
+
+/* Does another arrow, cut in two, run across this one? */
+static bool is_crossed(const struct ladder *ladder, const struct ladder_row *row)
+{
+    for (int i = 0; i < ladder->row_count; i++) {
+        const struct ladder_row *late = &ladder->rows[i];
+        if (late->depart != NULL || late->origin == NULL || late <= row) continue;
+        for (const struct ladder_row *early = ladder->rows; early < row; early++) {
+            if (early->depart == late->origin) return true;
+        }
+    }
+    return false;
+}
+
+/* In the middle; but where arrows cross, at the end from which this one comes. */
 static void label_arrow(struct sketch *s, const struct ladder_row *row, double x0, double y0,
                         double x1, double y1)
 {
-    char flags[WORDS_TEXT], numbers[WORDS_TEXT], options[WORDS_TEXT];
     bool to_left = x1 < x0;
+    bool crosses = row->depart == NULL || is_crossed(s->picture->ladder, row);
     double slope = (y1 - y0) / (x1 - x0), turn = atan(slope) * 180 / 3.14159265358979;
     double x = lane_x[LEFT] + (lane_x[RIGHT] - lane_x[LEFT]) / 2;
     if (row_lost(row)) x += to_left ? 60 : -60;
-    double y = y0 + slope * (x - x0);
-    flags_words(row, flags, sizeof(flags));
-    numbers_words(row, numbers, sizeof(numbers));
-    options_words(row, options, sizeof(options));
-    svg_turn(s->out, x, y, turn);
-    svg_text(s->out, 0, -7, "flags", "middle", flags);
-    if (row->depart != NULL) {
-        svg_text(s->out, 0, 15, "numbers", "middle", numbers);
-        const char *rest = options;
-        for (double at = 29; *rest != 0; at += 13) {
-            char line[WORDS_TEXT];
-            const char *start = rest;
-            size_t len = text_line(&rest, 52);
-            snprintf(line, sizeof(line), "%.*s", (int)len, start);
-            svg_text(s->out, 0, at, "options", "middle", line);
-        }
-    }
-    svg_end(s->out);
+    if (crosses) x = x0 + (to_left ? -12 : 12);
+    svg_turn(s->labels, x, y0 + slope * (x - x0), turn);
+    label_texts(s->labels, row,
+                !crosses  ? "middle"
+                : to_left ? "end"
+                          : "start",
+                crosses ? OPTIONS_WIDTH / 2 : OPTIONS_WIDTH);
+    svg_end(s->labels);
 }
 
 static void draw_arrow(struct sketch *s, const struct ladder_row *row, double y0, double y1)
@@ -233,7 +257,7 @@ static double options_room(const struct ladder_row *row)
 {
     char text[WORDS_TEXT];
     int columns = row->depart != NULL ? text_columns(options_words(row, text, sizeof(text))) : 0;
-    return columns == 0 ? 0 : columns > 52 ? 30 : 16;
+    return columns == 0 ? 0 : columns > OPTIONS_WIDTH ? 30 : 16;
 }
 
 static void draw_row(struct sketch *s, const struct ladder_row *row, int number)
@@ -265,7 +289,8 @@ static void draw_row(struct sketch *s, const struct ladder_row *row, int number)
     }
     double start = row->depart != NULL || !arrow ? y[from] : y[to];
     double note = draw_note(s, row, start);
-    s->free_y = larger(s->free_y, larger(note + 12, start + (arrow ? 36 + options_room(row) : 24)));
+    s->free_y =
+        larger(s->free_y, larger(note + 12, start + (arrow ? ARROW_ROOM + options_room(row) : 24)));
 }
 
 static void draw_head(struct sketch *s, FILE *out)
@@ -318,31 +343,47 @@ static void draw_body(struct sketch *s)
     s->free_y = end;
 }
 
+/* Two texts that grow in memory while the picture is drawn. */
+struct sheets {
+    char *text[2];
+    size_t size[2];
+};
+
+static bool open_sheets(struct sketch *s, struct sheets *sheets)
+{
+    s->left_y = calloc((size_t)s->picture->ladder->row_count + 1, sizeof(*s->left_y));
+    s->out = open_memstream(&sheets->text[0], &sheets->size[0]);
+    s->labels = open_memstream(&sheets->text[1], &sheets->size[1]);
+    return s->left_y != NULL && s->out != NULL && s->labels != NULL;
+}
+
+static bool close_sheets(struct sketch *s)
+{
+    bool ok = s->out != NULL && fclose(s->out) == 0;
+    return s->labels != NULL && fclose(s->labels) == 0 && ok;
+}
+
 int svg_write(const struct picture *picture, FILE *out)
 {
     struct sketch s = {.picture = picture,
                        .lane_y = {TOP - 16, TOP - 16},
                        .state_y = {TOP - 8, TOP - 8},
                        .free_y = TOP + 12};
-    char *body = NULL;
-    size_t size = 0;
-    s.left_y = calloc((size_t)picture->ladder->row_count + 1, sizeof(*s.left_y));
-    s.out = open_memstream(&body, &size);
-    if (s.left_y == NULL || s.out == NULL) {
-        free(s.left_y);
-        return NOD_ENOMEM;
-    }
-    draw_body(&s);
-    bool failed = fclose(s.out) != 0;
-    if (!failed) {
+    struct sheets sheets = {0};
+    bool drawn = open_sheets(&s, &sheets);
+    if (drawn) draw_body(&s);
+    drawn = close_sheets(&s) && drawn;
+    if (drawn) {
         svg_begin(out, WIDTH, s.free_y + 84, tr_language(), picture->title);
         draw_head(&s, out);
-        fwrite(body, 1, size, out);
+        fwrite(sheets.text[0], 1, sheets.size[0], out);
+        fwrite(sheets.text[1], 1, sheets.size[1], out);
         draw_legend(&s, out, s.free_y + 52);
         fputs("</svg>\n", out);
-        failed = ferror(out) != 0;
     }
-    free(body);
+    free(sheets.text[0]);
+    free(sheets.text[1]);
     free(s.left_y);
-    return failed ? NOD_EIO : 0;
+    if (!drawn) return NOD_ENOMEM;
+    return ferror(out) != 0 ? NOD_EIO : 0;
 }

@@ -156,7 +156,7 @@ static void draw_arrow(const struct ladder_row *row, int width, char *line)
         .width = width,
         .to_left = row->from == RIGHT,
         .lost = row_lost(row),
-        .leaves_only = row->arrive == NULL,
+        .leaves_only = row->arrive == NULL && !row_lost(row),
         .arrives_only = row->depart == NULL,
         .dropped = goal->drop != NULL,
         .copy = row->copy,

@@ -50,6 +50,7 @@ struct scenario {
     uint32_t bytes;          /* THE_BYTES, unless --bytes says otherwise */
     uint32_t receive_buffer; /* of RIGHT; 0: the default */
     uint32_t held_back_ms;   /* how long a reordered packet is held back; 0: the default */
+    uint64_t rate_bps;       /* unless --rate says otherwise; 0: no limit */
     bool no_nagle;
     int action_count, mishap_count;
     const struct action *actions;

@@ -51,12 +51,12 @@ static const struct action lost_syn[] = {
 static const struct mishap lost_syn_harm[] = {{LEFT, 0, LOST}};
 
 static const struct action lost_data[] = {
-    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},  {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
-    {OPENED, 100, LEFT, DO_WRITE, 100}, {ANSWERED, 100, LEFT, DO_WRITE, THE_BYTES},
-    {ANSWERED, 100, LEFT, DO_CLOSE, 0}, {PEER_CLOSED, 0, RIGHT, DO_CLOSE, 0},
+    {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},        {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
+    {OPENED, 100, LEFT, DO_WRITE, THE_BYTES}, {ANSWERED, 100, LEFT, DO_WRITE, 100},
+    {ANSWERED, 100, LEFT, DO_CLOSE, 0},       {PEER_CLOSED, 0, RIGHT, DO_CLOSE, 0},
 };
-/* The lone segment, and of the five that follow (its second time is the next) the second. */
-static const struct mishap lost_data_harm[] = {{LEFT, 2, LOST}, {LEFT, 2, LOST}};
+/* Of five segments the second; and, after three more and its second time, the lone one. */
+static const struct mishap lost_data_harm[] = {{LEFT, 3, LOST}, {LEFT, 4, LOST}};
 
 static const struct action lost_ack[] = {
     {AT_ONCE, 0, RIGHT, DO_LISTEN, 0},        {AT_ONCE, 0, LEFT, DO_CONNECT, 0},
@@ -144,9 +144,9 @@ const struct scenario scenarios[] = {
      PLAY(lost_syn),
      HARM(lost_syn_harm)},
     {.name = "lost-data",
-     .what =
-         N_("Data is lost twice: a timer repairs it once, three duplicate ACKs the other time."),
-     .bytes = 5 * 1400,
+     .what = N_("Data is lost twice: three duplicate ACKs repair it once, a timer the other time."),
+     .bytes = 5 * 1448,
+     .rate_bps = 10000000,
      PLAY(lost_data),
      HARM(lost_data_harm)},
     {.name = "lost-ack",
@@ -162,7 +162,8 @@ const struct scenario scenarios[] = {
      HARM(duplicate_harm)},
     {.name = "reorder",
      .what = N_("A segment is overtaken; the receiver keeps what came early and puts it in order."),
-     .bytes = 3 * 1400,
+     .bytes = 3 * 1448,
+     .rate_bps = 10000000,
      PLAY(one_way),
      HARM(reorder_harm)},
     {.name = "batch-ack",

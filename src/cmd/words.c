@@ -39,6 +39,8 @@ char *flags_words(const struct ladder_row *row, char *buf, size_t size)
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
         if ((seg->ctl & flags[i].bit) != 0) add(buf, size, ",", "%s", flags[i].name);
     }
+    if (seg->len == 1) add(buf, size, " · ", _("1 byte"));
+    if (seg->len > 1) add(buf, size, " · ", _("%u bytes"), (unsigned)seg->len);
     if (row->copy) {
         add(buf, size, " ", "%s", _("(copy)"));
     } else if (row->again) {
@@ -54,8 +56,6 @@ char *numbers_words(const struct ladder_row *row, char *buf, size_t size)
     uint8_t strong = NOD_SYN | NOD_FIN | NOD_RST;
     buf[0] = 0;
     if (seg->len > 0 || (seg->ctl & strong) != 0) add(buf, size, gap, _("seq %u"), row->seq);
-    if (seg->len == 1) add(buf, size, gap, _("1 byte"));
-    if (seg->len > 1) add(buf, size, gap, _("%u bytes"), (unsigned)seg->len);
     if ((seg->ctl & NOD_ACK) != 0) add(buf, size, gap, _("ack %u"), row->ack);
     if ((seg->ctl & NOD_RST) == 0) add(buf, size, gap, _("window %u"), seg->wnd_bytes);
     return buf;
@@ -68,7 +68,7 @@ char *options_words(const struct ladder_row *row, char *buf, size_t size)
     uint32_t base = seg->ack - row->ack;
     buf[0] = 0;
     if (seg->has_mss) add(buf, size, gap, _("segments up to %u bytes"), (unsigned)seg->mss);
-    if (seg->has_wscale) add(buf, size, gap, _("later windows × %u"), 1u << seg->wscale);
+    if (seg->has_wscale) add(buf, size, gap, _("later windows ×%u"), 1u << seg->wscale);
     if ((seg->ctl & NOD_SYN) != 0 && seg->has_ts) add(buf, size, gap, _("timestamps"));
     if (seg->sack_permitted) add(buf, size, gap, _("SACK understood"));
     for (int i = 0; i < seg->sack_count && i < 4; i++) {
@@ -117,6 +117,13 @@ static const char *timer_words(enum nod_timer timer)
     return "";
 }
 
+static const char *short_error(int error)
+{
+    if (error == NOD_EREFUSED) return _("refused");
+    if (error == NOD_ERESET) return _("reset");
+    return error == NOD_ETIMEDOUT ? _("timed out") : _("error");
+}
+
 char *act_words(const struct ladder_event *event, char *buf, size_t size)
 {
     switch ((enum ladder_kind)event->kind) {
@@ -124,7 +131,7 @@ char *act_words(const struct ladder_event *event, char *buf, size_t size)
     case LADDER_TIMER:
         snprintf(buf, size, "%s", timer_words((enum nod_timer)event->trace.u.timer.timer));
         return buf;
-    case LADDER_ERROR: snprintf(buf, size, "%s", _("error")); return buf;
+    case LADDER_ERROR: snprintf(buf, size, "%s", short_error(event->error)); return buf;
     case LADDER_ICMP: snprintf(buf, size, "ICMP"); return buf;
     case LADDER_DROP: snprintf(buf, size, "%s", _("dropped")); return buf;
     case LADDER_DEPART:

@@ -15,10 +15,10 @@ struct picture {
 
 #define WORDS_TEXT 256
 
-/* "SYN,ACK", with a mark when it is sent again. */
+/* "PSH,ACK · 5 bytes", with a mark when it is sent again. */
 char *flags_words(const struct ladder_row *row, char *buf, size_t size);
 
-/* The numbers: "seq 1, 1460 bytes, ack 1, window 65535". */
+/* The numbers: "seq 1, ack 1, window 65535". */
 char *numbers_words(const struct ladder_row *row, char *buf, size_t size);
 
 /* The options in plain words; "" when there is nothing that a person would want to know. */

@@ -46,8 +46,8 @@ static struct nlmsghdr *begin(nod_netlink *netlink, uint16_t type, uint16_t flag
     return message;
 }
 
-/* Sends the request and waits for its ACK. */
-static int talk(nod_netlink *netlink, const struct nlmsghdr *message)
+/* Sends the request and waits for its ACK; `answer` (may be NULL) sees what comes before it. */
+static int ask(nod_netlink *netlink, const struct nlmsghdr *message, mnl_cb_t answer, void *ctx)
 {
     if (mnl_socket_sendto(netlink->socket, message, message->nlmsg_len) < 0) return -errno;
     for (;;) {
@@ -55,10 +55,15 @@ static int talk(nod_netlink *netlink, const struct nlmsghdr *message)
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return -errno;
         int more =
-            mnl_cb_run(netlink->buffer, (size_t)got, netlink->sequence, netlink->port, NULL, NULL);
+            mnl_cb_run(netlink->buffer, (size_t)got, netlink->sequence, netlink->port, answer, ctx);
         if (more < 0) return -errno;
         if (more == MNL_CB_STOP) return 0;
     }
+}
+
+static int talk(nod_netlink *netlink, const struct nlmsghdr *message)
+{
+    return ask(netlink, message, NULL, NULL);
 }
 
 static int family_of(const nod_addr *addr)
@@ -109,6 +114,24 @@ int nod_netlink_address(nod_netlink *netlink, unsigned ifindex, const nod_addr *
     mnl_attr_put(message, IFA_LOCAL, length_of(addr), addr->bytes);
     mnl_attr_put(message, IFA_ADDRESS, length_of(addr), addr->bytes);
     return talk(netlink, message);
+}
+
+static int take_route_type(const struct nlmsghdr *message, void *ctx)
+{
+    const struct rtmsg *route = mnl_nlmsg_get_payload(message);
+    if (message->nlmsg_type == RTM_NEWROUTE) *(int *)ctx = route->rtm_type;
+    return MNL_CB_OK;
+}
+
+bool nod_netlink_is_local(nod_netlink *netlink, const nod_addr *addr)
+{
+    int type = RTN_UNSPEC;
+    struct nlmsghdr *message = begin(netlink, RTM_GETROUTE, 0);
+    struct rtmsg *route = mnl_nlmsg_put_extra_header(message, sizeof *route);
+    route->rtm_family = (uint8_t)family_of(addr);
+    route->rtm_dst_len = (uint8_t)(length_of(addr) * 8);
+    mnl_attr_put(message, RTA_DST, length_of(addr), addr->bytes);
+    return ask(netlink, message, take_route_type, &type) == 0 && type == RTN_LOCAL;
 }
 
 int nod_netlink_route(nod_netlink *netlink, unsigned ifindex, const nod_addr *to, int prefix)

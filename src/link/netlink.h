@@ -21,6 +21,10 @@ int nod_netlink_no_link_local(nod_netlink *netlink, unsigned ifindex);
  * with it. */
 int nod_netlink_address(nod_netlink *netlink, unsigned ifindex, const nod_addr *addr, int prefix);
 
+/* Whether the kernel takes packets to this address for its own. For a new IPv6 address that
+ * comes true a moment after nod_netlink_address. */
+bool nod_netlink_is_local(nod_netlink *netlink, const nod_addr *addr);
+
 /* A route over the device, without a gateway. Prefix length 0: the default route. */
 int nod_netlink_route(nod_netlink *netlink, unsigned ifindex, const nod_addr *to, int prefix);
 

@@ -46,7 +46,7 @@ static size_t padded(size_t len)
 
 static void put(struct text *text, const void *bytes, size_t len)
 {
-    memcpy(text->bytes + text->len, bytes, len);
+    if (len > 0) memcpy(text->bytes + text->len, bytes, len);
     memset(text->bytes + text->len + len, 0, padded(len) - len);
     text->len += padded(len);
 }

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ETHERNET_ROOM 18 /* header and one VLAN tag */
@@ -381,6 +382,14 @@ static int explain_configure(char *why, int error, const char *what, const char 
                             strerror(-error));
 }
 
+/* The kernel gives a new IPv6 address its local route in a work queue of its own; packets that
+ * come before that are lost. A device is made rarely, so a moment's wait is no harm. */
+static void wait_until_local(nod_netlink *netlink, const nod_addr *addr)
+{
+    const struct timespec pause = {0, 1000 * 1000};
+    for (int i = 0; i < 1000 && !nod_netlink_is_local(netlink, addr); i++) nanosleep(&pause, NULL);
+}
+
 static int configure_device(nod_tun *tun, nod_netlink *netlink, unsigned ifindex,
                             const nod_tun_config *config, char *why)
 {
@@ -397,6 +406,7 @@ static int configure_device(nod_tun *tun, nod_netlink *netlink, unsigned ifindex
         int prefix = config->prefix6 ? config->prefix6 : 64;
         error = nod_netlink_address(netlink, ifindex, &config->host6, prefix);
         if (error) return explain_configure(why, error, "IPv6 address", tun->name);
+        wait_until_local(netlink, &config->host6);
     }
     return 0;
 }

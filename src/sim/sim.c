@@ -132,6 +132,11 @@ static void run_output(nod_sim *sim, struct nod_sim_host *host)
     }
 }
 
+void nod_sim_answer_later(nod_sim *sim, bool on)
+{
+    sim->answers_later = on;
+}
+
 /* Everybody hears what has arrived before anybody answers: a packet over a link without
  * delay arrives in the next step, at the same time. */
 int nod_sim_step(nod_sim *sim)
@@ -142,6 +147,9 @@ int nod_sim_step(nod_sim *sim)
         return 0;
     }
     sim->now = next;
+    for (int i = 0; sim->answers_later && i < sim->hosts; i++) {
+        run_output(sim, &sim->host[i]);
+    }
     for (int i = 0; i < sim->hosts; i++) {
         for (int iface = 0; iface < sim->host[i].ifaces; iface++) {
             arrive_at(sim, &sim->host[i], iface);
@@ -149,7 +157,9 @@ int nod_sim_step(nod_sim *sim)
     }
     for (int i = 0; i < sim->hosts; i++) {
         nod_stack_tick(sim->host[i].stack, sim->now);
-        run_output(sim, &sim->host[i]);
+        if (!sim->answers_later) {
+            run_output(sim, &sim->host[i]);
+        }
     }
     return 1;
 }

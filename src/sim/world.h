@@ -40,6 +40,7 @@ struct nod_sim {
     nod_usec now;
     nod_rng rng;
     nod_pool *pool; /* for damaged copies */
+    bool answers_later;
     struct nod_sim_host host[NOD_SIM_HOSTS_MAX];
     int hosts;
     struct nod_sim_link *link;

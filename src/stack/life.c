@@ -51,7 +51,7 @@ struct nod_tcb *nod_tcb_new(nod_stack *s, const struct nod_key *key, uint8_t ifa
     tcb->config = config;
     tcb->mss = nod_adv_mss(s, key, iface, &config->c);
     tcb->work->adv_mss = tcb->mss;
-    tcb->ts_offset = nod_ts_offset(s, key);
+    tcb->ts_offset = nod_ts_offset(&s->env, key);
     nod_tcb_init(&s->env, tcb, iss);
     /* A passive open's edge to SYN-RECEIVED was its small record's. */
     if (state == NOD_SYN_RECEIVED)
@@ -127,7 +127,7 @@ static void enter_time_wait(nod_stack *s, struct nod_tcb *tcb)
             .snd_nxt = tcb->snd.nxt,
             .rcv_nxt = tcb->rcv.nxt,
             .ts_recent = tcb->ts_recent,
-            .ts_offset = tcb->ts_offset,
+            .max_wnd = tcb->snd.max_wnd,
             .wnd = wnd,
             .scale = tcb->rcv_scale,
         };

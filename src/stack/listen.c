@@ -115,7 +115,6 @@ static void syn_arrives(nod_stack *s, struct nod_listener *l, const struct nod_k
                 .iface = seg->iface},
         .iss = nod_isn(s, key),
         .irs = seg->seq,
-        .ts_offset = nod_ts_offset(s, key),
         .listener = l->slot,
     };
     /* After a TIME-WAIT that this SYN ended, numbers go on above the old ones (MAY-2). */

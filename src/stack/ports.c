@@ -1,4 +1,4 @@
-/* Numbers that nobody may guess: initial sequence numbers (RFC 6528), timestamp offsets, and
+/* Numbers that nobody may guess: initial sequence numbers (RFC 6528) and
  * ephemeral ports (RFC 6056). */
 #include <string.h>
 
@@ -8,14 +8,7 @@
 /* ISN = M + F(connection, secret): M ticks every 4 microseconds (MUST-8, MUST-9). */
 uint32_t nod_isn(const nod_stack *s, const struct nod_key *key)
 {
-    return (uint32_t)(s->env.now / 4) + (uint32_t)nod_hash(s->isn_key, key, sizeof(*key));
-}
-
-/* The same for every incarnation of a connection, so that PAWS and RFC 6191 work across them,
- * and unrelated between connections. */
-uint32_t nod_ts_offset(const nod_stack *s, const struct nod_key *key)
-{
-    return (uint32_t)(nod_hash(s->isn_key, key, sizeof(*key)) >> 32);
+    return (uint32_t)(s->env.now / 4) + (uint32_t)nod_hash(s->env.isn_key, key, sizeof(*key));
 }
 
 bool nod_port_has_listener(const nod_stack *s, const uint8_t local[16], uint16_t port)

@@ -114,7 +114,7 @@ nod_stack *nod_stack_new(const nod_config *config, nod_usec now, int *error)
     s->config = *config;
     nod_wheel_init(&s->env.wheel, now);
     derive_key(config, 0, s->table_key);
-    derive_key(config, 1, s->isn_key);
+    derive_key(config, 1, s->env.isn_key);
     derive_key(config, 2, s->port_key);
     nod_net_init(&s->net, pool, config, s->env.stats.drops, now);
     s->event_first = NOD_EVENT_END;

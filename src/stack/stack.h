@@ -27,7 +27,7 @@ struct nod_stack {
 
     struct nod_record **table; /* keyed hash of the connection's key */
     uint32_t table_mask;
-    uint8_t table_key[16], isn_key[16], port_key[16];
+    uint8_t table_key[16], port_key[16];
     uint32_t records;
 
     uint32_t slot_hint;
@@ -55,7 +55,6 @@ void nod_events_raise(nod_stack *s, uint32_t slot);
 
 /* ports.c */
 uint32_t nod_isn(const nod_stack *s, const struct nod_key *key);
-uint32_t nod_ts_offset(const nod_stack *s, const struct nod_key *key);
 int nod_port_pick(nod_stack *s, struct nod_key *key); /* fills in key->local_port */
 bool nod_port_has_listener(const nod_stack *s, const uint8_t local[16], uint16_t port);
 

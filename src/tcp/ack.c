@@ -18,9 +18,13 @@ void nod_tcb_established(struct nod_env *env, struct nod_tcb *tcb, const struct 
     if (tcb->flags & TCB_CLOSED) nod_tcb_set_state(env, tcb, NOD_FIN_WAIT_1);
 }
 
-static void update_window(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg)
+/* SND.WL1 and SND.WL2 keep an old segment from setting the window. One that acknowledges more
+ * than all before it is not old, even if its own octets were sent before those of another:
+ * without its window, SND.UNA would push the right edge beyond what was ever offered. */
+static void update_window(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg,
+                          bool acks_more)
 {
-    bool newer = seq_lt(tcb->snd.wl1, seg->seq) ||
+    bool newer = acks_more || seq_lt(tcb->snd.wl1, seg->seq) ||
                  (tcb->snd.wl1 == seg->seq && seq_le(tcb->snd.wl2, seg->h.ack));
     if (!newer) return;
     uint32_t before = tcb->snd.wnd;
@@ -29,6 +33,7 @@ static void update_window(struct nod_env *env, struct nod_tcb *tcb, const struct
     tcb->snd.wl1 = seg->seq;
     tcb->snd.wl2 = seg->h.ack;
     tcb->snd.max_wnd = max_u32(tcb->snd.max_wnd, tcb->snd.wnd);
+    if (before == 0 && tcb->snd.wnd > 0) tcb->work->probes = 0;
     if (before != tcb->snd.wnd) nod_timers_on_window(env, tcb);
     /* The octet of a window probe may not have been taken: it leaves again at once, with
      * what follows it. */
@@ -86,8 +91,9 @@ static void take_new_ack(struct nod_env *env, struct nod_tcb *tcb, const struct 
     sample_rtt(env, tcb, seg);
     forget_acked(env, tcb, seg->h.ack);
     w->probes = 0;
-    /* RFC 6298 5.7: a SYN that was lost and an RTO below 3 s begin the transfer with 3 s. */
-    if (was_syn && w->retransmits && !tcb->srtt_us) tcb->rto_us = max_u32(tcb->rto_us, 3000000);
+    /* RFC 6298 5.7: the transfer after a lost SYN begins with 3 s, not with the SYN's last RTO. */
+    if (was_syn && w->retransmits && !tcb->srtt_us)
+        tcb->rto_us = (uint32_t)max_u64(tcb->config->c.rto_initial_us, 3 * NOD_SEC);
     if (was_syn) acked--; /* the SYN grows no window (5681 3.1) */
     w->retransmits = 0;
     tcb->flags &= ~(uint32_t)TCB_TOLD_R1;
@@ -107,17 +113,14 @@ void nod_tcb_process_ack(struct nod_env *env, struct nod_tcb *tcb, struct nod_se
 {
     if (seq_gt(seg->h.ack, tcb->snd.una)) {
         take_new_ack(env, tcb, seg);
-        update_window(env, tcb, seg);
+        update_window(env, tcb, seg, true);
         nod_timers_on_ack(env, tcb);
         return;
     }
     if (seg->h.ack != tcb->snd.una) return; /* old: updates nothing */
     if (is_duplicate_ack(tcb, seg)) nod_loss_on_duplicate_ack(env, tcb);
-    /* A peer that answers probes of its closed window is alive (MUST-37). */
-    if (tcb->snd.wnd == 0 && tcb->work->probes) {
-        tcb->work->probes = 0;
-        tcb->work->stalled_since = env->now;
-        nod_timers_on_window(env, tcb);
-    }
-    update_window(env, tcb, seg);
+    /* A peer that answers probes of its closed window is alive (MUST-37); the probes go on
+     * slowing down all the same (SHLD-30). */
+    if (tcb->snd.wnd == 0 && tcb->work->probes) tcb->work->stalled_since = env->now;
+    update_window(env, tcb, seg, false);
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/hash.h"
 #include "wire/ip.h"
 
 nod_endpoint nod_key_local(const struct nod_key *key)
@@ -12,6 +13,16 @@ nod_endpoint nod_key_local(const struct nod_key *key)
 nod_endpoint nod_key_remote(const struct nod_key *key)
 {
     return (nod_endpoint){.addr = nod_ip_to_addr(key->remote), .port = key->remote_port};
+}
+
+uint32_t nod_ts_offset(const struct nod_env *env, const struct nod_key *key)
+{
+    return (uint32_t)(nod_hash(env->isn_key, key, sizeof(*key)) >> 32);
+}
+
+uint32_t nod_ts_now(const struct nod_env *env, const struct nod_key *key)
+{
+    return (uint32_t)(env->now / 1000) + nod_ts_offset(env, key);
 }
 
 struct nod_reply *nod_reply_add(struct nod_env *env, const struct nod_key *key, enum nod_why why)

@@ -70,7 +70,7 @@ struct nod_env {
     nod_stack_stats stats;
     struct nod_slot *slots;
     uint32_t slot_count, slot_free; /* slot_free: how many are free */
-    uint8_t secret[32];
+    uint8_t isn_key[16];            /* for initial sequence numbers and timestamp offsets */
 };
 
 static inline nod_handle nod_env_handle(const struct nod_env *env, uint32_t slot)
@@ -110,6 +110,12 @@ void nod_reply_rst(struct nod_env *env, const struct nod_key *key, const struct 
 /* Counts and traces a drop. `rec` may be NULL. */
 void nod_drop_segment(struct nod_env *env, const struct nod_record *rec, uint32_t frame,
                       enum nod_drop reason);
+
+/* What a connection's timestamps start from (RFC 7323 section 7.1): the same for each
+ * incarnation, so that PAWS and RFC 6191 work across them, and unrelated between connections. */
+uint32_t nod_ts_offset(const struct nod_env *env, const struct nod_key *key);
+/* TSval now: a clock of 1 ms. */
+uint32_t nod_ts_now(const struct nod_env *env, const struct nod_key *key);
 
 nod_endpoint nod_key_local(const struct nod_key *key);
 nod_endpoint nod_key_remote(const struct nod_key *key);

@@ -172,7 +172,6 @@ static bool ack_in_range(const struct nod_tcb *tcb, uint32_t ack)
 static void after_our_fin_is_acked(struct nod_env *env, struct nod_tcb *tcb)
 {
     switch ((enum nod_state)tcb->rec.state) {
-    case NOD_FIN_WAIT_1: nod_tcb_set_state(env, tcb, NOD_FIN_WAIT_2); break;
     case NOD_CLOSING: nod_tcb_set_state(env, tcb, NOD_TIME_WAIT); break;
     case NOD_LAST_ACK: nod_tcb_end(env, tcb, 0); break;
     case NOD_CLOSED:
@@ -180,6 +179,7 @@ static void after_our_fin_is_acked(struct nod_env *env, struct nod_tcb *tcb)
     case NOD_SYN_SENT:
     case NOD_SYN_RECEIVED:
     case NOD_ESTABLISHED:
+    case NOD_FIN_WAIT_1: /* FIN-WAIT-2, unless the peer's FIN comes with it */
     case NOD_FIN_WAIT_2:
     case NOD_CLOSE_WAIT:
     case NOD_TIME_WAIT: break;
@@ -242,7 +242,9 @@ static void reached_fin(struct nod_env *env, struct nod_tcb *tcb)
     nod_tcb_event(tcb, NOD_EVENT_PEER_CLOSED | NOD_EVENT_READABLE);
     switch ((enum nod_state)tcb->rec.state) {
     case NOD_ESTABLISHED: nod_tcb_set_state(env, tcb, NOD_CLOSE_WAIT); break;
-    case NOD_FIN_WAIT_1: nod_tcb_set_state(env, tcb, NOD_CLOSING); break;
+    case NOD_FIN_WAIT_1: /* our FIN acknowledged in the same segment: three segments in all */
+        nod_tcb_set_state(env, tcb, nod_tcb_fin_acked(tcb) ? NOD_TIME_WAIT : NOD_CLOSING);
+        break;
     case NOD_FIN_WAIT_2: nod_tcb_set_state(env, tcb, NOD_TIME_WAIT); break;
     case NOD_CLOSED:
     case NOD_LISTEN:
@@ -288,4 +290,6 @@ void nod_tcb_input(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment 
     /* sixth, URG: urgent octets are taken in line, as RFC 6093 asks */
     if (seventh_segment_text(env, tcb, seg) == DONE) return;
     eighth_check_fin(env, tcb, seg);
+    if (tcb->rec.state == NOD_FIN_WAIT_1 && nod_tcb_fin_acked(tcb))
+        nod_tcb_set_state(env, tcb, NOD_FIN_WAIT_2);
 }

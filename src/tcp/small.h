@@ -13,7 +13,7 @@ enum nod_small_flags {
 
 struct nod_syn_received {
     struct nod_record rec;
-    uint32_t iss, irs, ts_recent, ts_offset;
+    uint32_t iss, irs, ts_recent;
     uint32_t listener; /* slot */
     uint16_t mss;
     uint8_t snd_scale;
@@ -23,7 +23,7 @@ struct nod_syn_received {
 struct nod_time_wait {
     struct nod_record rec;
     uint32_t slot; /* of the TCB that the user still holds, or NOD_NO_SLOT */
-    uint32_t snd_nxt, rcv_nxt, ts_recent, ts_offset;
+    uint32_t snd_nxt, rcv_nxt, ts_recent, max_wnd;
     uint16_t wnd; /* receive window in units of 2^scale */
     uint8_t scale;
     uint8_t throttle; /* the second of the last challenge, modulo 256 */

@@ -35,7 +35,7 @@ void nod_syn_received_send(struct nod_env *env, const struct nod_syn_received *r
         .wscale = nod_window_scale(c->receive_buffer),
         .sack_permitted = r->rec.flags & SMALL_SACK,
         .has_ts = r->rec.flags & SMALL_TS,
-        .ts_val = nod_tcb_ts(env, r->ts_offset),
+        .ts_val = nod_ts_now(env, &r->rec.key),
         .ts_ecr = r->ts_recent,
     };
 }
@@ -57,7 +57,7 @@ static void ack(struct nod_env *env, const struct nod_syn_received *r,
     reply->ttl = config->tcp->ttl;
     if (r->rec.flags & SMALL_TS) {
         reply->opt.has_ts = true;
-        reply->opt.ts_val = nod_tcb_ts(env, r->ts_offset);
+        reply->opt.ts_val = nod_ts_now(env, &r->rec.key);
         reply->opt.ts_ecr = r->ts_recent;
     }
 }

@@ -52,6 +52,8 @@ void nod_tcb_rest(struct nod_env *env, struct nod_tcb *tcb)
     if (tcb->rec.state != NOD_ESTABLISHED && tcb->rec.state != NOD_CLOSE_WAIT &&
         tcb->rec.state != NOD_FIN_WAIT_2)
         return;
+    /* A FIN beyond a gap: only `work` knows where it is. */
+    if (tcb->flags & TCB_FIN_SEEN && tcb->rec.state != NOD_CLOSE_WAIT) return;
     /* Congestion state outlives the rest for as long as an RTO (RFC 5681 4.1 ends it then). */
     nod_pool_give(env->pool, w, sizeof(*w));
     tcb->work = NULL;

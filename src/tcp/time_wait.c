@@ -19,7 +19,7 @@ void nod_time_wait_ack(struct nod_env *env, struct nod_time_wait *r, enum nod_wh
     reply->slot = r->slot;
     if (r->rec.flags & SMALL_TS) {
         reply->opt.has_ts = true;
-        reply->opt.ts_val = nod_tcb_ts(env, r->ts_offset);
+        reply->opt.ts_val = nod_ts_now(env, &r->rec.key);
         reply->opt.ts_ecr = r->ts_recent;
     }
 }
@@ -88,7 +88,7 @@ enum nod_verdict nod_time_wait_input(struct nod_env *env, struct nod_time_wait *
         return drop(env, r, seg, NOD_DROP_SYN);
     }
     if (!(seg->h.ctl & NOD_ACK)) return drop(env, r, seg, NOD_DROP_NO_ACK);
-    if (seq_gt(seg->h.ack, r->snd_nxt)) {
+    if (seq_gt(seg->h.ack, r->snd_nxt) || seq_lt(seg->h.ack, r->snd_nxt - r->max_wnd)) {
         challenge(env, r);
         return drop(env, r, seg, NOD_DROP_ACK);
     }

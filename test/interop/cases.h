@@ -18,6 +18,9 @@ void run_refused(const char *name, int family);
 int run_serve(const char *how, uint16_t port);
 
 /* expert.c */
-void run_expert(const char *name, int family);
+void run_expert(const char *name, int family, bool passive);
+
+/* icmp.c */
+void run_icmp(const char *name, int family);
 
 #endif

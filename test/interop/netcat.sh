@@ -58,15 +58,17 @@ for family in 4 6; do
 
     # And the other way: the peer closes at once, and still gets everything; whoever reads our
     # output sees its end before we have ended.
-    { cat "$work/in"; sleep 0.3; } |
-        { "$NOD" connect -$family --netns kernel 8000 -- $serve shut 8000 2>"$work/err"
-          echo $? >"$work/code"; } | { cat >/dev/null; [ -e "$work/code" ] || : >"$work/early"; }
-    code=$(cat "$work/code")
-    rm "$work/code"
+    mkfifo "$work/fifo"
+    { cat "$work/fifo" >/dev/null; [ -e "$work/ended" ] || : >"$work/early"; } &
+    { cat "$work/in"; sleep 0.5; } |
+        "$NOD" connect -$family --netns kernel 8000 -- $serve shut 8000 >"$work/fifo" 2>"$work/err"
+    code=$?
+    : >"$work/ended"
+    wait
     expect "the peer closes first over IPv$family" 0
     says "the peer closes first over IPv$family" "^3000000 bytes"
     if [ -e "$work/early" ]; then ok; else wrong "standard output was not closed early"; fi
-    rm -f "$work/early"
+    rm -f "$work/early" "$work/ended" "$work/fifo"
 done
 
 "$NOD" listen --netns 7777 -- bash -c "cat $work/in >/dev/tcp/10.110.111.2/7777" \

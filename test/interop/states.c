@@ -16,17 +16,24 @@ typedef struct pair {
     int kernel, kernel_listener;
 } pair;
 
+static bool ends_with(const char *text, const char *end)
+{
+    size_t len = strlen(text), size = strlen(end);
+    return len >= size && strcmp(text + len - size, end) == 0;
+}
+
 /* What ss says of the connection (not of the listener) on the test's port: "ESTAB"; "" when
  * it knows of none. */
 static void kernel_state(const world *w, char *state, size_t size)
 {
-    char line[512], found[32], port[16];
-    snprintf(port, sizeof port, ":%d ", PORT);
+    char line[512], found[32], local[80], remote[80], port[16];
+    snprintf(port, sizeof port, ":%d", PORT);
     snprintf(state, size, "%s", "");
     FILE *ss = popen("ss -tanH", "re");
     CHECK(w, ss, "ss: %s", strerror(errno));
     while (fgets(line, sizeof line, ss))
-        if (sscanf(line, "%31s", found) == 1 && strcmp(found, "LISTEN") != 0 && strstr(line, port))
+        if (sscanf(line, "%31s %*s %*s %79s %79s", found, local, remote) == 3 &&
+            strcmp(found, "LISTEN") != 0 && (ends_with(local, port) || ends_with(remote, port)))
             snprintf(state, size, "%s", found);
     int status = pclose(ss);
     if (status != 0) {

@@ -11,11 +11,11 @@
 struct flow {
     char name[16];
     nod_endpoint nod, peer;
-    uint32_t iss, isn; /* the initial sequence numbers of nod and of the peer */
-    uint32_t ts_base;  /* nod's first timestamp */
-    bool iss_known, ts_known;
-    nod_handle handle;            /* 0: the program has none */
-    uint64_t sent, received;      /* by SEND, and by RECEIVE */
+    uint32_t iss, isn;                 /* the initial sequence numbers of nod and of the peer */
+    uint32_t ts_base;                  /* nod's first timestamp */
+    bool iss_known, ts_known, listens; /* listens: a name without a peer */
+    nod_handle handle;                 /* 0: the program has none */
+    uint64_t sent, received;           /* by SEND, and by RECEIVE */
     uint32_t peer_next, peer_win; /* what a segment from the peer says when the line does not */
     uint8_t quote[128];           /* the first bytes of the last packet from nod, for ICMP */
     size_t quote_len;

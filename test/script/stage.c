@@ -107,7 +107,7 @@ static struct flow *whose(struct stage *stage, const nod_endpoint *src, const no
     for (int i = stage->flows - 1; i >= 0; i--) {
         struct flow *flow = &stage->flow[i];
 
-        if (flow->nod.port == src->port && flow->peer.port == dst->port &&
+        if (!flow->listens && flow->nod.port == src->port && flow->peer.port == dst->port &&
             nod_addr_equal(&flow->nod.addr, &src->addr) &&
             nod_addr_equal(&flow->peer.addr, &dst->addr)) {
             return flow;
@@ -154,6 +154,17 @@ struct heard *stage_heard(struct stage *stage, nod_handle handle)
     return NULL;
 }
 
+/* Events are for those who hold the name. */
+static bool is_held(const struct stage *stage, nod_handle handle)
+{
+    for (int i = 0; i < stage->flows; i++) {
+        if (handle && stage->flow[i].handle == handle) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool take_events(struct stage *stage)
 {
     nod_event event[16];
@@ -163,8 +174,11 @@ static bool take_events(struct stage *stage)
         for (int i = 0; i < n; i++) {
             struct heard *heard = stage_heard(stage, event[i].handle);
 
-            if (!heard || event[i].handle == 0 || event[i].flags == 0) {
+            if (!heard || event[i].flags == 0) {
                 return stage_fail(stage, "an event that says nothing, or too many");
+            }
+            if (!is_held(stage, event[i].handle)) {
+                return stage_fail(stage, "an event for a name that nobody holds");
             }
             heard->flags |= event[i].flags;
             heard->error = event[i].error ? event[i].error : heard->error;

@@ -31,18 +31,24 @@ void side_make(struct side *side, struct conn *conn, int host)
 
     *side = (struct side){.conn = conn, .host = host, .wake = NOD_NEVER, .patience = NOD_NEVER};
     side->key = (uint32_t)dice(w, UINT32_MAX);
-    side->to_send = one_in(w, 6) ? 0 : any_size(w, 1, one_in(w, 8) ? 400000 : 30000);
+    side->to_send = one_in(w, 6) ? 0 : any_size(w, 1, one_in(w, 4) ? 3000000 : 300000);
     side->write_max = (uint32_t)any_size(w, 1, 70000);
     side->read_max = (uint32_t)any_size(w, 1, 70000);
-    /* Not so small a step that one world takes all the time there is. */
-    uint32_t least = (uint32_t)(side->to_send / 500 + 1);
-
-    side->write_max = side->write_max < least ? least : side->write_max;
     side->think_max = thinks[dice(w, sizeof thinks / sizeof thinks[0])];
     side->slices = one_in(w, 3);
     side->sees_it_out = one_in(w, 2);
     side->ending = one_in(w, 12) ? END_ABORT : one_in(w, 12) ? END_RELEASE : END_CLOSE;
     side->ends_at = dice(w, 2 * side->to_send + 2);
+}
+
+/* No steps so small that one world takes all the time there is. */
+void side_hurry(struct side *side)
+{
+    uint32_t write = (uint32_t)(side->to_send / 500 + 1);
+    uint32_t read = (uint32_t)(other(side)->to_send / 500 + 1);
+
+    side->write_max = side->write_max < write ? write : side->write_max;
+    side->read_max = side->read_max < read ? read : side->read_max;
 }
 
 static bool fail(struct side *side, const char *call, long long result)
@@ -63,7 +69,7 @@ static bool let_go(struct side *side)
     side->handle = 0;
     side->done = true;
     side->wake = side->patience = NOD_NEVER;
-    if (side->conn->rough && !other(side)->done) {
+    if ((side->conn->rough || side->conn->world->impatient) && !other(side)->done) {
         /* What tells the peer may be lost, and a peer that only listens never finds out. */
         other(side)->patience = nod_sim_now(side->conn->world->sim) + PATIENCE;
     }
@@ -79,6 +85,19 @@ static bool give_up(struct side *side)
         return fail(side, "ABORT", result);
     }
     return let_go(side);
+}
+
+/* A call failed: well, if somebody has cut the connection off and the event that says so is
+ * still to come. */
+static bool call_failed(struct side *side, const char *call, long long result)
+{
+    bool over = result == NOD_ERESET || result == NOD_ETIMEDOUT || result == NOD_ENOCONN;
+
+    if (over && (side->conn->rough || side->conn->world->impatient)) {
+        side->conn->rough = true;
+        return let_go(side);
+    }
+    return fail(side, call, result);
 }
 
 bool side_open(struct side *side)
@@ -118,13 +137,26 @@ bool side_adopt(struct side *side, nod_handle handle)
                           side->conn->number);
     }
     side->handle = handle;
-    side->was_open = side->can_read = side->can_write = true;
+    side->was_open = side->established = side->can_read = side->can_write = true;
     side->wake = nod_sim_now(side->conn->world->sim);
     return true;
 }
 
+/* TIME-WAIT may be so short here that what is sent again finds nobody: the peer has all of it
+ * and has forgotten the connection. With the MSL that the RFC wants this must not happen. */
+static bool peer_has_forgotten(const struct side *side, int error)
+{
+    const struct side *peer = other(side);
+
+    return error == NOD_ERESET && peer->closed && (peer->gone || peer->done) &&
+           side->conn->world->tcp[peer->host].msl_us < 60 * NOD_SEC;
+}
+
 static bool heard_error(struct side *side, int error)
 {
+    if (peer_has_forgotten(side, error)) {
+        return let_go(side);
+    }
     if (!side->conn->rough && !side->conn->world->impatient) {
         return world_fail(side->conn->world, "connection %d, host %d: an error out of the blue: %s",
                           side->conn->number, side->host, nod_strerror(error));
@@ -135,6 +167,7 @@ static bool heard_error(struct side *side, int error)
 
 static bool heard_closed(struct side *side)
 {
+    side->gone = true;
     if (side->closed && side->eof) {
         return let_go(side);
     }
@@ -148,6 +181,9 @@ bool side_heard(struct side *side, const nod_event *event)
 {
     struct world *w = side->conn->world;
 
+    if (event->flags & NOD_EVENT_OPEN) {
+        side->established = true;
+    }
     if (event->flags & NOD_EVENT_ERROR) {
         return heard_error(side, event->error);
     }
@@ -176,7 +212,7 @@ static bool write_copy(struct side *side, size_t len)
 
     free(bytes);
     if (n < 0 && n != NOD_EAGAIN) {
-        return fail(side, "SEND", n);
+        return call_failed(side, "SEND", n);
     }
     if (n == 0 || n > (ptrdiff_t)len) {
         return fail(side, "SEND", n);
@@ -219,7 +255,7 @@ static bool write_slices(struct side *side, size_t len)
         nod_slice_release(&slice[i]);
     }
     if ((n < 0 && n != NOD_EAGAIN) || n > count) {
-        return fail(side, "SEND of slices", n);
+        return call_failed(side, "SEND of slices", n);
     }
     for (int i = 0; i < n; i++) {
         side->sent += lens[i];
@@ -287,7 +323,7 @@ static bool read_slices(struct side *side)
         nod_slice_release(&slice[i]);
     }
     if (n < 0) {
-        return fail(side, "RECEIVE of slices", n);
+        return call_failed(side, "RECEIVE of slices", n);
     }
     return n == 0 ? read_end(side) : good;
 }
@@ -302,7 +338,7 @@ static bool read_copy(struct side *side)
     if (n == NOD_EAGAIN) {
         side->can_read = false;
     } else if (n < 0 || n > (ptrdiff_t)len) {
-        good = fail(side, "RECEIVE", n);
+        good = call_failed(side, "RECEIVE", n);
     } else if (n == 0) {
         good = read_end(side);
     } else {
@@ -312,20 +348,23 @@ static bool read_copy(struct side *side)
     return good;
 }
 
+/* A CLOSE before the connection is open would delete it, and what was sent (3.10.4). */
 static bool close_when_sent(struct side *side)
 {
-    if (side->closed || side->sent < side->to_send || (side->close_last && !side->eof)) {
+    if (!side->handle || side->closed || !side->established || side->sent < side->to_send ||
+        (side->close_last && !side->eof)) {
         return true;
     }
     int result = nod_tcp_close(stack_of(side), side->handle);
 
     side->closed = true;
-    return result == 0 || fail(side, "CLOSE", result);
+    return result == 0 || call_failed(side, "CLOSE", result);
 }
 
 static bool can_go_on(const struct side *side)
 {
-    return (side->can_read && !side->eof) || (side->can_write && side->sent < side->to_send);
+    return side->handle &&
+           ((side->can_read && !side->eof) || (side->can_write && side->sent < side->to_send));
 }
 
 /* A few calls at once, then a pause. */
@@ -372,10 +411,10 @@ bool side_act(struct side *side)
     if (!work(side) || !close_when_sent(side)) {
         return false;
     }
-    if (side->closed && side->eof && !side->sees_it_out) {
+    if (side->handle && side->closed && side->eof && (side->gone || !side->sees_it_out)) {
         return let_go(side);
     }
-    if (can_go_on(side) || ends_now(side)) {
+    if (side->handle && (can_go_on(side) || ends_now(side))) {
         side->wake = now + 1 + dice(w, side->think_max + 1);
     }
     return true;

@@ -38,7 +38,7 @@ void watch_free(struct watch *watch)
 }
 
 static const unsigned legal[] = {
-    [NOD_CLOSED] = 1u << NOD_LISTEN | 1u << NOD_SYN_SENT,
+    [NOD_CLOSED] = 1u << NOD_LISTEN | 1u << NOD_SYN_SENT | 1u << NOD_SYN_RECEIVED,
     [NOD_LISTEN] = 1u << NOD_SYN_RECEIVED | 1u << NOD_SYN_SENT | 1u << NOD_CLOSED,
     [NOD_SYN_SENT] = 1u << NOD_SYN_RECEIVED | 1u << NOD_ESTABLISHED | 1u << NOD_CLOSED,
     [NOD_SYN_RECEIVED] = 1u << NOD_ESTABLISHED | 1u << NOD_FIN_WAIT_1 | 1u << NOD_CLOSE_WAIT |
@@ -77,8 +77,10 @@ static bool check_out(struct world *w, int host, struct flow *flow, const nod_tr
     uint64_t end = (uint64_t)s->rel_seq + s->len, edge = (uint64_t)s->rel_ack + s->wnd_bytes;
 
     if (s->ctl & NOD_SYN) {
-        if (!s->retransmission) {
-            *flow = (struct flow){.used = true, .local = flow->local, .remote = flow->remote};
+        if (!s->retransmission) { /* a new incarnation; its SYN may have arrived already */
+            flow->fin_sent = false;
+            flow->acked = flow->offered_to = 0;
+            flow->may_send_to = s->ctl & NOD_ACK ? flow->may_send_to : 0;
         }
         return true;
     }
@@ -89,14 +91,17 @@ static bool check_out(struct world *w, int host, struct flow *flow, const nod_tr
         return world_fail(w, "host %d sent up to %llu, and the peer's window ends at %llu", host,
                           (unsigned long long)end, (unsigned long long)flow->may_send_to);
     }
-    if (flow->fin_sent && end > flow->fin_at) {
+    if (flow->fin_sent && s->len > 0 && end > flow->fin_at) {
         return world_fail(w, "host %d sent data beyond its FIN", host);
     }
     if (s->ctl & NOD_FIN) {
         flow->fin_sent = true;
         flow->fin_at = end;
     }
-    if (s->ctl & NOD_ACK && (s->rel_ack < flow->acked || edge < flow->offered_to)) {
+    /* A scaled window is rounded (RFC 7323 section 2.4). */
+    uint64_t unit = s->wnd > 0 ? s->wnd_bytes / s->wnd : 16384;
+
+    if (s->ctl & NOD_ACK && (s->rel_ack < flow->acked || edge + unit <= flow->offered_to)) {
         return world_fail(w,
                           "host %d took back an acknowledgment or a window: ack %llu, then %u; "
                           "edge %llu, then %llu",
@@ -104,7 +109,7 @@ static bool check_out(struct world *w, int host, struct flow *flow, const nod_tr
                           (unsigned long long)flow->offered_to, (unsigned long long)edge);
     }
     flow->acked = s->rel_ack;
-    flow->offered_to = edge;
+    flow->offered_to = edge > flow->offered_to ? edge : flow->offered_to;
     return true;
 }
 
@@ -242,25 +247,31 @@ static bool look_at_packets(struct world *w)
     return !w->why[0];
 }
 
+/* Both hosts' events in the order of their times. */
 bool watch_step(struct world *w)
 {
-    nod_trace event[32];
-    int n;
+    nod_trace event[2];
+    bool have[2] = {false, false};
 
     if (!w->check_trace) {
         return true;
     }
     bool good = look_at_packets(w);
 
-    for (int host = 0; host < 2; host++) {
-        while ((n = nod_stack_trace(nod_sim_stack(w->sim, host), event, 32)) > 0) {
-            for (int i = 0; i < n; i++) {
-                if (w->ladder) {
-                    print(w, host, &event[i]);
-                }
-                good = check(w, host, &event[i]) && good;
-            }
+    for (;;) {
+        for (int host = 0; host < 2; host++) {
+            have[host] =
+                have[host] || nod_stack_trace(nod_sim_stack(w->sim, host), &event[host], 1) > 0;
         }
+        if (!have[0] && !have[1]) {
+            return good;
+        }
+        int host = !have[0] || (have[1] && event[1].time < event[0].time);
+
+        if (w->ladder) {
+            print(w, host, &event[host]);
+        }
+        good = check(w, host, &event[host]) && good;
+        have[host] = false;
     }
-    return good;
 }

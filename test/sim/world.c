@@ -99,7 +99,7 @@ static nod_tcp_config make_tcp(struct world *w)
     tcp->window_scale = !one_in(w, 4);
     tcp->timestamps = !one_in(w, 4);
     tcp->sack = !one_in(w, 4);
-    tcp->msl_us = one_in(w, 4) ? tcp->msl_us : any_size(w, 1000, 5000000);
+    tcp->msl_us = one_in(w, 2) ? tcp->msl_us : any_size(w, 1000, 5000000);
     tcp->rto_min_us = one_in(w, 3) ? (nod_usec)any_size(w, 10000, 1000000) : tcp->rto_min_us;
     tcp->delayed_ack_us = one_in(w, 3) ? dice(w, 499999) : tcp->delayed_ack_us;
     tcp->user_timeout_us = NOD_NEVER;
@@ -121,6 +121,8 @@ static void make_conn(struct world *w, int number)
     }
     side_make(&conn->side[0], conn, opener);
     side_make(&conn->side[1], conn, !opener);
+    side_hurry(&conn->side[0]);
+    side_hurry(&conn->side[1]);
     conn->side[dice(w, 2)].close_last = one_in(w, 3);
 }
 
@@ -150,6 +152,29 @@ static size_t in_use(struct world *w, int host)
     return stats.in_use;
 }
 
+/* Tables that grow with the number of names never shrink: let them grow first. */
+static void warm_up(struct world *w, int host)
+{
+    nod_stack *stack = nod_sim_stack(w->sim, host);
+    nod_handle handle[4 * CONNS_MAX];
+    nod_open open = {.passive = true};
+
+    for (uint16_t i = 0; i < 4 * CONNS_MAX; i++) {
+        open.local.port = (uint16_t)(1 + i);
+        if (nod_tcp_open(stack, &open, &handle[i]) < 0) {
+            world_fail(w, "cannot listen on port %u", open.local.port);
+            handle[i] = 0;
+        }
+    }
+    for (int i = 0; i < 4 * CONNS_MAX; i++) {
+        nod_tcp_release(stack, handle[i]);
+    }
+    nod_trace event;
+
+    while (nod_stack_trace(stack, &event, 1) > 0) {
+    }
+}
+
 static bool make(struct world *w)
 {
     w->path[0] = make_path(w);
@@ -165,8 +190,10 @@ static bool make(struct world *w)
     if (!make_hosts(w)) {
         return false;
     }
-    w->in_use[0] = in_use(w, 0);
-    w->in_use[1] = in_use(w, 1);
+    for (int host = 0; host < 2; host++) {
+        warm_up(w, host);
+        w->in_use[host] = in_use(w, host);
+    }
     w->conns = 1 + (int)(one_in(w, 2) ? 0 : dice(w, CONNS_MAX));
     for (int i = 0; i < w->conns; i++) {
         make_conn(w, i);
@@ -175,13 +202,18 @@ static bool make(struct world *w)
 }
 
 /* Both open at once, or so close together that no SYN finds a closed port. */
-static nod_usec open_time(struct world *w, const struct conn *conn, int end)
+static bool open_both(struct world *w, struct conn *conn)
 {
     nod_usec least =
         w->path[0].delay_us < w->path[1].delay_us ? w->path[0].delay_us : w->path[1].delay_us;
 
-    (void)conn;
-    return end == 0 || least == 0 ? 0 : dice(w, least);
+    if (!side_open(&conn->side[0])) {
+        return false;
+    }
+    if (least > 0) {
+        nod_sim_run_until(w->sim, nod_sim_now(w->sim) + dice(w, least));
+    }
+    return side_open(&conn->side[1]);
 }
 
 static bool begin(struct world *w)
@@ -200,14 +232,8 @@ static bool begin(struct world *w)
         if (one_in(w, 3)) {
             nod_sim_run_until(w->sim, nod_sim_now(w->sim) + dice(w, NOD_SEC));
         }
-        if (!side_open(&conn->side[0])) {
+        if (!(conn->both_open ? open_both(w, conn) : side_open(&conn->side[0]))) {
             return false;
-        }
-        if (conn->both_open) {
-            nod_sim_run_until(w->sim, nod_sim_now(w->sim) + open_time(w, conn, 1));
-            if (!side_open(&conn->side[1])) {
-                return false;
-            }
         }
     }
     return true;
@@ -244,7 +270,7 @@ static bool accept_all(struct world *w)
         if (!side_adopt(&conn->side[1], handle)) {
             return false;
         }
-        if (conn->side[0].done && conn->rough) {
+        if (conn->side[0].done && (conn->rough || w->impatient)) {
             conn->side[1].patience = nod_sim_now(w->sim) + 200 * NOD_SEC;
         }
     }
@@ -277,7 +303,8 @@ static bool hear(struct world *w, int host, const nod_event *event)
     side = whose(w, host, event->handle);
     /* What was told before the name was given back may still be under way, no more. */
     return side ? side_heard(side, event)
-                : world_fail(w, "host %d: an event for a name that is not in use", host);
+                : world_fail(w, "host %d: an event 0x%x for a name that is not in use: %llx", host,
+                             event->flags, (unsigned long long)event->handle);
 }
 
 static bool hear_all(struct world *w)
@@ -454,11 +481,9 @@ static bool fade(struct world *w)
 {
     nod_stack *stack = nod_sim_stack(w->sim, 1);
     uint64_t same_time = 0;
-    int result = nod_tcp_close(stack, w->listener);
+    int result =
+        one_in(w, 2) ? nod_tcp_close(stack, w->listener) : nod_tcp_release(stack, w->listener);
 
-    if (result == 0) {
-        result = nod_tcp_release(stack, w->listener);
-    }
     if (result < 0) {
         return world_fail(w, "CLOSE of the listener: %s", nod_strerror(result));
     }

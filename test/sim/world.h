@@ -20,8 +20,8 @@ enum ending {
 struct side {
     struct conn *conn;
     int host;
-    nod_handle handle; /* 0: not opened, or let go of */
-    bool was_open, done, failed;
+    nod_handle handle;                      /* 0: not opened, or let go of */
+    bool was_open, established, done, gone; /* gone: the stack has said CLOSED */
     uint64_t to_send, sent, received;
     uint32_t key; /* of the stream that this side sends */
     bool can_read, can_write, closed, eof;
@@ -81,6 +81,7 @@ uint64_t any_size(struct world *world, uint64_t least, uint64_t most);
 
 /* side.c: the program at one end. */
 void side_make(struct side *side, struct conn *conn, int host);
+void side_hurry(struct side *side);
 bool side_open(struct side *side);
 bool side_heard(struct side *side, const nod_event *event);
 bool side_act(struct side *side);
