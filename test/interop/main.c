@@ -30,6 +30,10 @@ static bool run(const char *name, int family)
         run_bulk(name, family, false, &plain, megabytes(256, 8));
     else if (strncmp(name, "bulk-", 5) == 0)
         run_bulk(name, family, server, &good, megabytes(256, 16));
+    else if (strncmp(name, "tap-", 4) == 0)
+        run_bulk(name, family, server, &tap, megabytes(64, 8));
+    else if (strncmp(name, "icmp", 4) == 0)
+        run_icmp(name, family, strstr(name, "-tap") ? &tap : &good);
     else if (strncmp(name, "harm-", 5) == 0)
         run_bulk(name, family, server, &bad, megabytes(256, 4));
     else if (strncmp(name, "half-close-", 11) == 0)
