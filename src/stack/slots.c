@@ -27,9 +27,8 @@ uint32_t nod_slot_take(nod_stack *s, struct nod_record *object)
     if (s->env.slot_free <= s->env.slot_count / 8 && !grow(s) && !s->env.slot_free)
         return NOD_NO_SLOT;
     uint32_t i = s->slot_hint;
-    while (s->env.slots[i % s->env.slot_count].object ||
-           s->env.slots[i % s->env.slot_count].event_next != NOD_EVENT_NOT_LISTED)
-        i++;
+    /* One that is still listed for the events of its last owner will do: they are gone. */
+    while (s->env.slots[i % s->env.slot_count].object) i++;
     i %= s->env.slot_count;
     s->slot_hint = i + 1;
     s->env.slots[i].object = object;
