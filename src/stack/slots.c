@@ -52,7 +52,11 @@ struct nod_record *nod_slot_object(const nod_stack *s, nod_handle handle)
 {
     uint32_t slot = (uint32_t)handle - 1, generation = (uint32_t)(handle >> 32);
     if (slot >= s->env.slot_count || s->env.slots[slot].generation != generation) return NULL;
-    return s->env.slots[slot].object;
+    struct nod_record *object = s->env.slots[slot].object;
+    if (!object || object->kind != NOD_RECORD_TCB) return object;
+    /* A guess may name one that nobody was given yet, or that was given back: not for users. */
+    const struct nod_tcb *tcb = (const struct nod_tcb *)object;
+    return tcb->flags & (TCB_WAITS_ACCEPT | TCB_RELEASED) ? NULL : object;
 }
 
 void nod_events_raise(nod_stack *s, uint32_t slot)
