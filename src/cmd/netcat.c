@@ -134,7 +134,7 @@ static int make_stack(netcat *nc)
         netcat_say(nc, "The system has no entropy.");
         return CMD_SYSTEM;
     }
-    if (options->pcap || options->verbose) config.trace_events = LOOP_TRACE;
+    if (options->pcap || options->verbose) config.trace_events = NOD_LOOP_TRACE;
     if (options->msl_us) config.tcp.msl_us = options->msl_us;
     if (options->timeout_us) config.tcp.syn_timeout_us = options->timeout_us;
     config.tcp.send_buffer = config.tcp.receive_buffer = BUFFER_BYTES;
@@ -160,7 +160,7 @@ static int add_family(netcat *nc, const nod_addr *own, int prefix)
 static int join_stack(netcat *nc)
 {
     const netcat_options *options = &nc->options;
-    int error = loop_begin(&nc->loop);
+    int error = nod_loop_begin(&nc->loop);
     int code = 0;
     if (error) {
         netcat_say(nc, "The stack does not take the device: %s.", nod_strerror(error));
@@ -175,7 +175,7 @@ static int open_capture(netcat *nc)
 {
     const char *path = nc->options.pcap;
     if (!path) return 0;
-    nc->loop.capture = nod_capture_open(path, loop_epoch());
+    nc->loop.capture = nod_capture_open(path, nod_loop_epoch());
     if (nc->loop.capture) return 0;
     netcat_say(nc, "%s cannot be written: %m.", path);
     return CMD_SYSTEM;
@@ -216,7 +216,7 @@ static int tear_down(netcat *nc, int code)
 {
     child_stop(&nc->child);
     if (nc->loop.stack && nc->loop.link) netcat_counters(nc);
-    loop_end(&nc->loop);
+    nod_loop_end(&nc->loop);
     nod_link_close(nc->loop.link);
     nod_stack_free(nc->loop.stack);
     if (nc->loop.capture && nod_capture_close(nc->loop.capture) != 0) {
@@ -233,7 +233,7 @@ int netcat_turn(netcat *nc, struct pollfd *fds, int count, nod_usec until)
     struct pollfd all[4] = {{.fd = nc->signals, .events = POLLIN}};
     struct signalfd_siginfo info;
     if (count > 0) memcpy(all + 1, fds, (size_t)count * sizeof *fds);
-    int error = loop_turn(&nc->loop, all, 1 + count, until);
+    int error = nod_loop_turn(&nc->loop, all, 1 + count, until);
     if (count > 0) memcpy(fds, all + 1, (size_t)count * sizeof *fds);
     while (all[0].revents && read(nc->signals, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGCHLD)
@@ -335,10 +335,10 @@ static int open_listener(netcat *nc, nod_handle *listener)
 /* Waits for a connection. 0, or an error. */
 static int wait_accept(netcat *nc, nod_handle listener, nod_handle *conn)
 {
-    nod_event events[LOOP_BATCH];
+    nod_event events[NOD_LOOP_BATCH];
     nod_usec patience = NOD_NEVER;
     for (;;) {
-        while (nod_stack_events(nc->loop.stack, events, LOOP_BATCH) > 0) {
+        while (nod_stack_events(nc->loop.stack, events, NOD_LOOP_BATCH) > 0) {
         }
         int error = nod_tcp_accept(nc->loop.stack, listener, conn);
         if (error != NOD_EAGAIN) return error;

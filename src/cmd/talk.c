@@ -109,9 +109,9 @@ static void take_output(netcat *nc)
 /* Events that say more than the calls do. */
 static void take_events(netcat *nc)
 {
-    nod_event events[LOOP_BATCH];
+    nod_event events[NOD_LOOP_BATCH];
     int got;
-    while ((got = nod_stack_events(nc->loop.stack, events, LOOP_BATCH)) > 0) {
+    while ((got = nod_stack_events(nc->loop.stack, events, NOD_LOOP_BATCH)) > 0) {
         for (int i = 0; i < got; i++) {
             if (events[i].handle != nc->conn) continue;
             if (events[i].flags & NOD_EVENT_OPEN) {
@@ -166,7 +166,7 @@ static void linger(netcat *nc)
 static void hang_up(netcat *nc)
 {
     nod_tcp_abort(nc->loop.stack, nc->conn);
-    loop_flush(&nc->loop);
+    nod_loop_flush(&nc->loop);
 }
 
 int netcat_talk(netcat *nc)
@@ -185,7 +185,7 @@ int netcat_talk(netcat *nc)
     else if (!nc->error)
         hang_up(nc);
     nod_tcp_release(nc->loop.stack, nc->conn);
-    loop_flush(&nc->loop);
+    nod_loop_flush(&nc->loop);
     if (nc->error) return nc->error;
     return failed(nc) ? NOD_EABORTED : 0;
 }

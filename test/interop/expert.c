@@ -30,7 +30,7 @@ static int count_lines(const char *file, const char *filter, const char *fields,
     exit(1);
 }
 
-void run_expert(const char *name, int family)
+void run_expert(const char *name, int family, bool passive)
 {
     char file[64], ours[64], filter[256];
     const world_config config = {.pcap = file};
@@ -40,7 +40,7 @@ void run_expert(const char *name, int family)
     }
     snprintf(file, sizeof file, "/tmp/nod-expert-%ld.pcapng", (long)getpid());
     snprintf(ours, sizeof ours, family == 4 ? "ip.src==10.8.0.2" : "ipv6.src==fd08::2");
-    run_bulk(name, family, false, &config, BYTES);
+    run_bulk(name, family, passive, &config, BYTES);
 
     int packets = count_lines(file, ours, "-e frame.number", false);
     snprintf(filter, sizeof filter, "%s && tcp && !frame.comment", ours);

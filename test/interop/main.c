@@ -23,13 +23,17 @@ static uint64_t megabytes(uint64_t usual, uint64_t quick)
 
 static bool run(const char *name, int family)
 {
-    const world_config good = {0}, plain = {.plain = true};
+    const world_config good = {0}, plain = {.plain = true}, tap = {.tap = true};
     const world_config bad = {.harm = &bad_network, .rto_min_us = 5 * NOD_MSEC};
     bool server = strstr(name, "-server") != NULL;
     if (strncmp(name, "bulk-plain", 10) == 0)
         run_bulk(name, family, false, &plain, megabytes(256, 8));
     else if (strncmp(name, "bulk-", 5) == 0)
         run_bulk(name, family, server, &good, megabytes(256, 16));
+    else if (strncmp(name, "tap-", 4) == 0)
+        run_bulk(name, family, server, &tap, megabytes(64, 8));
+    else if (strncmp(name, "icmp", 4) == 0)
+        run_icmp(name, family, strstr(name, "-tap") ? &tap : &good);
     else if (strncmp(name, "harm-", 5) == 0)
         run_bulk(name, family, server, &bad, megabytes(256, 4));
     else if (strncmp(name, "half-close-", 11) == 0)
@@ -40,8 +44,8 @@ static bool run(const char *name, int family)
         run_simultaneous_close(name, family);
     else if (strcmp(name, "refused") == 0)
         run_refused(name, family);
-    else if (strcmp(name, "expert") == 0)
-        run_expert(name, family);
+    else if (strncmp(name, "expert-", 7) == 0)
+        run_expert(name, family, server);
     else
         return false;
     return true;

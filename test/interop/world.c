@@ -42,7 +42,7 @@ static uint64_t choose_seed(void)
 static void make_link(world *w, const world_config *config)
 {
     nod_pool *pool = nod_stack_pool(w->loop.stack);
-    nod_tun_config tun = {.offload = !config->plain};
+    nod_tun_config tun = {.offload = !config->plain, .tap = config->tap};
     char why[NOD_LINK_WHY] = "";
     int error;
     *(w->family == 4 ? &tun.host4 : &tun.host6) = w->host;
@@ -67,7 +67,7 @@ void world_open(world *w, const char *name, int family, const world_config *conf
     nod_config_default(&stack);
     memcpy(stack.secret, &w->seed, sizeof w->seed);
     stack.secret[31] = 1;
-    if (config->pcap) stack.trace_events = LOOP_TRACE;
+    if (config->pcap) stack.trace_events = NOD_LOOP_TRACE;
     if (config->rto_min_us) stack.tcp.rto_min_us = config->rto_min_us;
     if (config->msl_us) stack.tcp.msl_us = config->msl_us;
     stack.tcp.send_buffer = stack.tcp.receive_buffer = 1024 * 1024;
@@ -75,17 +75,17 @@ void world_open(world *w, const char *name, int family, const world_config *conf
     CHECK(w, w->loop.stack, "no stack");
     make_link(w, config);
     if (config->pcap) {
-        w->loop.capture = nod_capture_open(config->pcap, loop_epoch());
+        w->loop.capture = nod_capture_open(config->pcap, nod_loop_epoch());
         CHECK(w, w->loop.capture, "%s: %s", config->pcap, strerror(errno));
     }
-    CHECK(w, loop_begin(&w->loop) == 0, "the stack does not take the device");
+    CHECK(w, nod_loop_begin(&w->loop) == 0, "the stack does not take the device");
     int error = nod_stack_add_addr(w->loop.stack, 0, &w->own, family == 4 ? 24 : 64);
     CHECK(w, error == 0, "no address: %s", nod_strerror(error));
 }
 
 void world_close(world *w)
 {
-    loop_end(&w->loop);
+    nod_loop_end(&w->loop);
     nod_link_close(w->loop.link);
     nod_stack_free(w->loop.stack);
     if (w->loop.capture)
@@ -94,22 +94,22 @@ void world_close(world *w)
 
 void world_turn(world *w, struct pollfd *extra, int extras, nod_usec until)
 {
-    int error = loop_turn(&w->loop, extra, extras, until);
+    int error = nod_loop_turn(&w->loop, extra, extras, until);
     CHECK(w, error == 0, "the link failed: %s", nod_strerror(error));
     CHECK(w, nod_clock() - w->started < 2 * PATIENCE, "this takes too long");
 }
 
 void world_in(world *w)
 {
-    nod_frame frames[LOOP_BATCH];
+    nod_frame frames[NOD_LOOP_BATCH];
     int got;
-    while ((got = nod_link_receive(w->loop.link, frames, LOOP_BATCH, nod_clock())) > 0)
+    while ((got = nod_link_receive(w->loop.link, frames, NOD_LOOP_BATCH, nod_clock())) > 0)
         nod_stack_input(w->loop.stack, frames, got, nod_clock());
 }
 
 void world_out(world *w)
 {
-    CHECK(w, loop_flush(&w->loop) == 0, "the link failed");
+    CHECK(w, nod_loop_flush(&w->loop) == 0, "the link failed");
 }
 
 void world_settle(world *w)

@@ -3,7 +3,7 @@
 #ifndef INTEROP_WORLD_H
 #define INTEROP_WORLD_H
 
-#include "cmd/loop.h"
+#include "nod/loop.h"
 
 #include <stdbool.h>
 #include <sys/socket.h>
@@ -23,6 +23,7 @@ typedef struct world {
 
 typedef struct world_config {
     bool plain;                  /* no offload */
+    bool tap;                    /* Ethernet, with ARP and neighbour discovery */
     const nod_path_config *harm; /* or NULL */
     nod_usec rto_min_us, msl_us; /* 0: the default */
     const char *pcap;            /* or NULL */

@@ -1,4 +1,4 @@
-#include "loop.h"
+#include "nod/loop.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #define COMMENT_MAX 400
 #define EXTRAS_MAX 16
 #define TRACE_BATCH 64
-#define TURN_FRAMES (8 * LOOP_BATCH) /* taken in before others have their turn */
+#define TURN_FRAMES (8 * NOD_LOOP_BATCH) /* taken in before others have their turn */
 
 /* The comments of one batch of frames, as the trace tells them. */
 typedef struct batch_notes {
@@ -15,7 +15,7 @@ typedef struct batch_notes {
     int count;
     bool outbound;
     int current; /* the frame that state edges belong to; -1: none */
-    char text[LOOP_BATCH][COMMENT_MAX];
+    char text[NOD_LOOP_BATCH][COMMENT_MAX];
 } batch_notes;
 
 static int find(const batch_notes *notes, uint32_t id)
@@ -106,7 +106,7 @@ static void take_in(nod_loop *loop, nod_frame *frames, int count, nod_usec now)
         if (loop->hook) drain(loop, NULL);
         return;
     }
-    nod_frame kept[LOOP_BATCH];
+    nod_frame kept[NOD_LOOP_BATCH];
     for (int i = 0; i < count; i++) nod_frame_share(&frames[i], &kept[i]);
     drain(loop, NULL);
     nod_stack_input(loop->stack, frames, count, now);
@@ -116,9 +116,9 @@ static void take_in(nod_loop *loop, nod_frame *frames, int count, nod_usec now)
 
 static int receive(nod_loop *loop, nod_usec now)
 {
-    nod_frame frames[LOOP_BATCH];
+    nod_frame frames[NOD_LOOP_BATCH];
     for (int taken = 0; taken < TURN_FRAMES;) {
-        int got = nod_link_receive(loop->link, frames, LOOP_BATCH, now);
+        int got = nod_link_receive(loop->link, frames, NOD_LOOP_BATCH, now);
         if (got < 0) return got;
         if (got == 0) break;
         take_in(loop, frames, got, now);
@@ -138,13 +138,13 @@ static int send_held(nod_loop *loop, nod_usec now)
     return loop->held_count > 0 ? NOD_EAGAIN : 0;
 }
 
-int loop_flush(nod_loop *loop)
+int nod_loop_flush(nod_loop *loop)
 {
     nod_usec now = nod_clock();
     int error;
     while ((error = send_held(loop, now)) == 0) {
         if (loop->capture) drain(loop, NULL);
-        loop->held_count = nod_stack_output(loop->stack, loop->held, LOOP_BATCH, now);
+        loop->held_count = nod_stack_output(loop->stack, loop->held, NOD_LOOP_BATCH, now);
         if (loop->held_count == 0) break;
         if (loop->capture)
             record(loop, loop->held, loop->held_count, true, now);
@@ -176,10 +176,10 @@ static nod_usec next_wake(const nod_loop *loop, nod_usec now, nod_usec until)
     return stack < wake ? stack : wake;
 }
 
-int loop_turn(nod_loop *loop, struct pollfd *extra, int extras, nod_usec until)
+int nod_loop_turn(nod_loop *loop, struct pollfd *extra, int extras, nod_usec until)
 {
     struct pollfd fds[1 + EXTRAS_MAX];
-    int error = loop_flush(loop);
+    int error = nod_loop_flush(loop);
     if (error) return error;
     if (extras > EXTRAS_MAX) return NOD_EINVAL;
     fds[0] = (struct pollfd){.fd = nod_link_fd(loop->link), .events = POLLIN};
@@ -196,7 +196,7 @@ int loop_turn(nod_loop *loop, struct pollfd *extra, int extras, nod_usec until)
     return error;
 }
 
-int loop_begin(nod_loop *loop)
+int nod_loop_begin(nod_loop *loop)
 {
     nod_iface_config iface;
     nod_link_iface(loop->link, &iface);
@@ -208,13 +208,13 @@ int loop_begin(nod_loop *loop)
     return index < 0 ? index : 0;
 }
 
-void loop_end(nod_loop *loop)
+void nod_loop_end(nod_loop *loop)
 {
     for (int i = 0; i < loop->held_count; i++) nod_frame_release(&loop->held[i]);
     loop->held_count = 0;
 }
 
-uint64_t loop_epoch(void)
+uint64_t nod_loop_epoch(void)
 {
     struct timespec wall;
     clock_gettime(CLOCK_REALTIME, &wall);

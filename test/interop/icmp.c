@@ -1,0 +1,124 @@
+/* The kernel pings nod, sends UDP where nobody listens, and tells nod that there is no way. */
+#include "cases.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/icmp6.h>
+#include <netinet/ip_icmp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static uint16_t icmp_sum(const uint8_t *bytes, size_t len)
+{
+    uint32_t sum = 0;
+    for (size_t i = 0; i < len; i++) sum += (uint32_t)bytes[i] << (i % 2 ? 0 : 8);
+    while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
+    return htons((uint16_t)~sum);
+}
+
+/* Turns the loop until the socket has something to read; false after two seconds. */
+static bool wait_for(world *w, int fd)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+    nod_usec until = nod_clock() + 2 * NOD_SEC;
+    while (nod_clock() < until) {
+        world_turn(w, &poll_fd, 1, until);
+        if (poll_fd.revents) return true;
+    }
+    return false;
+}
+
+static size_t make_echo(int family, uint8_t *packet, size_t data)
+{
+    memset(packet, 0, 8);
+    packet[0] = family == 4 ? ICMP_ECHO : ICMP6_ECHO_REQUEST;
+    packet[4] = 0x12, packet[5] = 0x34, packet[7] = 1;
+    for (size_t i = 0; i < data; i++) packet[8 + i] = (uint8_t)(i * 7);
+    if (family == 4) { /* the kernel fills in ICMPv6's */
+        uint16_t sum = icmp_sum(packet, 8 + data);
+        memcpy(packet + 2, &sum, 2);
+    }
+    return 8 + data;
+}
+
+static void ping(world *w, size_t data)
+{
+    struct sockaddr_storage to;
+    socklen_t to_len = world_sockaddr(&w->own, 0, &to);
+    uint8_t out[1500], in[1600];
+    int fd = socket(w->family == 4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_NONBLOCK,
+                    w->family == 4 ? (int)IPPROTO_ICMP : (int)IPPROTO_ICMPV6);
+    CHECK(w, fd >= 0, "no raw socket: %s", strerror(errno));
+    size_t len = make_echo(w->family, out, data);
+    CHECK(w, sendto(fd, out, len, 0, (void *)&to, to_len) == (ssize_t)len, "ping: %s",
+          strerror(errno));
+    for (;;) {
+        CHECK(w, wait_for(w, fd), "no answer to a ping of %zu bytes", data);
+        ssize_t got = recv(fd, in, sizeof in, 0);
+        const uint8_t *icmp = w->family == 4 ? in + (in[0] & 15) * 4 : in;
+        size_t size = got < 0 ? 0 : (size_t)(in + got - icmp);
+        if (size < 8 || icmp[0] != (w->family == 4 ? ICMP_ECHOREPLY : ICMP6_ECHO_REPLY)) continue;
+        CHECK(w, size == len && memcmp(icmp + 4, out + 4, len - 4) == 0,
+              "the answer to a ping of %zu bytes is not the question", data);
+        break;
+    }
+    close(fd);
+}
+
+/* A connected UDP socket hears of the port unreachable as ECONNREFUSED. */
+static void knock(world *w)
+{
+    struct sockaddr_storage to;
+    socklen_t to_len = world_sockaddr(&w->own, 4242, &to);
+    int fd = socket(w->family == 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    CHECK(w, fd >= 0 && connect(fd, (void *)&to, to_len) == 0, "no UDP: %s", strerror(errno));
+    CHECK(w, send(fd, "knock", 5, 0) == 5, "no UDP: %s", strerror(errno));
+    CHECK(w, wait_for(w, fd), "no port unreachable");
+    char byte;
+    CHECK(w, recv(fd, &byte, 1, 0) < 0 && errno == ECONNREFUSED, "not refused: %s",
+          strerror(errno));
+    close(fd);
+}
+
+static void write_setting(world *w, const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    CHECK(w, fd >= 0 && write(fd, text, 1) == 1, "%s: %s", path, strerror(errno));
+    close(fd);
+}
+
+/* The kernel forwards, and has no way to where nod wants to go: that is trouble which may
+ * pass, so the open goes on and the user is told. */
+static void unreachable_in(world *w)
+{
+    nod_open open = {.remote.port = PORT};
+    nod_handle handle;
+    nod_event event = {0};
+    nod_addr any = {.family = (uint8_t)w->family};
+    write_setting(w,
+                  w->family == 4 ? "/proc/sys/net/ipv4/ip_forward"
+                                 : "/proc/sys/net/ipv6/conf/all/forwarding",
+                  "1");
+    nod_addr_parse(w->family == 4 ? "192.0.2.1" : "2001:db8::1", &open.remote.addr);
+    CHECK(w, nod_stack_add_route(w->loop.stack, 0, &any, 0, &w->host) == 0, "route");
+    int error = nod_tcp_open(w->loop.stack, &open, &handle);
+    CHECK(w, error == 0, "OPEN: %s", nod_strerror(error));
+    world_settle(w);
+    CHECK(w, nod_stack_events(w->loop.stack, &event, 1) == 1, "nod hears nothing");
+    CHECK(w, event.flags & NOD_EVENT_SOFT_ERROR, "flags %x", event.flags);
+    CHECK(w, event.error == NOD_EUNREACH, "%s", nod_strerror(event.error));
+    CHECK(w, world_state(w, handle) == NOD_SYN_SENT, "the open did not go on");
+}
+
+void run_icmp(const char *name, int family, const world_config *config)
+{
+    world w;
+    world_open(&w, name, family, config);
+    static const size_t sizes[] = {0, 1, 56, 57, 1000, 1400};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) ping(&w, sizes[i]);
+    knock(&w);
+    unreachable_in(&w);
+    world_close(&w);
+}
