@@ -227,7 +227,10 @@ static enum sentence_key effect_of_drop(struct ladder_row *row, const nod_trace_
     enum nod_drop reason = (enum nod_drop)row->end[!row->from].drop->trace.u.drop.reason;
     row->sentence.drop = (int)reason;
     if (reason == NOD_DROP_TCP_CHECKSUM || reason == NOD_DROP_IP_CHECKSUM) return S_DAMAGED;
-    if (reason == NOD_DROP_NO_CONNECTION) return S_NOBODY;
+    /* A RST follows, and says it all. */
+    if (reason == NOD_DROP_NO_CONNECTION && (seg->ctl & NOD_SYN) != 0) return S_NONE;
+    if (reason == NOD_DROP_ACK && row->end[!row->from].before == NOD_SYN_SENT) return S_NONE;
+    if (reason == NOD_DROP_NO_CONNECTION || reason == NOD_DROP_LISTEN) return S_NOBODY;
     if ((seg->ctl & NOD_SYN) != 0 && is_open(row->end[!row->from].before)) return S_NOT_BELIEVED;
     if (row->end[!row->from].before == NOD_TIME_WAIT) {
         if ((seg->ctl & NOD_RST) != 0) return S_WAIT_GOES_ON;
