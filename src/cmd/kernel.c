@@ -127,6 +127,14 @@ static enum nod_why why_of(const struct scene *s, const nod_trace_segment *seg)
     return seg->wnd_bytes > notes->window ? NOD_WHY_WINDOW_UPDATE : NOD_WHY_ACK_DUPLICATE;
 }
 
+/* Its timer cannot be seen, but what it sends again tells of it. */
+static void note_timer(struct scene *s)
+{
+    nod_trace trace = {.time = s->now, .type = NOD_TRACE_TIMER, .state = (uint8_t)s->state};
+    trace.u.timer.timer = NOD_TIMER_RETRANSMIT;
+    ladder_trace(s->ladder, RIGHT, &trace);
+}
+
 static void kernel_sends(struct scene *s, const nod_frame *frame, nod_trace *trace)
 {
     struct flow_notes *notes = &s->linux_notes;
@@ -134,6 +142,7 @@ static void kernel_sends(struct scene *s, const nod_frame *frame, nod_trace *tra
     segment_number(seg, &s->numbering[RIGHT], &s->numbering[LEFT]);
     seg->why = (uint8_t)why_of(s, seg);
     seg->retransmission = seg->why == NOD_WHY_RETRANSMIT_TIMEOUT;
+    if (seg->retransmission) note_timer(s);
     uint32_t end = seg->rel_seq + seg->len + ((seg->ctl & (NOD_SYN | NOD_FIN)) != 0);
     if (end > notes->next && (seg->ctl & NOD_RST) == 0) notes->next = end;
     if (seg->rel_ack > notes->acked) notes->acked = seg->rel_ack;

@@ -61,6 +61,13 @@ static void calls(struct ladder *l, int side, nod_usec time, enum nod_call call,
     ladder_trace(l, side, &t);
 }
 
+static void runs_out(struct ladder *l, int side, nod_usec time, enum nod_timer timer)
+{
+    nod_trace t = {.time = time, .type = NOD_TRACE_TIMER};
+    t.u.timer.timer = (uint8_t)timer;
+    ladder_trace(l, side, &t);
+}
+
 static const struct seg syn = {NOD_SYN, NOD_WHY_OPEN, NOD_SYN_SENT, 0, 0, 0};
 static const struct seg synack = {NOD_SYN | NOD_ACK, NOD_WHY_OPEN, NOD_SYN_RECEIVED, 0, 1, 0};
 static const struct seg ack = {NOD_ACK, NOD_WHY_ACK_HANDSHAKE, NOD_ESTABLISHED, 1, 1, 0};
@@ -134,6 +141,7 @@ static void loss_and_its_repair(void **unused)
     handshake(&l);
     sends(&l, LEFT, 50 * MS, 3, data);
     ladder_fate(&l, LEFT, 3, NOD_FATE_LOST);
+    runs_out(&l, LEFT, 250 * MS, NOD_TIMER_RETRANSMIT);
     sends(&l, LEFT, 250 * MS, 4, again);
     gets(&l, RIGHT, 260 * MS, 4, again);
     ladder_build(&l);
