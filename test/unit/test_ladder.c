@@ -131,6 +131,24 @@ static void crossing_arrows_are_cut(void **unused)
     ladder_free(&l);
 }
 
+/* What the other end does by itself meanwhile is no reason to cut an arrow in two. */
+static void flight_is_not_cut(void **unused)
+{
+    struct ladder l = {0};
+    struct seg data = {NOD_ACK, NOD_WHY_DATA, NOD_ESTABLISHED, 1, 1, 100};
+    (void)unused;
+    handshake(&l);
+    sends(&l, LEFT, 50 * MS, 3, data);
+    calls(&l, RIGHT, 55 * MS, NOD_CALL_SEND, 10);
+    gets(&l, RIGHT, 60 * MS, 3, data);
+    ladder_build(&l);
+    assert_int_equal(l.row_count, 5);
+    assert_int_equal(l.rows[3].sentence.cause, S_WRITE_WAITS);
+    assert_non_null(l.rows[4].depart);
+    assert_non_null(l.rows[4].arrive);
+    ladder_free(&l);
+}
+
 static void loss_and_its_repair(void **unused)
 {
     struct ladder l = {0};
@@ -231,9 +249,13 @@ static void text_fits(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(three_arrows_make_a_handshake), cmocka_unit_test(crossing_arrows_are_cut),
-        cmocka_unit_test(loss_and_its_repair),           cmocka_unit_test(overtaken),
-        cmocka_unit_test(eight_segments_one_ack),        cmocka_unit_test(text_fits),
+        cmocka_unit_test(three_arrows_make_a_handshake),
+        cmocka_unit_test(crossing_arrows_are_cut),
+        cmocka_unit_test(flight_is_not_cut),
+        cmocka_unit_test(loss_and_its_repair),
+        cmocka_unit_test(overtaken),
+        cmocka_unit_test(eight_segments_one_ack),
+        cmocka_unit_test(text_fits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
