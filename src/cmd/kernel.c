@@ -429,7 +429,7 @@ static void deliver_left(struct scene *s)
 static void client_hears(struct scene *s)
 {
     nod_event events[16];
-    char bytes[4096];
+    char bytes[65536];
     ptrdiff_t got;
     int n;
     while ((n = nod_stack_events(s->kernel->stack, events, 16)) > 0) {
@@ -450,7 +450,7 @@ static void client_hears(struct scene *s)
 
 static void server_hears(struct scene *s)
 {
-    char bytes[4096];
+    char bytes[65536];
     ssize_t n;
     if (s->server < 0) {
         s->server = accept4(s->kernel->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -467,7 +467,7 @@ static void server_hears(struct scene *s)
 static void client_says(struct scene *s)
 {
     static const char text[] = "hello ";
-    char bytes[1024];
+    char bytes[65536];
     while (s->to_say > 0) {
         size_t len = s->to_say < sizeof(bytes) ? s->to_say : sizeof(bytes);
         for (size_t i = 0; i < len; i++) bytes[i] = text[(s->said[LEFT] + i) % (sizeof(text) - 1)];

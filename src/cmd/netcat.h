@@ -3,8 +3,8 @@
 #define NOD_CMD_NETCAT_H
 
 #include "child.h"
-#include "nod/loop.h"
 #include "netcat_options.h"
+#include "nod/loop.h"
 
 #define NETCAT_BUFFER (64 * 1024)
 

@@ -311,7 +311,8 @@ static int run(struct play *p, char *why)
         hear(p, RIGHT);
         see(p);
     }
-    snprintf(why, WHY, _("the scenario did not come to an end; try a world that is less harsh"));
+    snprintf(why, WHY, "%s",
+             _("the scenario did not come to an end; try a world that is less harsh"));
     return NOD_ETIMEDOUT;
 }
 
@@ -345,7 +346,7 @@ int scenario_play(const struct scenario *scenario, const struct world *world, st
     }
     nod_sim_free(p.sim);
     if (ladder->failed && error == 0) {
-        snprintf(why, WHY, _("not enough memory for the picture"));
+        snprintf(why, WHY, "%s", _("not enough memory for the picture"));
         error = NOD_ENOMEM;
     }
     ladder_build(ladder);

@@ -19,6 +19,8 @@
 #define SLOPE_LEAST 12.0
 #define SLOPE_MOST 44.0
 #define SLOPE_A_MS 1.4
+#define SAME_MOMENT (5 * NOD_MSEC)
+#define KNOT_SLOPE 96.0 /* of arrows that cross in the middle: room for texts between them */
 
 /* Where everything stands, from left to right. */
 static const double lane_x[2] = {232, 612};
@@ -33,7 +35,10 @@ struct sketch {
     double lane_y[2];  /* of the last point of each lane */
     double state_y[2]; /* since when it has been in its state */
     uint8_t state[2];
-    double free_y;  /* where the next sentence may begin */
+    double free_y;  /* where the next row may begin */
+    double note_y;  /* and its sentence */
+    int knot;       /* rows that are still to come of two arrows that cross in the middle */
+    double knot_y;  /* where the first left */
     double *left_y; /* of each row: where its arrow left */
     nod_usec last;
 };
@@ -241,7 +246,9 @@ static void draw_pause(struct sketch *s, const struct ladder_row *row)
     char text[WORDS_TEXT], words[WORDS_TEXT + 16];
     nod_usec now = row_time(row);
     if (now < s->last + PAUSE_SHOWN) return;
-    double y = larger(larger(s->lane_y[LEFT], s->lane_y[RIGHT]) + 20, s->free_y - 8), end = y + 34;
+    double y = larger(larger(s->lane_y[LEFT], s->lane_y[RIGHT]) + 20,
+                      larger(s->free_y, s->note_y) - 8),
+           end = y + 34;
     pause_words(now - s->last, text, sizeof(text));
     snprintf(words, sizeof(words), "⋯ %s ⋯", text);
     for (int side = 0; side < 2; side++) {
@@ -253,44 +260,83 @@ static void draw_pause(struct sketch *s, const struct ladder_row *row)
     s->free_y = larger(s->free_y, end + GAP - 8);
 }
 
-static double options_room(const struct ladder_row *row)
+/* How far below an arrow's start its texts reach. */
+static double texts_room(const struct ladder_row *row, bool crosses)
 {
     char text[WORDS_TEXT];
-    int columns = row->depart != NULL ? text_columns(options_words(row, text, sizeof(text))) : 0;
-    return columns == 0 ? 0 : columns > OPTIONS_WIDTH ? 30 : 16;
+    const char *rest = row->depart != NULL ? options_words(row, text, sizeof(text)) : "";
+    double room = ARROW_ROOM;
+    for (; *rest != 0; room += 14)
+        (void)text_line(&rest, crosses ? OPTIONS_WIDTH / 2 : OPTIONS_WIDTH);
+    return room;
+}
+
+/* Do two ends send in the same moment, so that their arrows cross in the middle? */
+static bool begins_knot(const struct sketch *s, const struct ladder_row *row)
+{
+    const struct ladder_row *next = row + 1, *end = s->picture->ladder->rows;
+    end += s->picture->ladder->row_count;
+    if (row->depart == NULL || row->arrive != NULL || next >= end) return false;
+    return next->from != row->from && next->depart != NULL && next->arrive != NULL &&
+           next->depart->trace.time - row->depart->trace.time <= SAME_MOMENT;
+}
+
+/* Heights of the arrow that crosses, and of the arrival of the one that it crossed: what
+ * happened at once stands side by side, and sentences may lag behind. */
+static void place_in_knot(const struct sketch *s, const struct ladder_row *row, double y[2])
+{
+    int from = row->from, to = !from;
+    y[from] = row->depart == NULL ? departure_y(s, row, s->knot_y)
+                                  : larger(s->lane_y[from] + GAP, s->knot_y);
+    y[to] = larger(y[from] + KNOT_SLOPE, s->lane_y[to] + GAP);
+}
+
+static void place(const struct sketch *s, const struct ladder_row *row, double y[2])
+{
+    int from = row->from, to = !from;
+    nod_usec flight = row->arrive != NULL ? row->end[to].time - row->end[from].time : 10 * NOD_MSEC;
+    y[from] = y[to] = larger(s->lane_y[from] + GAP, larger(s->free_y, s->note_y));
+    if (row->depart == NULL && row->arrive == NULL) return;
+    if (row->depart == NULL) {
+        y[to] = larger(s->lane_y[to] + GAP, larger(s->free_y, s->note_y));
+        y[from] = departure_y(s, row, y[to]);
+        return;
+    }
+    y[to] += slope_of(flight);
+    if (y[to] < s->lane_y[to] + GAP) {
+        y[from] += s->lane_y[to] + GAP - y[to];
+        y[to] = s->lane_y[to] + GAP;
+    }
 }
 
 static void draw_row(struct sketch *s, const struct ladder_row *row, int number)
 {
-    int from = row->from, to = !from;
+    int from = row->from;
     double y[2], low[2];
-    bool arrow = row->depart != NULL || row->arrive != NULL;
-    draw_pause(s, row);
-    y[from] = larger(s->lane_y[from] + GAP, s->free_y);
-    y[to] = y[from];
-    if (row->depart != NULL) {
-        nod_usec flight =
-            row->arrive != NULL ? row->end[to].time - row->end[from].time : 10 * NOD_MSEC;
-        y[to] = y[from] + slope_of(flight);
-        if (y[to] < s->lane_y[to] + GAP) {
-            y[from] += s->lane_y[to] + GAP - y[to];
-            y[to] = s->lane_y[to] + GAP;
-        }
-        s->left_y[number] = y[from];
-    } else if (arrow) {
-        y[to] = larger(s->lane_y[to] + GAP, s->free_y);
-        y[from] = departure_y(s, row, y[to]);
+    bool arrow = row->depart != NULL || row->arrive != NULL, knot = s->knot > 0 && arrow;
+    if (!knot) draw_pause(s, row);
+    if (knot) {
+        place_in_knot(s, row, y);
+    } else {
+        place(s, row, y);
     }
-    if (arrow && (row->arrive != NULL || row_lost(row))) draw_arrow(s, row, y[from], y[to]);
+    if (row->depart != NULL) s->left_y[number] = y[from];
+    s->knot -= s->knot > 0;
+    if (begins_knot(s, row)) {
+        s->knot = 2;
+        s->knot_y = y[from];
+    }
+    knot |= s->knot > 0;
+    if (arrow && (row->arrive != NULL || row_lost(row))) draw_arrow(s, row, y[from], y[!from]);
     for (int side = 0; side < 2; side++) {
         low[side] = draw_end(s, row, side, y[side]);
         if (row->end[side].here) s->lane_y[side] = low[side];
         if (row->end[side].here && row->end[side].time > s->last) s->last = row->end[side].time;
     }
-    double start = row->depart != NULL || !arrow ? y[from] : y[to];
-    double note = draw_note(s, row, start);
-    s->free_y =
-        larger(s->free_y, larger(note + 12, start + (arrow ? ARROW_ROOM + options_room(row) : 24)));
+    double start = row->depart != NULL || !arrow ? y[from] : y[!from];
+    s->note_y = larger(s->note_y, start);
+    s->note_y = larger(s->note_y, draw_note(s, row, s->note_y) + 12);
+    s->free_y = larger(s->free_y, start + (arrow ? texts_room(row, knot) : 24));
 }
 
 static void draw_head(struct sketch *s, FILE *out)
@@ -337,7 +383,8 @@ static void draw_body(struct sketch *s)
 {
     const struct ladder *ladder = s->picture->ladder;
     for (int i = 0; i < ladder->row_count; i++) draw_row(s, &ladder->rows[i], i);
-    double end = larger(larger(s->lane_y[LEFT], s->lane_y[RIGHT]) + 26, s->free_y - 8);
+    double end =
+        larger(larger(s->lane_y[LEFT], s->lane_y[RIGHT]) + 26, larger(s->free_y, s->note_y) - 8);
     lane_to(s, LEFT, end);
     lane_to(s, RIGHT, end);
     s->free_y = end;

@@ -12,8 +12,9 @@
 #define _(text) tr(text)
 #define N_(text) text /* marks a text for xgettext that is translated later */
 
-/* The text in the chosen language; the text itself when there is no translation. */
-const char *tr(const char *text);
+/* The text in the chosen language; the text itself when there is no translation. Compilers
+ * check its arguments as if the text itself were the format. */
+const char *tr(const char *text) __attribute__((format_arg(1)));
 
 /* Chooses the language: a name such as "zh", "zh_CN" or "zh_CN.UTF-8"; "en", "C" and "POSIX"
  * need no catalogue. False when there is no catalogue of it (then nothing changes). */

@@ -180,9 +180,10 @@ int cmd_watch(int argc, char **argv)
         return rc;
     }
     options.scenario = scenario_find("open-close");
-    snprintf(under, sizeof(under),
-             _("The Linux kernel cannot be the other end here: %s. So this is the simulator, with "
-               "nod at both ends."),
-             why);
+    snprintf(
+        under, sizeof(under),
+        _("The Linux kernel cannot be the other end here, so this is the simulator, with nod at "
+          "both ends. %s."),
+        why);
     return watch_scenario(&options, under);
 }

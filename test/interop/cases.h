@@ -14,13 +14,13 @@ void run_half_close(const char *name, int family, bool passive);
 void run_simultaneous_close(const char *name, int family);
 void run_refused(const char *name, int family);
 
+/* icmp.c */
+void run_icmp(const char *name, int family, const world_config *config);
+
 /* serve.c: "echo", "count" or "shut"; returns the exit code */
 int run_serve(const char *how, uint16_t port);
 
 /* expert.c */
 void run_expert(const char *name, int family, bool passive);
-
-/* icmp.c */
-void run_icmp(const char *name, int family);
 
 #endif

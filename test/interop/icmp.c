@@ -1,78 +1,84 @@
-/* ICMP and ICMPv6 with the kernel: nod answers an echo, says that it has no UDP, and hears
- * that a network cannot be reached. */
+/* The kernel pings nod, sends UDP where nobody listens, and tells nod that there is no way. */
 #include "cases.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <stdio.h>
+#include <netinet/icmp6.h>
+#include <netinet/ip_icmp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ECHO_BYTES 1000
-
-static uint16_t checksum(const uint8_t *bytes, size_t len)
+static uint16_t icmp_sum(const uint8_t *bytes, size_t len)
 {
     uint32_t sum = 0;
-    for (size_t i = 0; i < len; i++) sum += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
+    for (size_t i = 0; i < len; i++) sum += (uint32_t)bytes[i] << (i % 2 ? 0 : 8);
     while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t)~sum;
+    return htons((uint16_t)~sum);
 }
 
-static int raw_socket(world *w)
+/* Turns the loop until the socket has something to read; false after two seconds. */
+static bool wait_for(world *w, int fd)
 {
-    int fd = w->family == 4
-                 ? socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ICMP)
-                 : socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ICMPV6);
-    CHECK(w, fd >= 0, "raw socket: %s", strerror(errno));
-    return fd;
-}
-
-/* The reply carries what was sent, byte for byte. */
-static void echo(world *w)
-{
-    uint8_t request[8 + ECHO_BYTES] = {0}, got[2000];
-    struct sockaddr_storage to;
-    socklen_t len = world_sockaddr(&w->own, 0, &to);
-    bool ip4 = w->family == 4;
-    int fd = raw_socket(w);
-    request[0] = ip4 ? 8 : 128;
-    request[5] = 42;
-    for (int i = 0; i < ECHO_BYTES; i++) request[8 + i] = (uint8_t)(i * 3);
-    if (ip4) {
-        uint16_t sum = checksum(request, sizeof request);
-        request[2] = (uint8_t)(sum >> 8);
-        request[3] = (uint8_t)sum;
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+    nod_usec until = nod_clock() + 2 * NOD_SEC;
+    while (nod_clock() < until) {
+        world_turn(w, &poll_fd, 1, until);
+        if (poll_fd.revents) return true;
     }
-    ssize_t sent = sendto(fd, request, sizeof request, 0, (void *)&to, len);
-    CHECK(w, sent == sizeof request, "sendto: %s", strerror(errno));
-    world_settle(w);
+    return false;
+}
+
+static size_t make_echo(int family, uint8_t *packet, size_t data)
+{
+    memset(packet, 0, 8);
+    packet[0] = family == 4 ? ICMP_ECHO : ICMP6_ECHO_REQUEST;
+    packet[4] = 0x12, packet[5] = 0x34, packet[7] = 1;
+    for (size_t i = 0; i < data; i++) packet[8 + i] = (uint8_t)(i * 7);
+    if (family == 4) { /* the kernel fills in ICMPv6's */
+        uint16_t sum = icmp_sum(packet, 8 + data);
+        memcpy(packet + 2, &sum, 2);
+    }
+    return 8 + data;
+}
+
+static void ping(world *w, size_t data)
+{
+    struct sockaddr_storage to;
+    socklen_t to_len = world_sockaddr(&w->own, 0, &to);
+    uint8_t out[1500], in[1600];
+    int fd = socket(w->family == 4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_NONBLOCK,
+                    w->family == 4 ? (int)IPPROTO_ICMP : (int)IPPROTO_ICMPV6);
+    CHECK(w, fd >= 0, "no raw socket: %s", strerror(errno));
+    size_t len = make_echo(w->family, out, data);
+    CHECK(w, sendto(fd, out, len, 0, (void *)&to, to_len) == (ssize_t)len, "ping: %s",
+          strerror(errno));
     for (;;) {
-        ssize_t n = recv(fd, got, sizeof got, 0);
-        CHECK(w, n > 0, "no echo reply");
-        const uint8_t *reply = ip4 ? got + 20 : got;
-        if (reply[0] != (ip4 ? 0 : 129)) continue;
-        CHECK(w, n == (ip4 ? 20 : 0) + (ssize_t)sizeof request, "a reply of %zd bytes", n);
-        CHECK(w, memcmp(reply + 4, request + 4, sizeof request - 4) == 0, "another echo");
+        CHECK(w, wait_for(w, fd), "no answer to a ping of %zu bytes", data);
+        ssize_t got = recv(fd, in, sizeof in, 0);
+        const uint8_t *icmp = w->family == 4 ? in + (in[0] & 15) * 4 : in;
+        size_t size = got < 0 ? 0 : (size_t)(in + got - icmp);
+        if (size < 8 || icmp[0] != (w->family == 4 ? ICMP_ECHOREPLY : ICMP6_ECHO_REPLY)) continue;
+        CHECK(w, size == len && memcmp(icmp + 4, out + 4, len - 4) == 0,
+              "the answer to a ping of %zu bytes is not the question", data);
         break;
     }
     close(fd);
 }
 
-/* nod has no UDP: the port is unreachable, and the kernel's socket hears of it. */
-static void unreachable_out(world *w)
+/* A connected UDP socket hears of the port unreachable as ECONNREFUSED. */
+static void knock(world *w)
 {
     struct sockaddr_storage to;
-    socklen_t len = world_sockaddr(&w->own, 9999, &to);
-    int fd = socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int error = 0;
-    char byte = 0;
-    CHECK(w, connect(fd, (void *)&to, len) == 0, "connect: %s", strerror(errno));
-    CHECK(w, send(fd, "x", 1, 0) == 1, "send: %s", strerror(errno));
-    world_settle(w);
-    if (recv(fd, &byte, 1, 0) < 0) error = errno;
-    CHECK(w, error == ECONNREFUSED, "the kernel hears: %s", strerror(error));
+    socklen_t to_len = world_sockaddr(&w->own, 4242, &to);
+    int fd = socket(w->family == 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    CHECK(w, fd >= 0 && connect(fd, (void *)&to, to_len) == 0, "no UDP: %s", strerror(errno));
+    CHECK(w, send(fd, "knock", 5, 0) == 5, "no UDP: %s", strerror(errno));
+    CHECK(w, wait_for(w, fd), "no port unreachable");
+    char byte;
+    CHECK(w, recv(fd, &byte, 1, 0) < 0 && errno == ECONNREFUSED, "not refused: %s",
+          strerror(errno));
     close(fd);
 }
 
@@ -96,7 +102,7 @@ static void unreachable_in(world *w)
                                  : "/proc/sys/net/ipv6/conf/all/forwarding",
                   "1");
     nod_addr_parse(w->family == 4 ? "192.0.2.1" : "2001:db8::1", &open.remote.addr);
-    CHECK(w, nod_stack_add_route(w->loop.stack, 0, &any, 0, NULL) == 0, "route");
+    CHECK(w, nod_stack_add_route(w->loop.stack, 0, &any, 0, &w->host) == 0, "route");
     int error = nod_tcp_open(w->loop.stack, &open, &handle);
     CHECK(w, error == 0, "OPEN: %s", nod_strerror(error));
     world_settle(w);
@@ -106,13 +112,13 @@ static void unreachable_in(world *w)
     CHECK(w, world_state(w, handle) == NOD_SYN_SENT, "the open did not go on");
 }
 
-void run_icmp(const char *name, int family)
+void run_icmp(const char *name, int family, const world_config *config)
 {
-    const world_config config = {0};
     world w;
-    world_open(&w, name, family, &config);
-    echo(&w);
-    unreachable_out(&w);
+    world_open(&w, name, family, config);
+    static const size_t sizes[] = {0, 1, 56, 57, 1000, 1400};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) ping(&w, sizes[i]);
+    knock(&w);
     unreachable_in(&w);
     world_close(&w);
 }

@@ -28,10 +28,12 @@ static bool run(const char *name, int family)
     bool server = strstr(name, "-server") != NULL;
     if (strncmp(name, "bulk-plain", 10) == 0)
         run_bulk(name, family, false, &plain, megabytes(256, 8));
-    else if (strncmp(name, "tap-", 4) == 0)
-        run_bulk(name, family, server, &tap, megabytes(256, 16));
     else if (strncmp(name, "bulk-", 5) == 0)
         run_bulk(name, family, server, &good, megabytes(256, 16));
+    else if (strncmp(name, "tap-", 4) == 0)
+        run_bulk(name, family, server, &tap, megabytes(64, 8));
+    else if (strncmp(name, "icmp", 4) == 0)
+        run_icmp(name, family, strstr(name, "-tap") ? &tap : &good);
     else if (strncmp(name, "harm-", 5) == 0)
         run_bulk(name, family, server, &bad, megabytes(256, 4));
     else if (strncmp(name, "half-close-", 11) == 0)
@@ -44,8 +46,6 @@ static bool run(const char *name, int family)
         run_refused(name, family);
     else if (strncmp(name, "expert-", 7) == 0)
         run_expert(name, family, server);
-    else if (strcmp(name, "icmp") == 0)
-        run_icmp(name, family);
     else
         return false;
     return true;

@@ -23,7 +23,7 @@ typedef struct world {
 
 typedef struct world_config {
     bool plain;                  /* no offload */
-    bool tap;                    /* Ethernet: ARP and neighbour discovery too */
+    bool tap;                    /* Ethernet, with ARP and neighbour discovery */
     const nod_path_config *harm; /* or NULL */
     nod_usec rto_min_us, msl_us; /* 0: the default */
     const char *pcap;            /* or NULL */

@@ -148,12 +148,12 @@ const char *segment_parse(const char *text, struct segment *out)
 
 char *segment_format(const struct segment *s, char *buf)
 {
-    char flags[sizeof flag_letters] = "", seq[40] = "", ack[24] = "", up[24] = "";
+    char flags[sizeof flag_letters] = "", *flag = flags, seq[40] = "", ack[24] = "", up[24] = "";
     char options[SEGMENT_OPTIONS + 16] = "";
 
-    for (unsigned i = 0, n = 0; i < 8; i++) {
+    for (unsigned i = 0; i < 8; i++) {
         if (s->ctl & 1u << i) {
-            flags[n++] = flag_letters[i];
+            *flag++ = flag_letters[i];
         }
     }
     if (s->length > 0) {
