@@ -54,9 +54,11 @@ static uint32_t fill_tail(struct nod_queue *q, const uint8_t *bytes, uint32_t le
 
 uint32_t nod_queue_write(struct nod_queue *q, nod_pool *pool, const uint8_t *bytes, uint32_t len)
 {
+    /* A few octets between large slices do not deserve a large block. */
+    bool alone = !q->count || !entry_at(q, q->count - 1u)->ours;
     uint32_t done = fill_tail(q, bytes, len);
     while (done < len) {
-        uint32_t want = !q->count && len <= SMALL_BLOCK ? SMALL_BLOCK : STREAM_BLOCK;
+        uint32_t want = alone && len <= SMALL_BLOCK ? SMALL_BLOCK : STREAM_BLOCK;
         nod_block *block = nod_block_new(pool, want);
         if (!block) break;
         uint32_t n = min_u32(len - done, (uint32_t)nod_block_capacity(block));

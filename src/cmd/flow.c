@@ -56,13 +56,37 @@ static void advance(struct flow *flow)
     }
 }
 
+unsigned flow_answered(const struct flow *flow, uint32_t ack)
+{
+    unsigned n = 0;
+    for (int i = 0; i < flow->unanswered_count; i++) n += flow->unanswered[i] <= ack;
+    return n;
+}
+
+void flow_answer(struct flow *flow, uint32_t ack)
+{
+    int kept = 0;
+    for (int i = 0; i < flow->unanswered_count; i++) {
+        if (flow->unanswered[i] > ack) flow->unanswered[kept++] = flow->unanswered[i];
+    }
+    flow->unanswered_count = kept;
+    if (ack > flow->acked) flow->acked = ack;
+}
+
+static void await_answer(struct flow *flow, uint32_t end, nod_usec now)
+{
+    if (flow->unanswered_count == FLOW_RANGES) return;
+    if (flow->unanswered_count == 0) flow->unanswered_since = now;
+    flow->unanswered[flow->unanswered_count++] = end;
+}
+
 enum flow_arrival flow_arrived(struct flow *flow, uint32_t seq, uint32_t len, bool text,
                                nod_usec now)
 {
     bool gap = flow->range_count > 0;
     uint32_t before = flow->got;
     if (len == 0) return FLOW_NOTHING;
-    if (text && flow->unanswered++ == 0) flow->unanswered_since = now;
+    if (text) await_answer(flow, seq + len, now);
     if (seq + len <= flow->got) return FLOW_OLD;
     if (seq > flow->got) {
         for (int i = 0; i < flow->range_count; i++) {

@@ -56,7 +56,7 @@ struct scene {
     nod_usec pause;
     uint64_t said[2], heard[2]; /* bytes written and read at each end */
     uint32_t to_say;
-    bool open, peer_closed, ended, server_hears_end;
+    bool open, peer_closed, ended, client_hears_end, server_hears_end;
     uint32_t frame_id;
     nod_usec now;
     bool broken; /* the device is gone */
@@ -78,7 +78,7 @@ static int make_stack(struct kernel_watch *k, char *why)
     int error = 0;
     nod_config_default(&config);
     config.trace_events = TRACE_EVENTS;
-    config.tcp.msl_us = k->options->world.msl_us != 0 ? k->options->world.msl_us : MSL;
+    config.tcp.msl_us = k->msl;
     if (nod_entropy(config.secret, sizeof(config.secret)) < 0)
         return fail(why, NOD_EIO, _("the system gives no random bytes"));
     k->stack = nod_stack_new(&config, 0, &error);
@@ -175,6 +175,7 @@ int kernel_open(struct kernel_watch *k, const struct watch_options *options, cha
     char reason[NOD_NETNS_WHY] = "";
     int error;
     *k = (struct kernel_watch){.options = options, .listener = -1};
+    k->msl = options->world.msl_us != 0 ? options->world.msl_us : MSL;
     if (options->world.family == 6) {
         nod_addr_parse("fd77::2", &k->end[LEFT].addr);
         nod_addr_parse("fd77::1", &k->end[RIGHT].addr);
@@ -345,9 +346,7 @@ static void see_trace(struct scene *s)
             const nod_trace *t = &events[i];
             /* The kernel says things on a new link that are no part of the conversation. */
             if (t->type == NOD_TRACE_DROP && !is_known(s, t->frame)) continue;
-            if (t->type == NOD_TRACE_CALL &&
-                (t->u.call.result == NOD_EAGAIN || t->u.call.call == NOD_CALL_RELEASE))
-                continue;
+            if (trace_is_dull(t)) continue;
             ladder_trace(s->ladder, LEFT, t);
         }
     }
@@ -430,7 +429,7 @@ static void deliver_left(struct scene *s)
 static void client_hears(struct scene *s)
 {
     nod_event events[16];
-    char bytes[4096];
+    char bytes[65536];
     ptrdiff_t got;
     int n;
     while ((n = nod_stack_events(s->kernel->stack, events, 16)) > 0) {
@@ -442,15 +441,16 @@ static void client_hears(struct scene *s)
             if ((event->flags & (NOD_EVENT_ERROR | NOD_EVENT_CLOSED)) != 0) s->ended = true;
         }
     }
-    if (s->conn == 0) return;
+    if (s->conn == 0 || s->client_hears_end) return;
     while ((got = nod_tcp_receive(s->kernel->stack, s->conn, bytes, sizeof(bytes))) > 0)
         s->heard[LEFT] += (uint64_t)got;
+    s->client_hears_end = got != NOD_EAGAIN;
     see_trace(s);
 }
 
 static void server_hears(struct scene *s)
 {
-    char bytes[4096];
+    char bytes[65536];
     ssize_t n;
     if (s->server < 0) {
         s->server = accept4(s->kernel->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -467,7 +467,7 @@ static void server_hears(struct scene *s)
 static void client_says(struct scene *s)
 {
     static const char text[] = "hello ";
-    char bytes[1024];
+    char bytes[65536];
     while (s->to_say > 0) {
         size_t len = s->to_say < sizeof(bytes) ? s->to_say : sizeof(bytes);
         for (size_t i = 0; i < len; i++) bytes[i] = text[(s->said[LEFT] + i) % (sizeof(text) - 1)];
@@ -585,13 +585,12 @@ int kernel_run(struct kernel_watch *k, struct ladder *ladder, char *why)
     struct scene s = {.kernel = k, .ladder = ladder, .server = -1, .due = NOD_NEVER};
     int error = 0;
     ladder->together_us = TOGETHER;
-    const nod_usec msl = k->options->world.msl_us != 0 ? k->options->world.msl_us : MSL;
     s.pause = (isatty(STDOUT_FILENO) ? (nod_usec)(600 / k->options->speed) : 120) * NOD_MSEC;
     k->start = nod_clock();
     note_call(&s, NOD_CALL_OPEN_PASSIVE, 0);
     note_state(&s, NOD_LISTEN);
-    while (s.chapter != CHAPTER_END && !s.broken && !ladder->failed && s.now < TOO_LONG + 2 * msl &&
-           !(s.ended && s.chapter != CHAPTER_WAIT)) {
+    while (s.chapter != CHAPTER_END && !s.broken && !ladder->failed &&
+           s.now < TOO_LONG + 2 * k->msl && !(s.ended && s.chapter != CHAPTER_WAIT)) {
         turn(&s);
         if (k->draw != NULL && s.now > SETTLED) k->draw(k->draw_ctx, ladder, s.now - SETTLED);
         if (s.chapter != CHAPTER_END) sleep_until_due(&s);

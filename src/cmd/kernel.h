@@ -17,6 +17,7 @@ struct kernel_watch {
     nod_path *path[2]; /* what leaves LEFT and RIGHT */
     nod_endpoint end[2];
     nod_capture *capture;
+    nod_usec msl;
     nod_usec start;             /* of the clock: times on the picture begin at 0 */
     struct kernel_state *state; /* asks for the kernel's states; NULL where it cannot be asked */
     int listener;               /* the server's socket */

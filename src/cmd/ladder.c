@@ -68,6 +68,13 @@ static int kind_of(const struct ladder *ladder, int side, const nod_trace *trace
     return -1;
 }
 
+bool trace_is_dull(const nod_trace *trace)
+{
+    if (trace->type != NOD_TRACE_CALL) return false;
+    return trace->u.call.result == NOD_EAGAIN || trace->u.call.call == NOD_CALL_RELEASE ||
+           (trace->u.call.call == NOD_CALL_RECEIVE && trace->u.call.result < 0);
+}
+
 void ladder_trace(struct ladder *ladder, int side, const nod_trace *trace)
 {
     int kind = kind_of(ladder, side, trace);
@@ -355,6 +362,10 @@ static void build_local(struct builder *b, const struct ladder_event *event)
     if (is_call(event, NOD_CALL_OPEN_PASSIVE) && event->trace.u.call.result >= 0) {
         end->changed = true; /* a listener is no connection, and has no edges */
         end->after = b->state[side] = NOD_LISTEN;
+    }
+    if (event->kind == LADDER_REMARK && event->remark == S_REBOOT) {
+        end->changed = true;
+        end->after = b->state[side] = NOD_CLOSED;
     }
     if (event->kind == LADDER_REMARK) row->remark = event;
     if (event->kind != LADDER_STATE && event->kind != LADDER_REMARK) add_act(end, event);

@@ -70,6 +70,9 @@ struct ladder {
 
 void ladder_free(struct ladder *ladder);
 
+/* A call that brought nothing, and is of no interest. */
+bool trace_is_dull(const nod_trace *trace);
+
 /* Adds an event of one end. */
 void ladder_trace(struct ladder *ladder, int side, const nod_trace *trace);
 void ladder_error(struct ladder *ladder, int side, nod_usec time, int error);

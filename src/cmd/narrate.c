@@ -100,7 +100,7 @@ static enum sentence_key cause_of_progress(const struct flow *in, uint32_t ack, 
     if (window == 0) return ack > in->acked ? S_ACK_SHUT : S_ACK_STILL_SHUT;
     if (in->shut && window > 0) return S_WINDOW;
     if (in->ack_lost && ack > in->acked && in->range_count == 0) return S_ACK_AFTER_LOST;
-    if (in->unanswered > 2 && ack > in->acked && in->range_count == 0) return S_ACK_MANY;
+    if (flow_answered(in, ack) > 2 && ack > in->acked && in->range_count == 0) return S_ACK_MANY;
     return S_NONE;
 }
 
@@ -147,13 +147,12 @@ static enum sentence_key cause_of_ack(const struct flow *in, const struct ladder
     if (row->ack <= in->acked)
         return seg->why == NOD_WHY_WINDOW_UPDATE ? S_WINDOW : S_ACK_DUPLICATE;
     if (seg->why == NOD_WHY_ACK_DELAYED) return S_ACK_DELAYED;
-    return in->unanswered == 2 ? S_ACK_TWO : S_ACK;
+    return flow_answered(in, row->ack) == 2 ? S_ACK_TWO : S_ACK;
 }
 
 static void note_ack_sent(struct flow *in, const nod_trace_segment *seg, uint32_t ack)
 {
-    if (ack > in->acked) in->acked = ack;
-    in->unanswered = 0;
+    flow_answer(in, ack);
     in->shut = seg->wnd_bytes == 0;
     in->told_window = seg->wnd_bytes;
 }
@@ -190,11 +189,10 @@ static void narrate_departure(struct narrator *n, struct ladder_row *row)
     } else {
         s->cause = cause_of_ack(in, row, seg);
         if (s->cause == S_ACK_TIME_WAIT && n->stray[row->from]) s->cause = S_ACK_STRAY;
-        s->n = in->unanswered;
+        s->n = flow_answered(in, row->ack);
         s->waited = now - in->unanswered_since;
     }
     row->again = again && s->cause != S_SYNACK_CROSS;
-    if (s->cause == S_ACK && in->got > in->acked && in->unanswered > 1) s->cause = S_ACK_MANY;
     if ((seg->ctl & NOD_SYN) != 0) {
         out->syn = true;
         out->syn_alone |= (seg->ctl & NOD_ACK) == 0;
@@ -218,13 +216,19 @@ static enum sentence_key fate_of(const struct ladder_row *row, const nod_trace_s
     return (seg->ctl & ~NOD_PSH) == NOD_ACK && seg->len == 0 ? S_LOST_ACK : S_LOST;
 }
 
+static bool is_open(uint8_t state)
+{
+    return state == NOD_ESTABLISHED || state == NOD_FIN_WAIT_1 || state == NOD_FIN_WAIT_2 ||
+           state == NOD_CLOSE_WAIT || state == NOD_CLOSING || state == NOD_LAST_ACK;
+}
+
 static enum sentence_key effect_of_drop(struct ladder_row *row, const nod_trace_segment *seg)
 {
     enum nod_drop reason = (enum nod_drop)row->end[!row->from].drop->trace.u.drop.reason;
     row->sentence.drop = (int)reason;
     if (reason == NOD_DROP_TCP_CHECKSUM || reason == NOD_DROP_IP_CHECKSUM) return S_DAMAGED;
     if (reason == NOD_DROP_NO_CONNECTION) return S_NOBODY;
-    if (reason == NOD_DROP_SYN) return S_NOT_BELIEVED;
+    if ((seg->ctl & NOD_SYN) != 0 && is_open(row->end[!row->from].before)) return S_NOT_BELIEVED;
     if (row->end[!row->from].before == NOD_TIME_WAIT) {
         if ((seg->ctl & NOD_RST) != 0) return S_WAIT_GOES_ON;
         return (seg->ctl & NOD_FIN) != 0 ? S_FIN_REPEATED : S_STRAY;
@@ -289,6 +293,11 @@ static void note_arrival(struct narrator *n, struct ladder_row *row, const nod_t
     struct flow *in = &n->flow[!row->from];
     struct ladder_end *end = &row->end[!row->from];
     n->stray[!row->from] = row->sentence.effect == S_STRAY;
+    if ((seg->ctl & NOD_RST) != 0 && end->changed && end->after == NOD_CLOSED) {
+        struct flow *out = &n->flow[row->from]; /* the receiver forgets what it knew */
+        out->acked = out->got = 0;
+        out->unanswered_count = out->range_count = 0;
+    }
     if (row->sentence.effect == S_FIN_REPEATED) end->drop = NULL; /* it is answered, after all */
     if ((seg->ctl & NOD_ACK) == 0 || end->drop != NULL) return;
     if (row->ack > in->heard) in->heard = row->ack;

@@ -24,9 +24,9 @@ struct flow {
     bool was_shut;        /* the sender has heard of window 0, and sent nothing but probes since */
     bool recovering;      /* between a fast retransmit and the ACK of what it found missing */
     uint32_t recover;
-    unsigned unanswered; /* segments with data that came since the receiver's last ACK */
     nod_usec unanswered_since;
-    int range_count, sent_count;
+    int unanswered_count, range_count, sent_count;
+    uint32_t unanswered[FLOW_RANGES]; /* ends of segments with data that no ACK has covered */
     struct {
         uint32_t first, end;
     } range[FLOW_RANGES]; /* arrived beyond a gap */
@@ -42,6 +42,12 @@ struct narrator {
     struct flow flow[2]; /* of what LEFT and RIGHT send */
     bool stray[2];       /* what an end in TIME-WAIT got last was a stray */
 };
+
+/* How many segments an ACK of everything before `ack` answers for the first time. */
+unsigned flow_answered(const struct flow *flow, uint32_t ack);
+
+/* Such an ACK is sent. */
+void flow_answer(struct flow *flow, uint32_t ack);
 
 enum flow_arrival { FLOW_NOTHING, FLOW_IN_ORDER, FLOW_GAP, FLOW_FILLED, FLOW_OLD };
 

@@ -77,7 +77,7 @@ static void print_help(void)
           stdout);
     fputs(_("\n"
             "The network between the ends:\n"
-            "  --loss P           lose packets, with a probability such as 5% or 0.05\n"
+            "  --loss P           lose packets, with a probability such as 0.05 (or 5%)\n"
             "  --duplicate P      deliver them twice\n"
             "  --reorder P        hold them back, so that others overtake them\n"
             "  --damage P         turn bits of them\n"
@@ -135,7 +135,7 @@ static int read_probability(const char *option, const char *text, double *out)
         end++;
     }
     if (end == text || *end != 0 || !(p >= 0 && p <= 1))
-        return refuse(option, _("a probability from 0 to 1, or from 0% to 100%"), text);
+        return refuse(option, _("a probability from 0 to 1 (or in percent, such as 5%)"), text);
     *out = p;
     return GO_ON;
 }

@@ -55,20 +55,13 @@ static nod_endpoint endpoint_of(const struct play *p, int side)
 
 /* --- what is seen --- */
 
-/* Calls that bring nothing are of no interest. */
-static bool is_dull(const nod_trace *trace)
-{
-    return trace->u.call.result == NOD_EAGAIN || trace->u.call.call == NOD_CALL_RELEASE ||
-           (trace->u.call.call == NOD_CALL_RECEIVE && trace->u.call.result < 0);
-}
-
 static void see_trace(struct play *p, int side)
 {
     nod_trace events[64];
     int n;
     while ((n = nod_stack_trace(stack_of(p, side), events, 64)) > 0) {
         for (int i = 0; i < n; i++) {
-            if (events[i].type == NOD_TRACE_CALL && is_dull(&events[i])) continue;
+            if (trace_is_dull(&events[i])) continue;
             ladder_trace(p->ladder, side, &events[i]);
         }
     }
@@ -318,7 +311,8 @@ static int run(struct play *p, char *why)
         hear(p, RIGHT);
         see(p);
     }
-    snprintf(why, WHY, _("the scenario did not come to an end; try a world that is less harsh"));
+    snprintf(why, WHY, "%s",
+             _("the scenario did not come to an end; try a world that is less harsh"));
     return NOD_ETIMEDOUT;
 }
 
@@ -352,7 +346,7 @@ int scenario_play(const struct scenario *scenario, const struct world *world, st
     }
     nod_sim_free(p.sim);
     if (ladder->failed && error == 0) {
-        snprintf(why, WHY, _("not enough memory for the picture"));
+        snprintf(why, WHY, "%s", _("not enough memory for the picture"));
         error = NOD_ENOMEM;
     }
     ladder_build(ladder);

@@ -11,6 +11,7 @@
 #include "tr.h"
 
 #define NOTE_WIDTH 60 /* columns of a sentence */
+#define OPTIONS_WIDTH 52
 #define NOTE_LEADING 19.0
 #define GAP 30.0        /* between two points of one lane */
 #define ARROW_ROOM 46.0 /* below its start, with a line of numbers */
@@ -18,6 +19,8 @@
 #define SLOPE_LEAST 12.0
 #define SLOPE_MOST 44.0
 #define SLOPE_A_MS 1.4
+#define SAME_MOMENT (5 * NOD_MSEC)
+#define KNOT_SLOPE 96.0 /* of arrows that cross in the middle: room for texts between them */
 
 /* Where everything stands, from left to right. */
 static const double lane_x[2] = {232, 612};
@@ -27,11 +30,15 @@ static const double time_x[2] = {84, 780};
 
 struct sketch {
     FILE *out;
+    FILE *labels; /* texts along arrows: they are to lie over all lines */
     const struct picture *picture;
     double lane_y[2];  /* of the last point of each lane */
     double state_y[2]; /* since when it has been in its state */
     uint8_t state[2];
-    double free_y;  /* where the next sentence may begin */
+    double free_y;  /* where the next row may begin */
+    double note_y;  /* and its sentence */
+    int knot;       /* rows that are still to come of two arrows that cross in the middle */
+    double knot_y;  /* where the first left */
     double *left_y; /* of each row: where its arrow left */
     nod_usec last;
 };
@@ -134,32 +141,53 @@ static void cross(FILE *out, double x, double y)
     svg_line(out, x - 6, y + 6, x + 6, y - 6, "#c62828", 2.6, "");
 }
 
+/* Texts along an arrow: above it its flags, below its numbers and options. */
+static void label_texts(FILE *out, const struct ladder_row *row, const char *anchor, int width)
+{
+    char text[WORDS_TEXT];
+    const char *rest = text;
+    svg_text(out, 0, -7, "flags", anchor, flags_words(row, text, sizeof(text)));
+    svg_text(out, 0, 15, "numbers", anchor, numbers_words(row, text, sizeof(text)));
+    options_words(row, text, sizeof(text));
+    for (double at = 29; *rest != 0; at += 13) {
+        char line[WORDS_TEXT];
+        const char *start = rest;
+        size_t len = text_line(&rest, width);
+        snprintf(line, sizeof(line), "%.*s", (int)len, start);
+        svg_text(out, 0, at, "options", anchor, line);
+    }
+}
+
+/* Does another arrow, cut in two, run across this one? */
+static bool is_crossed(const struct ladder *ladder, const struct ladder_row *row)
+{
+    for (int i = 0; i < ladder->row_count; i++) {
+        const struct ladder_row *late = &ladder->rows[i];
+        if (late->depart != NULL || late->origin == NULL || late <= row) continue;
+        for (const struct ladder_row *early = ladder->rows; early < row; early++) {
+            if (early->depart == late->origin) return true;
+        }
+    }
+    return false;
+}
+
+/* In the middle; but where arrows cross, at the end from which this one comes. */
 static void label_arrow(struct sketch *s, const struct ladder_row *row, double x0, double y0,
                         double x1, double y1)
 {
-    char flags[WORDS_TEXT], numbers[WORDS_TEXT], options[WORDS_TEXT];
     bool to_left = x1 < x0;
+    bool crosses = row->depart == NULL || is_crossed(s->picture->ladder, row);
     double slope = (y1 - y0) / (x1 - x0), turn = atan(slope) * 180 / 3.14159265358979;
     double x = lane_x[LEFT] + (lane_x[RIGHT] - lane_x[LEFT]) / 2;
     if (row_lost(row)) x += to_left ? 60 : -60;
-    double y = y0 + slope * (x - x0);
-    flags_words(row, flags, sizeof(flags));
-    numbers_words(row, numbers, sizeof(numbers));
-    options_words(row, options, sizeof(options));
-    svg_turn(s->out, x, y, turn);
-    svg_text(s->out, 0, -7, "flags", "middle", flags);
-    if (row->depart != NULL) {
-        svg_text(s->out, 0, 15, "numbers", "middle", numbers);
-        const char *rest = options;
-        for (double at = 29; *rest != 0; at += 13) {
-            char line[WORDS_TEXT];
-            const char *start = rest;
-            size_t len = text_line(&rest, 52);
-            snprintf(line, sizeof(line), "%.*s", (int)len, start);
-            svg_text(s->out, 0, at, "options", "middle", line);
-        }
-    }
-    svg_end(s->out);
+    if (crosses) x = x0 + (to_left ? -12 : 12);
+    svg_turn(s->labels, x, y0 + slope * (x - x0), turn);
+    label_texts(s->labels, row,
+                !crosses  ? "middle"
+                : to_left ? "end"
+                          : "start",
+                crosses ? OPTIONS_WIDTH / 2 : OPTIONS_WIDTH);
+    svg_end(s->labels);
 }
 
 static void draw_arrow(struct sketch *s, const struct ladder_row *row, double y0, double y1)
@@ -218,7 +246,9 @@ static void draw_pause(struct sketch *s, const struct ladder_row *row)
     char text[WORDS_TEXT], words[WORDS_TEXT + 16];
     nod_usec now = row_time(row);
     if (now < s->last + PAUSE_SHOWN) return;
-    double y = larger(larger(s->lane_y[LEFT], s->lane_y[RIGHT]) + 20, s->free_y - 8), end = y + 34;
+    double y = larger(larger(s->lane_y[LEFT], s->lane_y[RIGHT]) + 20,
+                      larger(s->free_y, s->note_y) - 8),
+           end = y + 34;
     pause_words(now - s->last, text, sizeof(text));
     snprintf(words, sizeof(words), "⋯ %s ⋯", text);
     for (int side = 0; side < 2; side++) {
@@ -230,44 +260,83 @@ static void draw_pause(struct sketch *s, const struct ladder_row *row)
     s->free_y = larger(s->free_y, end + GAP - 8);
 }
 
-static double options_room(const struct ladder_row *row)
+/* How far below an arrow's start its texts reach. */
+static double texts_room(const struct ladder_row *row, bool crosses)
 {
     char text[WORDS_TEXT];
-    int columns = row->depart != NULL ? text_columns(options_words(row, text, sizeof(text))) : 0;
-    return columns == 0 ? 0 : columns > 52 ? 30 : 16;
+    const char *rest = row->depart != NULL ? options_words(row, text, sizeof(text)) : "";
+    double room = ARROW_ROOM;
+    for (; *rest != 0; room += 14)
+        (void)text_line(&rest, crosses ? OPTIONS_WIDTH / 2 : OPTIONS_WIDTH);
+    return room;
+}
+
+/* Do two ends send in the same moment, so that their arrows cross in the middle? */
+static bool begins_knot(const struct sketch *s, const struct ladder_row *row)
+{
+    const struct ladder_row *next = row + 1, *end = s->picture->ladder->rows;
+    end += s->picture->ladder->row_count;
+    if (row->depart == NULL || row->arrive != NULL || next >= end) return false;
+    return next->from != row->from && next->depart != NULL && next->arrive != NULL &&
+           next->depart->trace.time - row->depart->trace.time <= SAME_MOMENT;
+}
+
+/* Heights of the arrow that crosses, and of the arrival of the one that it crossed: what
+ * happened at once stands side by side, and sentences may lag behind. */
+static void place_in_knot(const struct sketch *s, const struct ladder_row *row, double y[2])
+{
+    int from = row->from, to = !from;
+    y[from] = row->depart == NULL ? departure_y(s, row, s->knot_y)
+                                  : larger(s->lane_y[from] + GAP, s->knot_y);
+    y[to] = larger(y[from] + KNOT_SLOPE, s->lane_y[to] + GAP);
+}
+
+static void place(const struct sketch *s, const struct ladder_row *row, double y[2])
+{
+    int from = row->from, to = !from;
+    nod_usec flight = row->arrive != NULL ? row->end[to].time - row->end[from].time : 10 * NOD_MSEC;
+    y[from] = y[to] = larger(s->lane_y[from] + GAP, larger(s->free_y, s->note_y));
+    if (row->depart == NULL && row->arrive == NULL) return;
+    if (row->depart == NULL) {
+        y[to] = larger(s->lane_y[to] + GAP, larger(s->free_y, s->note_y));
+        y[from] = departure_y(s, row, y[to]);
+        return;
+    }
+    y[to] += slope_of(flight);
+    if (y[to] < s->lane_y[to] + GAP) {
+        y[from] += s->lane_y[to] + GAP - y[to];
+        y[to] = s->lane_y[to] + GAP;
+    }
 }
 
 static void draw_row(struct sketch *s, const struct ladder_row *row, int number)
 {
-    int from = row->from, to = !from;
+    int from = row->from;
     double y[2], low[2];
-    bool arrow = row->depart != NULL || row->arrive != NULL;
-    draw_pause(s, row);
-    y[from] = larger(s->lane_y[from] + GAP, s->free_y);
-    y[to] = y[from];
-    if (row->depart != NULL) {
-        nod_usec flight =
-            row->arrive != NULL ? row->end[to].time - row->end[from].time : 10 * NOD_MSEC;
-        y[to] = y[from] + slope_of(flight);
-        if (y[to] < s->lane_y[to] + GAP) {
-            y[from] += s->lane_y[to] + GAP - y[to];
-            y[to] = s->lane_y[to] + GAP;
-        }
-        s->left_y[number] = y[from];
-    } else if (arrow) {
-        y[to] = larger(s->lane_y[to] + GAP, s->free_y);
-        y[from] = departure_y(s, row, y[to]);
+    bool arrow = row->depart != NULL || row->arrive != NULL, knot = s->knot > 0 && arrow;
+    if (!knot) draw_pause(s, row);
+    if (knot) {
+        place_in_knot(s, row, y);
+    } else {
+        place(s, row, y);
     }
-    if (arrow && (row->arrive != NULL || row_lost(row))) draw_arrow(s, row, y[from], y[to]);
+    if (row->depart != NULL) s->left_y[number] = y[from];
+    s->knot -= s->knot > 0;
+    if (begins_knot(s, row)) {
+        s->knot = 2;
+        s->knot_y = y[from];
+    }
+    knot |= s->knot > 0;
+    if (arrow && (row->arrive != NULL || row_lost(row))) draw_arrow(s, row, y[from], y[!from]);
     for (int side = 0; side < 2; side++) {
         low[side] = draw_end(s, row, side, y[side]);
         if (row->end[side].here) s->lane_y[side] = low[side];
         if (row->end[side].here && row->end[side].time > s->last) s->last = row->end[side].time;
     }
-    double start = row->depart != NULL || !arrow ? y[from] : y[to];
-    double note = draw_note(s, row, start);
-    s->free_y =
-        larger(s->free_y, larger(note + 12, start + (arrow ? ARROW_ROOM + options_room(row) : 24)));
+    double start = row->depart != NULL || !arrow ? y[from] : y[!from];
+    s->note_y = larger(s->note_y, start);
+    s->note_y = larger(s->note_y, draw_note(s, row, s->note_y) + 12);
+    s->free_y = larger(s->free_y, start + (arrow ? texts_room(row, knot) : 24));
 }
 
 static void draw_head(struct sketch *s, FILE *out)
@@ -314,10 +383,31 @@ static void draw_body(struct sketch *s)
 {
     const struct ladder *ladder = s->picture->ladder;
     for (int i = 0; i < ladder->row_count; i++) draw_row(s, &ladder->rows[i], i);
-    double end = larger(larger(s->lane_y[LEFT], s->lane_y[RIGHT]) + 26, s->free_y - 8);
+    double end =
+        larger(larger(s->lane_y[LEFT], s->lane_y[RIGHT]) + 26, larger(s->free_y, s->note_y) - 8);
     lane_to(s, LEFT, end);
     lane_to(s, RIGHT, end);
     s->free_y = end;
+}
+
+/* Two texts that grow in memory while the picture is drawn. */
+struct sheets {
+    char *text[2];
+    size_t size[2];
+};
+
+static bool open_sheets(struct sketch *s, struct sheets *sheets)
+{
+    s->left_y = calloc((size_t)s->picture->ladder->row_count + 1, sizeof(*s->left_y));
+    s->out = open_memstream(&sheets->text[0], &sheets->size[0]);
+    s->labels = open_memstream(&sheets->text[1], &sheets->size[1]);
+    return s->left_y != NULL && s->out != NULL && s->labels != NULL;
+}
+
+static bool close_sheets(struct sketch *s)
+{
+    bool ok = s->out != NULL && fclose(s->out) == 0;
+    return s->labels != NULL && fclose(s->labels) == 0 && ok;
 }
 
 int svg_write(const struct picture *picture, FILE *out)
@@ -326,25 +416,21 @@ int svg_write(const struct picture *picture, FILE *out)
                        .lane_y = {TOP - 16, TOP - 16},
                        .state_y = {TOP - 8, TOP - 8},
                        .free_y = TOP + 12};
-    char *body = NULL;
-    size_t size = 0;
-    s.left_y = calloc((size_t)picture->ladder->row_count + 1, sizeof(*s.left_y));
-    s.out = open_memstream(&body, &size);
-    if (s.left_y == NULL || s.out == NULL) {
-        free(s.left_y);
-        return NOD_ENOMEM;
-    }
-    draw_body(&s);
-    bool failed = fclose(s.out) != 0;
-    if (!failed) {
+    struct sheets sheets = {0};
+    bool drawn = open_sheets(&s, &sheets);
+    if (drawn) draw_body(&s);
+    drawn = close_sheets(&s) && drawn;
+    if (drawn) {
         svg_begin(out, WIDTH, s.free_y + 84, tr_language(), picture->title);
         draw_head(&s, out);
-        fwrite(body, 1, size, out);
+        fwrite(sheets.text[0], 1, sheets.size[0], out);
+        fwrite(sheets.text[1], 1, sheets.size[1], out);
         draw_legend(&s, out, s.free_y + 52);
         fputs("</svg>\n", out);
-        failed = ferror(out) != 0;
     }
-    free(body);
+    free(sheets.text[0]);
+    free(sheets.text[1]);
     free(s.left_y);
-    return failed ? NOD_EIO : 0;
+    if (!drawn) return NOD_ENOMEM;
+    return ferror(out) != 0 ? NOD_EIO : 0;
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "columns.h"
 #include "nod/stack.h"
 #include "tr.h"
 
@@ -28,6 +29,12 @@ char *span_write(nod_usec span, char *buf, size_t size)
         snprintf(buf, size, _("%.3g min"), seconds / 60);
     }
     return buf;
+}
+
+nod_usec span_round(nod_usec span)
+{
+    const nod_usec step = 10 * NOD_MSEC;
+    return (span + step / 2) / step * step;
 }
 
 const char *error_words(int error)
@@ -109,33 +116,74 @@ static const char *value_of(const char *name, size_t len, const struct sentence 
     }
     if (len == 1 && (*name == 'a' || *name == 'b'))
         return teller->called[*name == 'a' ? s->who : !s->who];
-    if (len == 6 && memcmp(name, "waited", 6) == 0) return span_write(s->waited, room, 64);
+    if (len == 6 && memcmp(name, "waited", 6) == 0)
+        return span_write(teller->rough ? span_round(s->waited) : s->waited, room, 64);
     if (len == 5 && memcmp(name, "error", 5) == 0) return error_words(s->error);
     if (len == 4 && memcmp(name, "drop", 4) == 0) return drop_words(s->drop);
     return NULL;
 }
 
+/* Where a Latin name or a number stands beside a Chinese character, a blank sets them apart. */
+static bool is_han(uint32_t c)
+{
+    return c >= 0x3400 && c < 0xa000;
+}
+
+static bool is_latin(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+struct filler {
+    char *buf;
+    size_t size, used;
+    uint32_t last; /* character */
+};
+
+static void put(struct filler *f, const char *text, size_t len)
+{
+    if (len >= f->size - f->used) len = f->size - f->used - 1;
+    memcpy(f->buf + f->used, text, len);
+    f->used += len;
+    f->buf[f->used] = 0;
+}
+
+static void put_value(struct filler *f, const char *value, const char *after)
+{
+    const char *peek = value;
+    size_t len = strlen(value);
+    if (is_han(f->last) && is_latin(*value)) put(f, " ", 1);
+    /* "the client" begins a sentence with a capital; nod is nod. */
+    bool begins = f->used == 0 || (f->used > 1 && f->buf[f->used - 2] == '.');
+    if (begins && strncmp(value, "the ", 4) == 0) {
+        put(f, "T", 1);
+        value++;
+    }
+    put(f, value, strlen(value));
+    while (*peek != 0) f->last = utf8_next(&peek);
+    if (len > 0 && is_latin(value[strlen(value) - 1]) && is_han(utf8_next(&after))) {
+        put(f, " ", 1);
+        f->last = ' ';
+    }
+}
+
 char *sentence_fill(const char *text, const struct sentence *sentence, const struct teller *teller,
                     char *buf, size_t size)
 {
-    size_t used = 0;
+    struct filler f = {.buf = buf, .size = size};
     char room[64];
     buf[0] = 0;
-    while (*text != 0 && used + 1 < size) {
-        const char *end = *text == '{' ? strchr(text, '}') : NULL, *value = NULL;
+    while (*text != 0) {
+        const char *end = *text == '{' ? strchr(text, '}') : NULL, *value = NULL, *start = text;
         if (end != NULL)
             value = value_of(text + 1, (size_t)(end - text) - 1, sentence, teller, room);
-        if (value == NULL) {
-            buf[used++] = *text++;
-            buf[used] = 0;
-            continue;
+        if (value != NULL) {
+            put_value(&f, value, end + 1);
+            text = end + 1;
+        } else {
+            f.last = utf8_next(&text);
+            put(&f, start, (size_t)(text - start));
         }
-        snprintf(buf + used, size - used, "%s", value);
-        /* "the client" begins a sentence with a capital; nod is nod. */
-        if ((used == 0 || (used > 1 && buf[used - 2] == '.')) && strncmp(value, "the ", 4) == 0)
-            buf[used] = 'T';
-        used += strlen(buf + used);
-        text = end + 1;
     }
     return buf;
 }

@@ -39,6 +39,7 @@ void svg_begin(FILE *out, double width, double height, const char *language, con
           ".flags { font-size: 13px; font-weight: 600; }\n"
           ".numbers { font-size: 12px; fill: #4a525d; }\n"
           ".options { font-size: 11px; fill: #7b8490; }\n"
+          ".flags, .numbers, .options { paint-order: stroke; stroke: #fff; stroke-width: 3px; }\n"
           ".note { font-size: 13.5px; fill: #2b323c; }\n"
           ".pause { font-size: 13px; fill: #8a94a1; }\n"
           ".legend { font-size: 12px; fill: #6b7480; }\n"

@@ -132,7 +132,7 @@ static void draw_settled(void *ctx, struct ladder *ladder, nod_usec settled)
 static int watch_kernel(struct kernel_watch *kernel, const struct watch_options *o)
 {
     struct ladder ladder = {0};
-    char why[WHY] = "", address[2][64];
+    char why[WHY] = "", address[2][64], under[WHY], span[64];
     struct picture picture = {.ladder = &ladder};
     int rc;
 
@@ -142,11 +142,18 @@ static int watch_kernel(struct kernel_watch *kernel, const struct watch_options 
         picture.teller.name[LEFT] = picture.teller.called[LEFT] = "nod";
         picture.teller.name[RIGHT] = picture.teller.called[RIGHT] = "Linux";
     }
+    snprintf(
+        under, sizeof(under),
+        _("The maximum segment lifetime (MSL) is set to %s here, and TIME-WAIT lasts twice that."),
+        span_write(kernel->msl, span, sizeof(span)));
+    picture.under = under;
     kernel_addresses(kernel, address);
     picture.address[LEFT] = address[LEFT];
     picture.address[RIGHT] = address[RIGHT];
     struct live live = {.view = view_of(o, &picture)};
+    picture.teller.rough = !isatty(STDOUT_FILENO);
     live.view.times = isatty(STDOUT_FILENO); /* they differ from run to run */
+    live.view.flows = false;                 /* it is as slow as it really is */
     text_head(&live.view);
     kernel->draw = draw_settled;
     kernel->draw_ctx = &live;
@@ -173,9 +180,10 @@ int cmd_watch(int argc, char **argv)
         return rc;
     }
     options.scenario = scenario_find("open-close");
-    snprintf(under, sizeof(under),
-             _("The Linux kernel cannot be the other end here: %s. So this is the simulator, with "
-               "nod at both ends."),
-             why);
+    snprintf(
+        under, sizeof(under),
+        _("The Linux kernel cannot be the other end here, so this is the simulator, with nod at "
+          "both ends. %s."),
+        why);
     return watch_scenario(&options, under);
 }

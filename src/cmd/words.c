@@ -68,7 +68,7 @@ char *options_words(const struct ladder_row *row, char *buf, size_t size)
     uint32_t base = seg->ack - row->ack;
     buf[0] = 0;
     if (seg->has_mss) add(buf, size, gap, _("segments up to %u bytes"), (unsigned)seg->mss);
-    if (seg->has_wscale) add(buf, size, gap, _("later windows × %u"), 1u << seg->wscale);
+    if (seg->has_wscale) add(buf, size, gap, _("later windows ×%u"), 1u << seg->wscale);
     if ((seg->ctl & NOD_SYN) != 0 && seg->has_ts) add(buf, size, gap, _("timestamps"));
     if (seg->sack_permitted) add(buf, size, gap, _("SACK understood"));
     for (int i = 0; i < seg->sack_count && i < 4; i++) {

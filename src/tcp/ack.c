@@ -52,11 +52,12 @@ static void sample_rtt(struct nod_env *env, struct nod_tcb *tcb, const struct no
         w->timed_at = NOD_NEVER;
         return;
     }
-    /* After a retransmission only the echo tells which copy was acknowledged (Karn). */
+    /* After a retransmission only the echo tells which copy was acknowledged (Karn). The echo
+     * of an earlier copy measures how long its ACKs were lost, and no round trip. */
     if (!w->retransmits || !(tcb->flags & TCB_TS) || !seg->h.opt.has_ts || !seg->h.opt.ts_ecr)
         return;
     uint32_t ms = nod_tcb_ts(env, tcb->ts_offset) - seg->h.opt.ts_ecr;
-    if (ms < 600000) nod_tcb_rtt_sample(env, tcb, max_u64(ms, 1) * 1000);
+    if (ms <= (env->now - w->last_send) / 1000 + 1) nod_tcb_rtt_sample(env, tcb, max_u64(ms, 1) * 1000);
 }
 
 static void forget_acked(struct nod_env *env, struct nod_tcb *tcb, uint32_t ack)

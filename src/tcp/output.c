@@ -38,10 +38,9 @@ static void fill_header(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, 
 }
 
 /* The segment leaves: whatever ACK was due goes with it. */
-static void leave(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
+static void leave(struct nod_tcb *tcb, struct nod_out *out)
 {
     struct nod_work *w = tcb->work;
-    (void)env;
     out->h.wnd = nod_tcb_offer_window(tcb, out->h.ctl & NOD_SYN);
     if (!(out->h.ctl & NOD_ACK)) return;
     w->ack_why = 0;
@@ -74,7 +73,7 @@ static bool send_syn(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *o
         w->timed_end = tcb->snd.iss + 1;
         w->timed_at = env->now;
     }
-    leave(env, tcb, out);
+    leave(tcb, out);
     nod_timers_on_sent(env, tcb);
     return true;
 }
@@ -98,45 +97,51 @@ static void fin_leaves(struct nod_env *env, struct nod_tcb *tcb)
     if (tcb->rec.state == NOD_CLOSE_WAIT) nod_tcb_set_state(env, tcb, NOD_LAST_ACK);
 }
 
-/* Sends [seq, seq+len) of the stream, new or again, and the FIN if asked. */
-static bool send_text(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint32_t len,
-                      bool fin, enum nod_why why, struct nod_out *out)
+/* SACK blocks ride on text only where there is room beside it; pick sees to it that a bare ACK
+ * has said them first. */
+static void drop_sack_that_does_not_fit(const struct nod_tcb *tcb, uint32_t len,
+                                        struct nod_out *out)
+{
+    uint32_t size = out->h.opt.sack_count ? 4 + 8u * out->h.opt.sack_count : 0;
+    if (len + size > nod_tcb_mss(tcb)) out->h.opt.sack_count = 0;
+}
+
+/* Notes what congestion control, RTT and counters want to know of a segment with text or FIN
+ * that ends before `end`. */
+static void note_sent(struct nod_env *env, struct nod_tcb *tcb, const struct nod_out *out,
+                      uint32_t end)
 {
     struct nod_work *w = tcb->work;
-    fill_header(env, tcb, seq, NOD_ACK, why, out);
-    if (out->h.opt.sack_count && len) {
-        uint32_t room = nod_tcb_mss(tcb) - (uint32_t)(4 + 8 * out->h.opt.sack_count);
-        if (len > room) { /* a large segment carries no SACK: a bare ACK will */
-            if (len <= nod_tcb_mss(tcb) || !w->ack_why)
-                len = min_u32(len, room);
-            else
-                out->h.opt.sack_count = 0;
-            if (len == room) fin = false;
-        }
-    }
-    if (len) add_text(tcb, seq, len, out);
-    if (out->text < len) fin = false;
-    uint32_t end = seq + out->text;
-    out->retransmission = seq_lt(seq, tcb->snd.nxt);
-    if (end == nod_tcb_data_end(tcb) && out->text) out->h.ctl |= NOD_PSH; /* MUST-61 */
-    if (seq_gt(end, tcb->snd.nxt)) tcb->snd.nxt = end;
-    if (fin) {
-        out->h.ctl |= NOD_FIN;
-        fin_leaves(env, tcb);
-        end++;
-    }
+    uint32_t mss = nod_tcb_mss(tcb), flight = tcb->snd.nxt - tcb->snd.una;
     if (out->retransmission) {
-        uint32_t mss = nod_tcb_mss(tcb);
         tcb->segments_retransmitted += out->text ? (out->text + mss - 1) / mss : 1;
     } else if (w->timed_at == NOD_NEVER) {
         w->timed_end = end;
         w->timed_at = env->now;
     }
     w->last_send = env->now;
-    uint32_t flight = tcb->snd.nxt - tcb->snd.una;
-    w->limited = tcb->cc.cwnd < tcb->cc.ssthresh ? flight >= tcb->cc.cwnd / 2
-                                                 : flight + nod_tcb_mss(tcb) > tcb->cc.cwnd;
-    leave(env, tcb, out);
+    bool slow_start = tcb->cc.cwnd < tcb->cc.ssthresh;
+    w->limited = slow_start ? flight >= tcb->cc.cwnd / 2 : flight + mss > tcb->cc.cwnd;
+}
+
+/* Sends [seq, seq+len) of the stream, new or again, and the FIN if asked. */
+static bool send_text(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint32_t len,
+                      bool fin, enum nod_why why, struct nod_out *out)
+{
+    fill_header(env, tcb, seq, NOD_ACK, why, out);
+    drop_sack_that_does_not_fit(tcb, len, out);
+    if (len) add_text(tcb, seq, len, out);
+    uint32_t end = seq + out->text;
+    out->retransmission = seq_lt(seq, tcb->snd.nxt);
+    if (end == nod_tcb_data_end(tcb) && out->text) out->h.ctl |= NOD_PSH; /* MUST-61 */
+    tcb->snd.nxt = seq_max(tcb->snd.nxt, end);
+    if (fin && out->text == len) {
+        out->h.ctl |= NOD_FIN;
+        fin_leaves(env, tcb);
+        end++;
+    }
+    note_sent(env, tcb, out, end);
+    leave(tcb, out);
     nod_timers_on_sent(env, tcb);
     return true;
 }
@@ -250,10 +255,20 @@ static bool may_send_text(const struct nod_tcb *tcb)
     return false;
 }
 
+static bool send_ack(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
+{
+    if (!tcb->work->ack_why || tcb->rec.state == NOD_SYN_SENT) return false;
+    fill_header(env, tcb, tcb->snd.nxt, NOD_ACK, tcb->work->ack_why, out);
+    leave(tcb, out);
+    return true;
+}
+
 static bool pick(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max, struct nod_out *out)
 {
     struct nod_work *w = tcb->work;
     if (w->syn_due) return send_syn(env, tcb, out);
+    bool gap = w->ooq.count && tcb->flags & TCB_SACK;
+    if (gap && send_ack(env, tcb, out)) return true; /* all of its SACK blocks */
     if (may_send_text(tcb)) {
         if (w->probe_due && send_probe(env, tcb, out)) return true;
         bool again = seq_lt(w->rtx, w->rtx_end);
@@ -263,10 +278,7 @@ static bool pick(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max, st
             send_new(env, tcb, text_max, out))
             return true;
     }
-    if (!w->ack_why || tcb->rec.state == NOD_SYN_SENT) return false;
-    fill_header(env, tcb, tcb->snd.nxt, NOD_ACK, w->ack_why, out);
-    leave(env, tcb, out);
-    return true;
+    return send_ack(env, tcb, out);
 }
 
 bool nod_tcb_output(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max,

@@ -66,28 +66,40 @@ static bool insert(struct nod_reassembly *r, nod_pool *pool, uint32_t at, uint32
     return true;
 }
 
-/* Stores octets that fit between two pieces; `at` is where they go. */
-static bool store(struct nod_reassembly *r, nod_pool *pool, uint32_t at, uint32_t seq,
-                  nod_slice slice)
+/* A small packet never holds a large buffer hostage: it is copied. The first of a run gets
+ * what it needs; each further block of the run is twice the last, so that dust costs no more
+ * than a few times its size, and many small packets in a row share a block. */
+static bool store_copy(struct nod_reassembly *r, nod_pool *pool, uint32_t at, uint32_t seq,
+                       const nod_slice *slice)
+{
+    uint32_t want = slice->len;
+    if (at > 0 && piece_end(&r->pieces[at - 1]) == seq) {
+        size_t before = nod_block_capacity(r->pieces[at - 1].slice.block);
+        want = max_u32(want, (uint32_t)min_u64(2 * before, PIECE_BLOCK));
+    }
+    nod_block *block = nod_block_new(pool, want);
+    if (!block) return false;
+    memcpy(nod_block_bytes(block), nod_slice_bytes(slice), slice->len);
+    if (insert(r, pool, at, seq, (nod_slice){.block = block, .len = slice->len}, true)) return true;
+    nod_block_unref(block);
+    return false;
+}
+
+/* Stores octets that fit between two pieces; `at` is where they go. Returns how many. */
+static uint32_t store(struct nod_reassembly *r, nod_pool *pool, uint32_t at, uint32_t seq,
+                      nod_slice slice)
 {
     uint32_t n = extend(r, at, seq, &slice);
     seq += n;
     slice.off += n;
     slice.len -= n;
-    if (!slice.len) return true;
-    if (slice.len >= nod_block_capacity(slice.block) / 2) {
-        nod_block_ref(slice.block);
-        if (insert(r, pool, at, seq, slice, false)) return true;
-        nod_block_unref(slice.block);
-        return false;
-    }
-    /* A small packet never holds a large buffer hostage. */
-    nod_block *block = nod_block_new(pool, max_u32(slice.len, r->count ? PIECE_BLOCK : 2000));
-    if (!block) return false;
-    memcpy(nod_block_bytes(block), nod_slice_bytes(&slice), slice.len);
-    if (insert(r, pool, at, seq, (nod_slice){.block = block, .len = slice.len}, true)) return true;
-    nod_block_unref(block);
-    return false;
+    if (!slice.len) return n;
+    if (slice.len < nod_block_capacity(slice.block) / 2)
+        return store_copy(r, pool, at, seq, &slice) ? n + slice.len : n;
+    nod_block_ref(slice.block);
+    if (insert(r, pool, at, seq, slice, false)) return n + slice.len;
+    nod_block_unref(slice.block);
+    return n;
 }
 
 int64_t nod_reassembly_add(struct nod_reassembly *r, nod_pool *pool, uint32_t seq, nod_slice *slice)
@@ -111,15 +123,16 @@ int64_t nod_reassembly_add(struct nod_reassembly *r, nod_pool *pool, uint32_t se
             room = min_u32(room, p->seq - seq);
         }
         nod_slice part = {.block = rest.block, .off = rest.off, .len = room};
-        if (!store(r, pool, at, seq, part)) {
+        uint32_t n = store(r, pool, at, seq, part);
+        added += n;
+        r->bytes += n;
+        seq += n;
+        rest.off += n;
+        rest.len -= n;
+        if (n < room) {
             nod_slice_release(&rest);
             return added ? added : -1;
         }
-        added += room;
-        r->bytes += room;
-        seq += room;
-        rest.off += room;
-        rest.len -= room;
     }
     nod_slice_release(&rest);
     return added;

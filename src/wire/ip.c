@@ -124,6 +124,8 @@ static enum nod_drop parse_ip6(const uint8_t *p, size_t have, size_t total, stru
     out->payload = payload;
     memcpy(out->src, p + 8, 16);
     memcpy(out->dst, p + 24, 16);
+    /* Mapped addresses mean IPv4 in here, and no packet may pretend to that. */
+    if (nod_ip_family(out->src) == 4 || nod_ip_family(out->dst) == 4) return NOD_DROP_BAD_IP;
     return skip_extensions(p, have, out);
 }
 

@@ -30,6 +30,7 @@ void side_make(struct side *side, struct conn *conn, int host)
     static const nod_usec thinks[] = {0, 0, 1000, 30000, 400000, 3000000};
 
     *side = (struct side){.conn = conn, .host = host, .wake = NOD_NEVER, .patience = NOD_NEVER};
+    side->send_buffer = w->tcp[host].send_buffer;
     side->key = (uint32_t)dice(w, UINT32_MAX);
     side->to_send = one_in(w, 6) ? 0 : any_size(w, 1, one_in(w, 4) ? 3000000 : 300000);
     side->write_max = (uint32_t)any_size(w, 1, 70000);
@@ -123,6 +124,9 @@ bool side_open(struct side *side)
     }
     if (end == 0) {
         conn->port = status.local.port;
+    }
+    if (w->impatient) { /* the peer may give up on the handshake, and we never hear of it */
+        side->patience = nod_sim_now(w->sim) + 10 * PATIENCE;
     }
     side->was_open = true;
     side->can_write = one_in(w, 2); /* may write before the peer has answered */
@@ -274,7 +278,7 @@ static bool write_some(struct side *side)
     }
     len = len < left ? len : left;
     /* A slice that is larger than the whole buffer would never be taken. */
-    if (side->slices && len < w->tcp[side->host].send_buffer / 4) {
+    if (side->slices && len < side->send_buffer / 4) {
         return write_slices(side, (size_t)len);
     }
     return write_copy(side, (size_t)len);
@@ -387,6 +391,48 @@ static bool work(struct side *side)
     return true;
 }
 
+/* Settings may change while the connection lives. */
+static bool change_settings(struct side *side)
+{
+    struct world *w = side->conn->world;
+    nod_tcp_config config;
+    int result = nod_tcp_get_config(stack_of(side), side->handle, &config);
+
+    if (result == 0) {
+        config.send_buffer = (uint32_t)any_size(w, 1000, 300000);
+        config.receive_buffer = (uint32_t)any_size(w, 1000, 300000);
+        config.nagle = one_in(w, 2);
+        config.delayed_ack = one_in(w, 2);
+        result = nod_tcp_set_config(stack_of(side), side->handle, &config);
+        side->send_buffer = config.send_buffer;
+    }
+    return result == 0 || call_failed(side, "change of settings", result);
+}
+
+/* The status agrees with itself and with what the program knows. */
+static bool check_status(struct side *side)
+{
+    nod_status s;
+    int result = nod_tcp_status(stack_of(side), side->handle, &s);
+
+    if (result < 0) {
+        return call_failed(side, "STATUS", result);
+    }
+    if (s.snd_nxt - s.snd_una > 1u << 30 || s.send_unsent > s.send_queue ||
+        (s.state == NOD_ESTABLISHED && s.bytes_sent + s.send_queue != side->sent) ||
+        (s.state != NOD_CLOSED && s.bytes_received != side->received + s.receive_queue)) {
+        return world_fail(side->conn->world,
+                          "connection %d, host %d: in %s the status says una %u, nxt %u, queue %u, "
+                          "unsent %u, sent %llu of %llu; received %llu, queue %u, read %llu",
+                          side->conn->number, side->host, nod_state_name(s.state),
+                          s.snd_una - s.iss, s.snd_nxt - s.iss, s.send_queue, s.send_unsent,
+                          (unsigned long long)s.bytes_sent, (unsigned long long)side->sent,
+                          (unsigned long long)s.bytes_received, s.receive_queue,
+                          (unsigned long long)side->received);
+    }
+    return true;
+}
+
 static bool ends_now(const struct side *side)
 {
     return side->ending != END_CLOSE && side->sent + side->received >= side->ends_at;
@@ -409,6 +455,9 @@ bool side_act(struct side *side)
         return side->ending == END_ABORT ? give_up(side) : let_go(side);
     }
     if (!work(side) || !close_when_sent(side)) {
+        return false;
+    }
+    if (side->handle && one_in(w, 50) && (!check_status(side) || !change_settings(side))) {
         return false;
     }
     if (side->handle && side->closed && side->eof && (side->gone || !side->sees_it_out)) {

@@ -16,7 +16,11 @@ struct flow {
     uint64_t fin_at;
     uint64_t may_send_to; /* the right edge that the peer has offered */
     uint64_t acked, offered_to;
+    nod_usec owes_since; /* an ACK of data that arrived then; NOD_NEVER */
+    uint32_t owes_frame;
 };
+
+#define ACK_DELAY_MAX (500 * NOD_MSEC) /* MUST-40 */
 
 struct watch {
     struct flow flow[2][FLOWS];
@@ -65,7 +69,10 @@ static struct flow *flow_of(struct watch *watch, int host, const nod_trace *e)
         flow = NULL;
     }
     if (flow && !flow->used) {
-        *flow = (struct flow){.used = true, .local = e->local.port, .remote = e->remote.port};
+        *flow = (struct flow){.used = true,
+                              .local = e->local.port,
+                              .remote = e->remote.port,
+                              .owes_since = NOD_NEVER};
     }
     return flow;
 }
@@ -76,6 +83,7 @@ static bool check_out(struct world *w, int host, struct flow *flow, const nod_tr
     const nod_trace_segment *s = &e->u.segment;
     uint64_t end = (uint64_t)s->rel_seq + s->len, edge = (uint64_t)s->rel_ack + s->wnd_bytes;
 
+    flow->owes_since = NOD_NEVER; /* a RST settles it too */
     if (s->ctl & NOD_SYN) {
         if (!s->retransmission) { /* a new incarnation; its SYN may have arrived already */
             flow->fin_sent = false;
@@ -113,6 +121,38 @@ static bool check_out(struct world *w, int host, struct flow *flow, const nod_tr
     return true;
 }
 
+/* Data in order must be acknowledged soon, unless the next event says that it was dropped. */
+static void note_data(struct flow *flow, const nod_trace *e)
+{
+    const nod_trace_segment *s = &e->u.segment;
+    bool reads =
+        e->state == NOD_ESTABLISHED || e->state == NOD_FIN_WAIT_1 || e->state == NOD_FIN_WAIT_2;
+
+    if (reads && flow->owes_since == NOD_NEVER && s->rel_seq <= flow->acked &&
+        s->rel_seq + s->len > flow->acked && !(s->ctl & (NOD_RST | NOD_SYN))) {
+        flow->owes_since = e->time;
+        flow->owes_frame = e->frame;
+    }
+}
+
+static bool check_debts(struct world *w, int host, const nod_trace *e)
+{
+    for (int i = 0; i < FLOWS && w->watch->flow[host][i].used; i++) {
+        struct flow *flow = &w->watch->flow[host][i];
+        bool theirs = flow->local == e->local.port && flow->remote == e->remote.port;
+        bool over = e->type == NOD_TRACE_STATE && e->u.edge.to == NOD_CLOSED;
+
+        if ((e->type == NOD_TRACE_DROP && e->frame == flow->owes_frame) || (theirs && over)) {
+            flow->owes_since = NOD_NEVER;
+        }
+        if (flow->owes_since != NOD_NEVER && e->time > flow->owes_since + ACK_DELAY_MAX) {
+            return world_fail(w, "host %d, port %u: data that arrived at %.6f is not acknowledged",
+                              host, flow->local, (double)flow->owes_since / 1e6);
+        }
+    }
+    return true;
+}
+
 static void note_in(struct flow *flow, const nod_trace_segment *s)
 {
     uint64_t edge = (uint64_t)s->rel_ack + s->wnd_bytes;
@@ -133,6 +173,9 @@ static bool check(struct world *w, int host, const nod_trace *e)
         return world_fail(w, "host %d: the trace's time goes back", host);
     }
     watch->last[host] = e->time;
+    if (!check_debts(w, host, e)) {
+        return false;
+    }
     if (e->type == NOD_TRACE_STATE && !(legal[e->u.edge.from] & 1u << e->u.edge.to)) {
         return world_fail(w, "host %d: an edge from %s to %s", host, nod_state_name(e->u.edge.from),
                           nod_state_name(e->u.edge.to));
@@ -145,6 +188,7 @@ static bool check(struct world *w, int host, const nod_trace *e)
     }
     if (e->type == NOD_TRACE_SEGMENT_IN) {
         note_in(flow, &e->u.segment);
+        note_data(flow, e);
         return true;
     }
     return check_out(w, host, flow, e);

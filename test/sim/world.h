@@ -30,7 +30,7 @@ struct side {
     bool close_last;  /* closes only when the peer has */
     bool sees_it_out; /* keeps the name until the stack says CLOSED */
     bool slices;      /* sends and receives without a copy */
-    uint32_t write_max, read_max;
+    uint32_t write_max, read_max, send_buffer;
     nod_usec think_max; /* pauses between two calls are up to this long */
     nod_usec wake;      /* the program sleeps until then, whatever happens; NOD_NEVER */
     nod_usec patience;  /* gives up then: the peer is no more */

@@ -3,9 +3,12 @@
  *
  *     worlds [--seeds FROM-TO] [--jobs N]     many worlds, FROM to TO, both included
  *     worlds --seed N [--ladder]              one, with the ladder of its segments */
-#define _POSIX_C_SOURCE 200809L
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,72 +31,89 @@ static void tell(const struct options *o, const struct world *w)
             (unsigned long long)w->seed);
 }
 
-/* Every `jobs`-th seed from `first` on. Returns how many failed. */
-static uint64_t play(const struct options *o, uint64_t first)
+/* What a process has done so far, in memory that it shares: a world that kills it is known. */
+struct progress {
+    uint64_t seed, failed;
+};
+
+/* Every `jobs`-th seed from p->seed on. */
+static void play(const struct options *o, struct progress *p)
 {
     static struct world world;
-    uint64_t failed = 0;
 
-    for (uint64_t seed = first; seed <= o->to; seed += (uint64_t)o->jobs) {
-        if (!world_play(seed, o->ladder ? stdout : NULL, &world)) {
+    for (; p->seed <= o->to; p->seed += (uint64_t)o->jobs) {
+        if (!world_play(p->seed, o->ladder ? stdout : NULL, &world)) {
             fflush(stdout);
-            if (failed++ < FAILURES_TOLD) {
+            if (p->failed++ < FAILURES_TOLD) {
                 tell(o, &world);
             }
         } else if (o->from == o->to) {
-            printf("seed %llu: %llu steps, %llu bytes\n", (unsigned long long)seed,
+            printf("seed %llu: %llu steps, %llu bytes\n", (unsigned long long)p->seed,
                    (unsigned long long)world.steps, (unsigned long long)world.bytes);
         }
     }
-    return failed;
 }
 
-/* The child writes how many of its worlds failed; one that dies has written nothing. */
-static pid_t start(const struct options *o, int job, int *result)
+static pid_t start(const struct options *o, struct progress *p)
 {
-    int ends[2];
-    pid_t child;
+    pid_t child = fork();
 
-    if (pipe(ends) < 0 || (child = fork()) < 0) {
+    if (child < 0) {
         perror("worlds: no second process");
         exit(2);
     }
     if (child == 0) {
-        close(ends[0]);
-        uint64_t failed = play(o, o->from + (uint64_t)job);
-
-        if (write(ends[1], &failed, sizeof failed) != (ssize_t)sizeof failed) {
-            exit(2);
-        }
+        play(o, p);
         exit(0);
     }
-    close(ends[1]);
-    *result = ends[0];
     return child;
+}
+
+/* Sees a process to its end. One that dies is followed by another, from the next seed on. */
+static uint64_t finish(const struct options *o, pid_t child, struct progress *p)
+{
+    int status;
+
+    while (waitpid(child, &status, 0) == child && p->seed <= o->to) {
+        p->failed++;
+        fprintf(stderr, "seed %llu: the process died (%s %d)\n  replay: %s --seed %llu --ladder\n",
+                (unsigned long long)p->seed, WIFSIGNALED(status) ? "signal" : "exit status",
+                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), o->program,
+                (unsigned long long)p->seed);
+        p->seed += (uint64_t)o->jobs;
+        child = start(o, p);
+    }
+    /* A sanitizer may have something to say at the very end. */
+    return p->failed + (WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1);
 }
 
 static uint64_t play_in_jobs(const struct options *o)
 {
     pid_t child[JOBS_MAX];
-    int result[JOBS_MAX], status;
-    uint64_t failed, all = 0;
+    uint64_t failed = 0;
+    struct progress *p = mmap(NULL, sizeof(struct progress) * JOBS_MAX, PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-    for (int i = 0; i < o->jobs; i++) {
-        child[i] = start(o, i, &result[i]);
+    if (p == MAP_FAILED) {
+        perror("worlds: no shared memory");
+        exit(2);
     }
     for (int i = 0; i < o->jobs; i++) {
-        bool told = read(result[i], &failed, sizeof failed) == (ssize_t)sizeof failed;
-
-        close(result[i]);
-        waitpid(child[i], &status, 0);
-        if (!told || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-            fprintf(stderr, "worlds: process %d died; replay: %s --seeds %llu-%llu --jobs 1\n", i,
-                    o->program, (unsigned long long)o->from, (unsigned long long)o->to);
-            failed = 1;
-        }
-        all += failed;
+        p[i].seed = o->from + (uint64_t)i;
+        child[i] = start(o, &p[i]);
     }
-    return all;
+    for (int i = 0; i < o->jobs; i++) {
+        failed += finish(o, child[i], &p[i]);
+    }
+    return failed;
+}
+
+static uint64_t play_alone(const struct options *o)
+{
+    struct progress p = {.seed = o->from};
+
+    play(o, &p);
+    return p.failed;
 }
 
 static int usage(const char *program)
@@ -134,12 +154,12 @@ int main(int argc, char **argv)
     if (!parse(argc, argv, &o)) {
         return usage(argv[0]);
     }
-    if (o.from == o.to || o.ladder) {
-        o.jobs = 1;
-    }
-    uint64_t failed = o.jobs == 1 ? play(&o, o.from) : play_in_jobs(&o);
+    bool alone = o.from == o.to || o.ladder;
 
-    printf("%llu passed, %llu failed\n", (unsigned long long)(o.to - o.from + 1 - failed),
+    o.jobs = alone ? 1 : o.jobs;
+    uint64_t failed = alone ? play_alone(&o) : play_in_jobs(&o), all = o.to - o.from + 1;
+
+    printf("%llu passed, %llu failed\n", (unsigned long long)(all - (failed < all ? failed : all)),
            (unsigned long long)failed);
     return failed ? 1 : 0;
 }

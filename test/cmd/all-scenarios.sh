@@ -1,0 +1,42 @@
+#!/bin/sh
+# Every scenario, in both languages, plainly and as a story: ends well, is the same every time,
+# leaves no sentence untranslated, fits its width, and draws SVG that is XML.
+set -u
+. "$(dirname "$0")/lib/lib.sh"
+names=$("$NOD" watch --list --lang en | cut -d' ' -f1)
+expect "there are 18" is "$(echo "$names" | wc -l)" 18
+
+# Sentences end in a full stop; a Chinese picture may hold no English one.
+translated() {
+    ! grep -n "[a-z]\{3,\} [a-z]\{2,\} [a-z]" "$1"
+}
+
+plain() {
+    ! grep -q "$(printf '\033')" "$1"
+}
+
+for name in $names; do
+    for lang in en zh; do
+        for story in "" --story; do
+            out=$work/$name.$lang$story
+            "$NOD" watch --scenario "$name" --lang "$lang" $story --svg "$out.svg" >"$out"
+            expect "$name $lang $story ends well" is $? 0
+            "$NOD" watch --scenario "$name" --lang "$lang" $story --svg "$out.svg2" >"$out.2"
+            expect "the same twice" cmp -s "$out" "$out.2"
+            expect "the same SVG twice" cmp -s "$out.svg" "$out.svg2"
+            expect "no escape codes" plain "$out"
+            if command -v xmllint >/dev/null; then
+                expect "SVG is XML" xmllint --noout "$out.svg"
+            fi
+            [ "$lang" = en ] || expect "no English sentence" translated "$out"
+            [ "$lang" = en ] || sed -n 's/.*<text[^>]*>//p' "$out.svg" >"$out.text"
+            [ "$lang" = en ] || expect "none in the SVG" translated "$out.text"
+        done
+    done
+done >"$work/log" 2>&1
+sed -n '/NOT OK/p' "$work/log"
+failed=$(grep -c 'NOT OK' "$work/log")
+ok=$(grep -c '^ok' "$work/log")
+echo "$ok checks"
+expect "all were made" [ "$ok" -gt 400 ]
+finish
