@@ -31,10 +31,12 @@ char *span_write(nod_usec span, char *buf, size_t size)
     return buf;
 }
 
-nod_usec span_round(nod_usec span)
+char *span_write_rough(nod_usec span, char *buf, size_t size)
 {
-    const nod_usec step = 10 * NOD_MSEC;
-    return (span + step / 2) / step * step;
+    const nod_usec step = 100 * NOD_MSEC;
+    if (span >= step) return span_write((span + step / 2) / step * step, buf, size);
+    snprintf(buf, size, _("less than %u ms"), (unsigned)(step / NOD_MSEC));
+    return buf;
 }
 
 const char *error_words(int error)
@@ -117,7 +119,8 @@ static const char *value_of(const char *name, size_t len, const struct sentence 
     if (len == 1 && (*name == 'a' || *name == 'b'))
         return teller->called[*name == 'a' ? s->who : !s->who];
     if (len == 6 && memcmp(name, "waited", 6) == 0)
-        return span_write(teller->rough ? span_round(s->waited) : s->waited, room, 64);
+        return teller->rough ? span_write_rough(s->waited, room, 64)
+                             : span_write(s->waited, room, 64);
     if (len == 5 && memcmp(name, "error", 5) == 0) return error_words(s->error);
     if (len == 4 && memcmp(name, "drop", 4) == 0) return drop_words(s->drop);
     return NULL;
