@@ -36,7 +36,7 @@ struct nod_block {
 /* Size classes. The odd ones hold a record, a packet, or a round number of stream bytes with
  * the block's header. */
 static const uint32_t class_size[] = {
-    32,  64,   96,   128,  160,  192,  232,        256,        384,   512,
+    32,  64,   96,   128,  160,  192,  224,        256,        384,   512,
     768, 1024, 2048, 3072, 4096, 8192, 16384 + 64, 32768 + 64, 65536, NOD_BLOCK_MAX + 64,
 };
 #define CLASSES (sizeof(class_size) / sizeof(class_size[0]))

@@ -84,6 +84,13 @@ void netcat_progress(netcat *nc, nod_usec now)
     nc->progress_shown = true;
 }
 
+/* The last line stays, for who looks at it later. */
+void netcat_progress_end(netcat *nc)
+{
+    if (nc->progress_shown) fputc('\n', stderr);
+    nc->progress_shown = false;
+}
+
 void netcat_hook(void *ctx, const nod_trace *trace)
 {
     netcat *nc = ctx;

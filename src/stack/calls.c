@@ -83,6 +83,7 @@ static int open_passive(nod_stack *s, const nod_open *open, nod_handle *out)
         nod_ip_from_addr(key.remote, &open->remote.addr);
         key.remote_port = open->remote.port;
     }
+    if (nod_demux_find(s, &key)) return NOD_EEXIST; /* both sockets named: 3.10.1 */
     s->env.stats.opens_passive++;
     return nod_listener_new(s, open, &key, out);
 }

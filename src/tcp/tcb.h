@@ -76,11 +76,11 @@ struct nod_tcb {
     } rcv;
     uint32_t ts_recent, ts_recent_s, ts_offset; /* RFC 7323; when, in seconds of our clock */
     uint32_t srtt_us, rttvar_us, rto_us;        /* srtt 0: no sample yet */
+    uint32_t segments_retransmitted;            /* here: no octet of padding in the struct */
     struct nod_cc cc;
     struct nod_work *work; /* NULL: at rest */
     struct nod_shared_config *config;
     uint64_t bytes_sent, bytes_received;
-    uint32_t segments_retransmitted;
     uint16_t mss; /* payload octets of a segment without options, both sides' limit */
     uint16_t events;
     uint8_t snd_scale, rcv_scale;
