@@ -67,6 +67,7 @@ struct nod_tcb *nod_tcb_new(nod_stack *s, const struct nod_key *key, uint8_t ifa
 void nod_settle(nod_stack *s, struct nod_tcb *tcb);
 void nod_tcb_free(nod_stack *s, struct nod_tcb *tcb);
 void nod_time_wait_end(nod_stack *s, struct nod_time_wait *tw);
+void nod_time_wait_expire(nod_stack *s, struct nod_time_wait *tw);
 void nod_due(nod_stack *s, struct nod_tcb *tcb);
 void nod_not_due(nod_stack *s, struct nod_tcb *tcb);
 uint16_t nod_adv_mss(const nod_stack *s, const struct nod_key *key, uint8_t iface,
