@@ -443,7 +443,7 @@ int kernel_run(struct kernel_watch *k, struct ladder *ladder, char *why)
     }
     if (s.server >= 0) close(s.server);
     if (s.broken) error = kernel_fail(why, NOD_EIO, _("the TUN device is gone"));
-    if (ladder->failed) error = kernel_fail(why, NOD_ENOMEM, nod_strerror(NOD_ENOMEM));
+    if (ladder->failed) error = kernel_fail(why, NOD_ENOMEM, error_words(NOD_ENOMEM));
     if (error == 0 && s.chapter != CHAPTER_END)
         error = kernel_fail(
             why, NOD_ETIMEDOUT,

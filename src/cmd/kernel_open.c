@@ -37,7 +37,7 @@ static int make_stack(struct kernel_watch *k, char *why)
     if (nod_entropy(config.secret, sizeof(config.secret)) < 0)
         return kernel_fail(why, NOD_EIO, _("the system gives no random bytes"));
     k->stack = nod_stack_new(&config, 0, &error);
-    if (k->stack == NULL) return kernel_fail(why, error, nod_strerror(error));
+    if (k->stack == NULL) return kernel_fail(why, error, error_words(error));
     k->pool = nod_stack_pool(k->stack);
     return 0;
 }
@@ -54,10 +54,10 @@ static int make_link(struct kernel_watch *k, char *why)
     if (k->link == NULL) return kernel_fail(why, error, reason);
     nod_link_iface(k->link, &iface);
     number = nod_stack_add_iface(k->stack, &iface);
-    if (number < 0) return kernel_fail(why, number, nod_strerror(number));
+    if (number < 0) return kernel_fail(why, number, error_words(number));
     error = nod_stack_add_addr(k->stack, number, &k->end[LEFT].addr,
                                k->options->world.family == 6 ? 64 : 24);
-    return error < 0 ? kernel_fail(why, error, nod_strerror(error)) : 0;
+    return error < 0 ? kernel_fail(why, error, error_words(error)) : 0;
 }
 
 static int make_paths(struct kernel_watch *k, char *why)
@@ -67,7 +67,7 @@ static int make_paths(struct kernel_watch *k, char *why)
     if (!k->options->delay_given) path.delay_us = (isatty(STDOUT_FILENO) ? 150 : 10) * NOD_MSEC;
     for (int side = 0; side < 2; side++) {
         k->path[side] = nod_path_new(k->pool, &path, k->options->world.seed + (uint64_t)side);
-        if (k->path[side] == NULL) return kernel_fail(why, NOD_ENOMEM, nod_strerror(NOD_ENOMEM));
+        if (k->path[side] == NULL) return kernel_fail(why, NOD_ENOMEM, error_words(NOD_ENOMEM));
     }
     return 0;
 }

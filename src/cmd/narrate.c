@@ -200,7 +200,7 @@ static void narrate_departure(struct narrator *n, struct ladder_row *row)
         s->n = flow_answered(in, row->ack);
         s->waited = now - in->unanswered_since;
     }
-    row->again = again && s->cause != S_SYNACK_CROSS;
+    row->again = again && s->cause != S_SYNACK_CROSS && s->cause != S_DATA_RESUMES;
     if ((seg->ctl & NOD_SYN) != 0) {
         out->syn = true;
         out->syn_alone |= (seg->ctl & NOD_ACK) == 0;

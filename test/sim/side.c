@@ -87,7 +87,8 @@ static bool let_go(struct side *side)
     side->handle = 0;
     side->done = true;
     side->wake = side->patience = NOD_NEVER;
-    if ((side->conn->rough || side->conn->world->impatient) && !other(side)->done) {
+    if ((side->conn->rough || side->conn->world->impatient || side->conn->world->tight) &&
+        !other(side)->done) {
         /* What tells the peer may be lost, and a peer that only listens never finds out. */
         other(side)->patience = nod_sim_now(side->conn->world->sim) + PATIENCE;
     }
@@ -114,7 +115,7 @@ static bool call_failed(struct side *side, const char *call, long long result)
 {
     bool over = result == NOD_ERESET || result == NOD_ETIMEDOUT || result == NOD_ENOCONN;
 
-    if (over && (side->conn->rough || side->conn->world->impatient)) {
+    if (over && (side->conn->rough || side->conn->world->impatient || side->conn->world->tight)) {
         side->conn->rough = true;
         return let_go(side);
     }
@@ -187,7 +188,7 @@ static bool heard_error(struct side *side, int error)
     if (peer_has_forgotten(side, error)) {
         return let_go(side);
     }
-    if (!side->conn->rough && !side->conn->world->impatient) {
+    if (!side->conn->rough && !side->conn->world->impatient && !side->conn->world->tight) {
         return world_fail(side->conn->world, "connection %d, host %d: an error out of the blue: %s",
                           side->conn->number, side->host, nod_strerror(error));
     }

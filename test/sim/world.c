@@ -152,7 +152,7 @@ static bool make_hosts(struct world *w)
         config.port_first = 30000; /* below it are the ports that programs ask for */
         config.trace_events = w->check_trace ? 20000 : 0;
         if (w->tight) {
-            config.memory_limit = cost_of(&config) + any_size(w, 150000, 3000000);
+            config.memory_limit = cost_of(&config) + any_size(w, 600000, 3000000);
         }
         w->host[i] = nod_sim_add_host(w->sim, names[i], &config);
         if (w->host[i] < 0) {
@@ -206,6 +206,10 @@ static bool make(struct world *w)
     }
     w->impatient = one_in(w, 20);
     w->tight = one_in(w, 8);
+    if (w->tight) { /* what the trace takes is a part of it, for who replays the seed too */
+        w->check_trace = true;
+        nod_sim_watch_packets(w->sim, true);
+    }
     w->cable_at = one_in(w, 6) ? dice(w, 10 * NOD_SEC) : NOD_NEVER;
     if (!make_hosts(w)) {
         return false;
