@@ -207,3 +207,13 @@ void nod_settle(nod_stack *s, struct nod_tcb *tcb)
         nod_events_raise(s, tcb->slot);
     }
 }
+
+void nod_end_at_rest(nod_stack *s, struct nod_tcb *tcb)
+{
+    nod_tcb_send_rst(&s->env, tcb, NOD_WHY_RST_ABORT);
+    s->env.stats.established_resets++;
+    tcb->error = NOD_EABORTED;
+    nod_tcb_event(tcb, NOD_EVENT_ERROR);
+    nod_tcb_set_state(&s->env, tcb, NOD_CLOSED);
+    nod_settle(s, tcb);
+}
