@@ -96,7 +96,8 @@ static enum step syn_again(struct nod_env *env, struct nod_tcb *tcb, struct nod_
  * SYN,ACK whose ACK was lost. */
 static enum step not_acceptable(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg)
 {
-    bool again = seg->syn && (seg->h.ctl & NOD_ACK) && seg->seq == tcb->rcv.irs;
+    bool again = seg->syn && (seg->h.ctl & NOD_ACK) && seg->seq == tcb->rcv.irs &&
+                 tcb->rec.state == NOD_ESTABLISHED;
     if (seg->text || seg->fin || again || nod_challenge_allowed(env, &tcb->throttle))
         nod_tcb_ack_now(tcb, seg->syn && !again ? NOD_WHY_ACK_CHALLENGE : NOD_WHY_ACK_DUPLICATE);
     if (!is_fin_again(tcb, seg)) {
