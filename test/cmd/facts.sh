@@ -60,7 +60,7 @@ expect "all is read at once" has 'read 4344'
 
 play batch-ack
 expect "eight segments with data" is "$(arrows 'ACK · 1448 bytes')" 8
-expect "one ACK for them" is "$(grep -c '◀.* ACK ─.*11585\|One ACK for 8 segments' "$work/out")" 1
+expect "one ACK for them" has '◀.* ACK .*One ACK for 8 segments'
 expect "no other" is "$(sed -n '/1448 bytes/,/close/p' "$work/out" | grep -c '◀')" 1
 
 play slow-reader
