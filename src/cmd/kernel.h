@@ -22,8 +22,8 @@ struct kernel_watch {
     struct kernel_state *state; /* asks for the kernel's states; NULL where it cannot be asked */
     int listener;               /* the server's socket */
 
-    /* Called when the ladder has grown: everything before `settled` is known. */
-    void (*draw)(void *ctx, struct ladder *ladder, nod_usec settled);
+    /* Called again and again while the ladder grows: all before `settled` is known. */
+    void (*draw)(void *ctx, struct ladder *ladder, nod_usec now, nod_usec settled);
     void *draw_ctx;
 };
 
