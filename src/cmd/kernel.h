@@ -35,6 +35,9 @@ int kernel_fail(char *why, int error, const char *what);
 
 void kernel_addresses(const struct kernel_watch *kernel, char address[2][64]);
 
+/* Opens the capture that --pcap asks for, if it does. 0, or NOD_EIO and why. */
+int kernel_capture(struct kernel_watch *kernel, char *why);
+
 /* Runs the connection from its SYN until TIME-WAIT is over. 0, or an error and why. */
 int kernel_run(struct kernel_watch *kernel, struct ladder *ladder, char *why);
 void kernel_close(struct kernel_watch *kernel);

@@ -170,6 +170,7 @@ static int watch_kernel(struct kernel_watch *kernel, const struct watch_options 
     picture.teller.rough = !isatty(STDOUT_FILENO);
     live.view.times = isatty(STDOUT_FILENO); /* they differ from run to run */
     live.view.flows = false;                 /* it is as slow as it really is */
+    if (kernel_capture(kernel, why) < 0) return complain(why);
     text_head(&live.view);
     kernel->draw = draw_settled;
     kernel->draw_ctx = &live;
