@@ -238,11 +238,17 @@ static bool accepts(struct cell *cell)
 {
     struct conv *c = &cell->conv;
 
-    if (!c->variant.passive || c->flow->handle || !(cell->told & TOLD_OPEN)) {
+    if (!c->variant.passive || !c->listener->handle) {
         return true;
     }
-    if (!(stage_heard(&c->stage, c->listener->handle)->flags & NOD_EVENT_ACCEPT)) {
-        return stage_fail(&c->stage, "the listener does not hear of the connection");
+    uint32_t heard = stage_heard(&c->stage, c->listener->handle)->flags;
+    bool opens = !c->flow->handle && cell->told & TOLD_OPEN;
+
+    if (heard != (opens ? NOD_EVENT_ACCEPT : 0u)) {
+        return stage_fail(&c->stage, "the listener hears events %#x", heard);
+    }
+    if (!opens) {
+        return true;
     }
     int error = conv_accept(c);
 
@@ -282,6 +288,33 @@ static bool delivers(struct cell *cell)
     return n == 10 + length || stage_fail(&c->stage, "RECEIVE gives %td octets", n);
 }
 
+/* A flood of the same is not answered by a flood (RFC 5961 section 7); a second later there
+ * is an answer again. */
+static bool withstands_flood(struct cell *cell, enum nod_state next)
+{
+    struct conv *c = &cell->conv;
+
+    bool throttled = strstr(cell->row.sent, "throttled") || strstr(cell->row.note, "Throttle:");
+    bool lost_ack = strstr(cell->row.note, "must not be throttled away") != NULL;
+
+    if (next != cell->row.from || !(throttled || lost_ack)) {
+        return true;
+    }
+    for (int i = 0; i < 30; i++) {
+        if (!conv_inject(c, &cell->seg)) {
+            return false;
+        }
+    }
+    if (lost_ack ? c->stage.seen_count != 31 : c->stage.seen_count > 10) {
+        return stage_fail(&c->stage, "31 segments are answered by %d", c->stage.seen_count);
+    }
+    if (!conv_wait(c, NOD_SEC)) {
+        return false;
+    }
+    conv_mark(c);
+    return conv_inject(c, &cell->seg) && sent_right(cell);
+}
+
 static bool check(struct cell *cell)
 {
     enum nod_state next;
@@ -305,7 +338,8 @@ static bool check(struct cell *cell)
         nod_tcp_release(c->stage.stack, c->flow->handle); /* the old incarnation's name */
         c->flow->handle = 0;
     }
-    if (!delivers(cell) || (next == NOD_CLOSED && c->flow->handle && !call_after_end(cell))) {
+    if (!delivers(cell) || !withstands_flood(cell, next) ||
+        (next == NOD_CLOSED && c->flow->handle && !call_after_end(cell))) {
         return false;
     }
     conv_mark(c);
