@@ -69,9 +69,32 @@ static bool goes_on_syn_sent(struct cell *cell)
            life_goes_on(cell, NOD_ESTABLISHED);
 }
 
+/* The peer opens its window, and what waited leaves with the FIN behind it. */
+static bool window_opens(struct cell *cell, enum nod_state next)
+{
+    struct conv *c = &cell->conv;
+    uint32_t seq = c->n.nxt;
+
+    c->peer_win = 60000;
+    return says(cell, NOD_ACK, seq, 0) &&
+           answers(cell, NOD_FIN | NOD_PSH | NOD_ACK, seq, c->n.rcv_nxt, 10) &&
+           cell_in_state(cell, next);
+}
+
+static bool has_unsent(const struct cell *cell)
+{
+    return begins(cell->row.event, "CLOSE-with-unsent");
+}
+
 static bool goes_on_syn_received(struct cell *cell)
 {
     struct conv *c = &cell->conv;
+
+    if (begins(cell->row.event, "CLOSE-after-SEND")) {
+        return says(cell, NOD_ACK, 1, 0) && cell_in_state(cell, NOD_FIN_WAIT_1) &&
+               answers(cell, NOD_FIN | NOD_PSH | NOD_ACK, 1, c->n.rcv_nxt, 10) &&
+               life_goes_on(cell, NOD_FIN_WAIT_1);
+    }
 
     if (!says(cell, NOD_ACK, c->n.nxt, 0) || !cell_in_state(cell, NOD_ESTABLISHED)) {
         return false;
@@ -109,8 +132,7 @@ static bool probe_is_read(struct cell *cell, bool sends)
 
 static bool is_window_closed(const struct cell *cell)
 {
-    return cell->row.from >= NOD_ESTABLISHED &&
-           strcmp(cell->row.event, "SEG:data-while-RCV.WND=0") == 0;
+    return cell->row.from >= NOD_ESTABLISHED && strstr(cell->row.stimulus, "RCV.WND=0:");
 }
 
 /* Everything that waits is read; the window opens again. */
@@ -146,7 +168,7 @@ static bool goes_on_established(struct cell *cell)
     if (cell->told & TOLD_DUPLICATE_ACK && !third_duplicate_retransmits(cell)) {
         return false;
     }
-    if (cell->told & TOLD_FIRST_OCTET) {
+    if (begins(cell->row.stimulus, "RCV.WND=1:")) {
         return true; /* a window of one octet leaves little to try */
     }
     uint32_t next = c->n.rcv_nxt;
@@ -170,6 +192,9 @@ static bool goes_on_fin_wait_1(struct cell *cell)
 {
     struct conv *c = &cell->conv;
 
+    if (has_unsent(cell) && !window_opens(cell, NOD_FIN_WAIT_1)) {
+        return false;
+    }
     if (is_window_closed(cell)) {
         return probe_is_read(cell, false) && reads_all(cell) &&
                cell_in_state(cell, NOD_FIN_WAIT_2) && life_goes_on(cell, NOD_FIN_WAIT_2);
@@ -195,6 +220,9 @@ static bool goes_on_close_wait(struct cell *cell)
 {
     struct conv *c = &cell->conv;
 
+    if (has_unsent(cell)) {
+        return window_opens(cell, NOD_LAST_ACK) && life_goes_on(cell, NOD_LAST_ACK);
+    }
     if (is_window_closed(cell) && !probe_is_read(cell, true)) {
         return false;
     }
