@@ -181,17 +181,39 @@ static bool goes_on_established(struct cell *cell)
     }
     conv_mark(c);
     uint32_t seq = c->n.nxt;
+    nod_status s;
 
+    if (conv_record(c, &s) && s.retransmits) {
+        return stage_fail(&c->stage, "%u retransmissions in a row, and all is acknowledged",
+                          s.retransmits);
+    }
     if (conv_send(c, 7) != 7 || !conv_settle(c)) {
         return stage_fail(&c->stage, "SEND took less than 7 octets");
     }
     return answers(cell, NOD_ACK | NOD_PSH, seq, next + 5, 7);
 }
 
+/* An ACK of a part starts the retransmission timer anew (RFC 6298 section 5.3). */
+static bool timer_restarted(struct cell *cell)
+{
+    struct conv *c = &cell->conv;
+    nod_status s;
+
+    if (!(cell->told & TOLD_ACKED) || c->n.una == c->n.nxt || !conv_record(c, &s)) {
+        return true;
+    }
+    return conv_wait(c, cell->fired + s.rto_us - 1 - c->stage.now) && silent(cell) &&
+           conv_wait(c, 1) && conv_settle(c) &&
+           answers(cell, NOD_FIN | NOD_ACK, c->n.una, c->n.rcv_nxt, 0);
+}
+
 static bool goes_on_fin_wait_1(struct cell *cell)
 {
     struct conv *c = &cell->conv;
 
+    if (!timer_restarted(cell)) {
+        return false;
+    }
     if (has_unsent(cell) && !window_opens(cell, NOD_FIN_WAIT_1)) {
         return false;
     }
@@ -246,6 +268,9 @@ static bool goes_on_closing(struct cell *cell)
 {
     struct conv *c = &cell->conv;
 
+    if (!timer_restarted(cell)) {
+        return false;
+    }
     c->time_wait_since = c->stage.now;
     if (is_window_closed(cell)) {
         return probe_is_read(cell, false) && cell_in_state(cell, NOD_TIME_WAIT) &&
@@ -260,6 +285,9 @@ static bool goes_on_last_ack(struct cell *cell)
     struct conv *c = &cell->conv;
     bool closed = is_window_closed(cell) && cell->row.from == NOD_LAST_ACK;
 
+    if (!timer_restarted(cell)) {
+        return false;
+    }
     if (closed ? !probe_is_read(cell, false) : !says(cell, NOD_ACK, c->n.nxt, 0)) {
         return false;
     }
