@@ -60,7 +60,7 @@ enum nod_iface_kind {
 
 typedef struct nod_iface_config {
     enum nod_iface_kind kind;
-    uint16_t mtu;   /* bytes of an IP packet: 1280 to 65535 (68 and up without IPv6) */
+    uint16_t mtu;   /* bytes of an IP packet: 1280 to 65535 (128 and up without IPv6) */
     uint8_t mac[6]; /* Ethernet only */
     /* The largest IP packet that output may leave uncut (frame.gso_size): 0 when the link
      * cannot segment, up to 65535 when it can. */

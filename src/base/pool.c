@@ -36,7 +36,7 @@ struct nod_block {
 /* Size classes. The odd ones hold a record, a packet, or a round number of stream bytes with
  * the block's header. */
 static const uint32_t class_size[] = {
-    32,  64,   96,   128,  160,  192,  232,        256,        384,   512,
+    32,  64,   96,   128,  160,  192,  224,        256,        384,   512,
     768, 1024, 2048, 3072, 4096, 8192, 16384 + 64, 32768 + 64, 65536, NOD_BLOCK_MAX + 64,
 };
 #define CLASSES (sizeof(class_size) / sizeof(class_size[0]))
@@ -47,6 +47,7 @@ struct free_item {
 
 struct chunk {
     struct chunk *next;
+    uint32_t live; /* items that are handed out */
 };
 
 struct nod_pool {
@@ -54,16 +55,18 @@ struct nod_pool {
     nod_pool_stats stats;
     bool maker_gone;
     struct free_item *free[CLASSES];
-    struct chunk *chunks;
-    uint8_t *carve; /* what is left of the newest chunk */
+    struct chunk *chunks; /* the first is the one that is being carved */
+    uint8_t *carve;       /* what is left of it */
     size_t carve_left;
+    uint32_t idle_chunks; /* those behind it of which nothing is handed out */
+    bool aligned;         /* chunks begin at multiples of their size: an item finds its own */
 };
 
 #if __STDC_HOSTED__
 static void *system_alloc(void *ctx, size_t size)
 {
     (void)ctx;
-    return malloc(size);
+    return size == CHUNK ? aligned_alloc(CHUNK, CHUNK) : malloc(size);
 }
 
 static void system_free(void *ctx, void *ptr, size_t size)
@@ -92,7 +95,71 @@ nod_pool *nod_pool_new(const nod_alloc *alloc, size_t limit)
     pool->alloc = from;
     pool->stats.limit = limit;
     pool->stats.system_calls = 1;
+#if __STDC_HOSTED__
+    pool->aligned = from.alloc == system_alloc; /* of others we know nothing */
+#endif
     return pool;
+}
+
+static struct chunk *chunk_of(void *item)
+{
+    return (struct chunk *)((uintptr_t)item & ~(uintptr_t)(CHUNK - 1));
+}
+
+static bool is_idle(const nod_pool *pool, const struct chunk *chunk)
+{
+    return chunk->live == 0 && chunk != pool->chunks;
+}
+
+static void count_taken(nod_pool *pool, void *item, size_t size)
+{
+    if (!pool->aligned || size > CARVED_MAX) return;
+    struct chunk *chunk = chunk_of(item);
+    pool->idle_chunks -= is_idle(pool, chunk);
+    chunk->live++;
+}
+
+static void count_given(nod_pool *pool, void *item, size_t size)
+{
+    if (!pool->aligned || size > CARVED_MAX) return;
+    struct chunk *chunk = chunk_of(item);
+    chunk->live--;
+    pool->idle_chunks += is_idle(pool, chunk);
+}
+
+/* Takes the items of idle chunks out of a free list. */
+static void forget_idle_items(nod_pool *pool, size_t c)
+{
+    struct free_item *item = pool->free[c], *next;
+    pool->free[c] = NULL;
+    for (; item; item = next) {
+        ASAN_UNPOISON_MEMORY_REGION(item, class_size[c]);
+        next = item->next;
+        if (is_idle(pool, chunk_of(item))) continue;
+        item->next = pool->free[c];
+        pool->free[c] = item;
+        ASAN_POISON_MEMORY_REGION(item, class_size[c]);
+    }
+}
+
+/* Chunks of which nothing is handed out go back, or a flood of small packets would leave all
+ * memory carved up, and none for a large block ever again. */
+static void trim_chunks(nod_pool *pool)
+{
+    if (!pool->aligned || !pool->idle_chunks) return;
+    for (size_t c = 0; c < CLASSES && class_size[c] <= CARVED_MAX; c++) forget_idle_items(pool, c);
+    for (struct chunk **at = &pool->chunks; *at;) {
+        struct chunk *chunk = *at;
+        if (!is_idle(pool, chunk)) {
+            at = &chunk->next;
+            continue;
+        }
+        *at = chunk->next;
+        ASAN_UNPOISON_MEMORY_REGION(chunk, CHUNK);
+        pool->alloc.free(pool->alloc.ctx, chunk, CHUNK);
+        pool->stats.taken -= CHUNK;
+    }
+    pool->idle_chunks = 0;
 }
 
 /* Gives the large free items back to the system. */
@@ -147,6 +214,7 @@ bool nod_pool_below(const nod_pool *pool, unsigned sixteenths)
 static void *from_system(nod_pool *pool, size_t size)
 {
     if (pool->stats.limit && pool->stats.taken + size > pool->stats.limit) trim(pool);
+    if (pool->stats.limit && pool->stats.taken + size > pool->stats.limit) trim_chunks(pool);
     if (pool->stats.limit && pool->stats.taken + size > pool->stats.limit) {
         pool->stats.refused++;
         return NULL;
@@ -167,7 +235,9 @@ static void *carve(nod_pool *pool, size_t size)
         struct chunk *chunk = from_system(pool, CHUNK);
         if (!chunk) return NULL;
         chunk->next = pool->chunks;
+        chunk->live = 0;
         pool->chunks = chunk;
+        pool->idle_chunks += chunk->next && chunk->next->live == 0;
         pool->carve = (uint8_t *)chunk + 32;
         pool->carve_left = CHUNK - 32;
         ASAN_POISON_MEMORY_REGION(pool->carve, pool->carve_left);
@@ -204,6 +274,7 @@ void *nod_pool_take(nod_pool *pool, size_t size)
         if (!ptr) return NULL;
         ASAN_UNPOISON_MEMORY_REGION(ptr, size);
     }
+    count_taken(pool, ptr, size);
     pool->stats.in_use += size;
     return ptr;
 }
@@ -218,6 +289,7 @@ void nod_pool_give(nod_pool *pool, void *ptr, size_t size)
         pool->stats.in_use -= size;
     } else {
         struct free_item *item = ptr;
+        count_given(pool, ptr, class_size[c]);
         item->next = pool->free[c];
         pool->free[c] = item;
         ASAN_POISON_MEMORY_REGION(item, class_size[c]);

@@ -72,6 +72,27 @@ uint32_t nod_queue_write(struct nod_queue *q, nod_pool *pool, const uint8_t *byt
     return done;
 }
 
+static void forget_ring_if_empty(struct nod_queue *q, nod_pool *pool)
+{
+    if (q->count) return;
+    nod_pool_give(pool, q->ring, q->cap * sizeof(*q->ring));
+    q->ring = NULL;
+    q->cap = q->head = 0;
+}
+
+/* Takes back what was written since the queue had `count` slices and `bytes` octets. */
+static void take_back(struct nod_queue *q, nod_pool *pool, uint32_t count, uint32_t bytes)
+{
+    while (q->count > count) {
+        struct nod_queue_entry *last = entry_at(q, --q->count);
+        q->bytes -= last->slice.len;
+        nod_block_unref(last->slice.block);
+    }
+    if (count) entry_at(q, count - 1u)->slice.len -= q->bytes - bytes;
+    q->bytes = bytes;
+    forget_ring_if_empty(q, pool);
+}
+
 bool nod_queue_put(struct nod_queue *q, nod_pool *pool, nod_slice *slice)
 {
     if (slice->len == 0) {
@@ -80,24 +101,17 @@ bool nod_queue_put(struct nod_queue *q, nod_pool *pool, nod_slice *slice)
     }
     /* A small packet never holds a large buffer hostage. */
     if (slice->len < nod_block_capacity(slice->block) / 2) {
-        uint32_t n = nod_queue_write(q, pool, nod_slice_bytes(slice), slice->len);
-        slice->off += n;
-        slice->len -= n;
-        if (slice->len) return false;
+        uint32_t count = q->count, bytes = q->bytes;
+        if (nod_queue_write(q, pool, nod_slice_bytes(slice), slice->len) < slice->len) {
+            take_back(q, pool, count, bytes);
+            return false;
+        }
         nod_slice_release(slice);
         return true;
     }
     if (!push(q, pool, *slice, false)) return false;
     *slice = (nod_slice){0};
     return true;
-}
-
-static void forget_ring_if_empty(struct nod_queue *q, nod_pool *pool)
-{
-    if (q->count) return;
-    nod_pool_give(pool, q->ring, q->cap * sizeof(*q->ring));
-    q->ring = NULL;
-    q->cap = q->head = 0;
 }
 
 void nod_queue_drop(struct nod_queue *q, nod_pool *pool, uint32_t len)

@@ -22,7 +22,7 @@ struct nod_queue {
 uint32_t nod_queue_write(struct nod_queue *q, nod_pool *pool, const uint8_t *bytes, uint32_t len);
 
 /* Takes the slice over, or copies it when it would hold a large block hostage. False, and the
- * slice still the caller's, when memory is short. */
+ * slice still the caller's as it was, when memory is short. */
 bool nod_queue_put(struct nod_queue *q, nod_pool *pool, nod_slice *slice);
 
 /* Copies up to `len` octets out and drops them. */

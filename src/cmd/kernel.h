@@ -30,6 +30,9 @@ struct kernel_watch {
 /* Makes the namespace, the TUN, the stack and the server. Returns 0, or a negative error and
  * in why[256] a phrase that says what is missing; then nothing is left open. */
 int kernel_open(struct kernel_watch *kernel, const struct watch_options *options, char *why);
+/* Writes the reason, without a full stop; returns the error. */
+int kernel_fail(char *why, int error, const char *what);
+
 void kernel_addresses(const struct kernel_watch *kernel, char address[2][64]);
 
 /* Runs the connection from its SYN until TIME-WAIT is over. 0, or an error and why. */

@@ -38,8 +38,16 @@ static enum sentence_key cause_of_fin(const struct flow *in, const nod_trace_seg
     return in->fin && in->got > in->fin_at ? S_FIN_SECOND : S_FIN;
 }
 
-static enum sentence_key cause_of_data(struct flow *out, const nod_trace_segment *seg,
-                                       uint32_t first, bool again)
+static bool timer_ran(const struct ladder_end *end)
+{
+    for (int i = 0; i < end->act_count; i++) {
+        if (end->acts[i]->kind == LADDER_TIMER) return true;
+    }
+    return false;
+}
+
+static enum sentence_key cause_of_data(struct flow *out, const struct ladder_row *row,
+                                       const nod_trace_segment *seg, bool again)
 {
     if (seg->why == NOD_WHY_WINDOW_PROBE && seg->len == 1) return again ? S_PROBE_AGAIN : S_PROBE;
     if (out->was_shut) {
@@ -52,8 +60,8 @@ static enum sentence_key cause_of_data(struct flow *out, const nod_trace_segment
         out->recovering = true;
         return known ? S_DATA_AGAIN_NEXT : S_DATA_AGAIN_FAST;
     }
-    if (again) return S_DATA_AGAIN;
-    if (out->heard < first) {
+    if (again) return timer_ran(&row->end[row->from]) ? S_DATA_AGAIN : S_DATA_AGAIN_AFTER;
+    if (out->heard < row->seq) {
         bool streams = out->streams;
         out->streams = true;
         return streams ? S_DATA_NEXT : S_DATA_MORE;
@@ -185,14 +193,14 @@ static void narrate_departure(struct narrator *n, struct ladder_row *row)
     } else if ((seg->ctl & NOD_FIN) != 0) {
         s->cause = cause_of_fin(in, seg, row->ack, again);
     } else if (seg->len > 0) {
-        s->cause = cause_of_data(out, seg, row->seq, again);
+        s->cause = cause_of_data(out, row, seg, again);
     } else {
         s->cause = cause_of_ack(in, row, seg);
         if (s->cause == S_ACK_TIME_WAIT && n->stray[row->from]) s->cause = S_ACK_STRAY;
         s->n = flow_answered(in, row->ack);
         s->waited = now - in->unanswered_since;
     }
-    row->again = again && s->cause != S_SYNACK_CROSS;
+    row->again = again && s->cause != S_SYNACK_CROSS && s->cause != S_DATA_RESUMES;
     if ((seg->ctl & NOD_SYN) != 0) {
         out->syn = true;
         out->syn_alone |= (seg->ctl & NOD_ACK) == 0;
@@ -227,7 +235,10 @@ static enum sentence_key effect_of_drop(struct ladder_row *row, const nod_trace_
     enum nod_drop reason = (enum nod_drop)row->end[!row->from].drop->trace.u.drop.reason;
     row->sentence.drop = (int)reason;
     if (reason == NOD_DROP_TCP_CHECKSUM || reason == NOD_DROP_IP_CHECKSUM) return S_DAMAGED;
-    if (reason == NOD_DROP_NO_CONNECTION) return S_NOBODY;
+    /* A RST follows, and says it all. */
+    if (reason == NOD_DROP_NO_CONNECTION && (seg->ctl & NOD_SYN) != 0) return S_NONE;
+    if (reason == NOD_DROP_ACK && row->end[!row->from].before == NOD_SYN_SENT) return S_NONE;
+    if (reason == NOD_DROP_NO_CONNECTION || reason == NOD_DROP_LISTEN) return S_NOBODY;
     if ((seg->ctl & NOD_SYN) != 0 && is_open(row->end[!row->from].before)) return S_NOT_BELIEVED;
     if (row->end[!row->from].before == NOD_TIME_WAIT) {
         if ((seg->ctl & NOD_RST) != 0) return S_WAIT_GOES_ON;

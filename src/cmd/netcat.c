@@ -4,6 +4,8 @@
 
 #include "cmd.h"
 #include "nod/netns.h"
+#include "sentence.h"
+#include "tr.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -71,7 +73,7 @@ static int catch_signals(netcat *nc)
 static int explain_device(netcat *nc, int error, const char *why)
 {
     bool advise = error == NOD_EPERM && !nc->options.netns;
-    netcat_say(nc, "%s%s", why, advise ? " Or try --netns, which needs no rights." : "");
+    netcat_say(nc, "%s%s", why, advise ? _(" Or try --netns, which needs no rights.") : "");
     return error == NOD_EINVAL ? CMD_USAGE : CMD_SYSTEM;
 }
 
@@ -140,7 +142,7 @@ static int make_stack(netcat *nc)
     config.tcp.send_buffer = config.tcp.receive_buffer = BUFFER_BYTES;
     nc->loop.stack = nod_stack_new(&config, nod_clock(), &error);
     if (nc->loop.stack) return 0;
-    netcat_say(nc, "No stack can be made: %s.", nod_strerror(error));
+    netcat_say(nc, "No stack can be made: %s.", error_words(error));
     return CMD_SYSTEM;
 }
 
@@ -153,7 +155,7 @@ static int add_family(netcat *nc, const nod_addr *own, int prefix)
     if (!error) return 0;
     char text[NOD_ADDR_TEXT];
     netcat_say(nc, "%s cannot be nod's address: %s.", nod_addr_format(own, text, sizeof text),
-               nod_strerror(error));
+               error_words(error));
     return CMD_USAGE;
 }
 
@@ -163,7 +165,7 @@ static int join_stack(netcat *nc)
     int error = nod_loop_begin(&nc->loop);
     int code = 0;
     if (error) {
-        netcat_say(nc, "The stack does not take the device: %s.", nod_strerror(error));
+        netcat_say(nc, "The stack does not take the device: %s.", error_words(error));
         return CMD_SYSTEM;
     }
     if (options->want4) code = add_family(nc, &options->own4, options->prefix4);
@@ -320,7 +322,7 @@ static int open_listener(netcat *nc, nod_handle *listener)
     char text[NETCAT_ENDPOINT_TEXT];
     int error = nod_tcp_open(nc->loop.stack, &passive, listener);
     if (error) {
-        netcat_say(nc, "Cannot listen on port %u: %s.", nc->options.port, nod_strerror(error));
+        netcat_say(nc, "Cannot listen on port %u: %s.", nc->options.port, error_words(error));
         return CMD_FAILED;
     }
     if (nc->options.verbose) {
@@ -386,7 +388,7 @@ static int run(bool listen, int argc, char **argv)
 {
     netcat *nc = calloc(1, sizeof *nc);
     if (!nc) {
-        fprintf(stderr, "nod: there is no memory.\n");
+        fprintf(stderr, "%s", _("nod: there is no memory.\n"));
         return CMD_SYSTEM;
     }
     int code = netcat_parse(&nc->options, listen, argc, argv);

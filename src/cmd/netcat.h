@@ -46,6 +46,7 @@ int netcat_turn(netcat *nc, struct pollfd *fds, int count, nod_usec until);
 __attribute__((format(printf, 2, 3))) void netcat_say(netcat *nc, const char *format, ...);
 void netcat_explain(netcat *nc, int error);
 void netcat_progress(netcat *nc, nod_usec now);
+void netcat_progress_end(netcat *nc);
 void netcat_counters(netcat *nc);
 void netcat_hook(void *ctx, const nod_trace *trace);
 /* "192.0.2.1:80", "[2001:db8::1]:80". Returns buf. */

@@ -1,6 +1,7 @@
 #include "netcat_options.h"
 
 #include "cmd.h"
+#include "tr.h"
 #include "units.h"
 
 #include <getopt.h>
@@ -54,58 +55,58 @@ static const struct option long_options[] = {
 };
 
 static const char help_options[] =
-    "\n"
-    "The device:\n"
-    "  --netns             in a private network namespace: needs no root, touches nothing\n"
-    "  --tun NAME          its name; by default nod0, nod1, ...\n"
-    "  --addr OWN/PREFIX   nod's own address; 10.110.111.2/24 and fd6e:6f64::2/64 by default;\n"
-    "                      may be given once for each family\n"
-    "  --host ADDR         the kernel's address at the other end; by default the first of the\n"
-    "                      prefix that is not nod's\n"
-    "  -4, -6              only IPv4, only IPv6\n"
-    "  --mtu BYTES         1500 by default\n"
-    "  --no-offload        ordinary packets only, no large segments\n"
-    "\n"
-    "A bad network, both ways (shares as 5% or 0.05, times as 20ms or 1.5s):\n"
-    "  --loss, --duplicate, --reorder, --damage SHARE\n"
-    "  --delay TIME, --jitter TIME, --rate BITS (64k, 10M, 1G)\n"
-    "  --seed NUMBER       the same seed throws the same dice\n"
-    "\n"
-    "And:\n"
-    "  --pcap FILE         keeps every packet, with a comment, for Wireshark\n"
-    "  --msl TIME          maximum segment lifetime; 120s by default\n"
-    "  -v                  says each state on the way, and counters at the end\n"
-    "  --help              this text\n"
-    "\n"
-    "Ends with 0 when both directions were closed in order, 1 when the connection failed, 2\n"
-    "when asked for nonsense, 3 when the system cannot.\n";
+    N_("\n"
+       "The device:\n"
+       "  --netns             in a private network namespace: needs no root, touches nothing\n"
+       "  --tun NAME          its name; by default nod0, nod1, ...\n"
+       "  --addr OWN/PREFIX   nod's own address; 10.110.111.2/24 and fd6e:6f64::2/64 by default;\n"
+       "                      may be given once for each family\n"
+       "  --host ADDR         the kernel's address at the other end; by default the first of the\n"
+       "                      prefix that is not nod's\n"
+       "  -4, -6              only IPv4, only IPv6\n"
+       "  --mtu BYTES         1500 by default\n"
+       "  --no-offload        ordinary packets only, no large segments\n"
+       "\n"
+       "A bad network, both ways (shares as 0.05 or 5%, times as 20ms or 1.5s):\n"
+       "  --loss, --duplicate, --reorder, --damage SHARE\n"
+       "  --delay TIME, --jitter TIME, --rate BITS (64k, 10M, 1G)\n"
+       "  --seed NUMBER       the same seed throws the same dice\n"
+       "\n"
+       "And:\n"
+       "  --pcap FILE         keeps every packet, with a comment, for Wireshark\n"
+       "  --msl TIME          maximum segment lifetime; 120s by default\n"
+       "  -v                  says each state on the way, and counters at the end\n"
+       "  --help              this text\n"
+       "\n"
+       "Ends with 0 when both directions were closed in order, 1 when the connection failed, 2\n"
+       "when asked for nonsense, 3 when the system cannot.\n");
 
 static void print_help(bool listen)
 {
     if (listen)
-        fputs("Usage: nod listen [OPTIONS] PORT [-- COMMAND...]\n"
-              "\n"
-              "Waits for a TCP connection on a TUN device that nod makes, and joins it to\n"
-              "standard input and output. The end of the input closes our half only.\n"
-              "A COMMAND is run at the kernel's side of the device, until nod ends.\n"
-              "\n"
-              "  nod listen --netns 7777 -- bash -c 'ls >/dev/tcp/10.110.111.2/7777'\n"
-              "\n"
-              "  -k, --keep          goes on to the next connection when one has ended\n",
+        fputs(_("Usage: nod listen [OPTIONS] PORT [-- COMMAND...]\n"
+                "\n"
+                "Waits for a TCP connection on a TUN device that nod makes, and joins it to\n"
+                "standard input and output. The end of the input closes our half only.\n"
+                "A COMMAND is run at the kernel's side of the device, until nod ends.\n"
+                "\n"
+                "  nod listen --netns 7777 -- bash -c 'ls >/dev/tcp/10.110.111.2/7777'\n"
+                "\n"
+                "  -k, --keep          goes on to the next connection when one has ended\n"),
               stdout);
     else
-        fputs("Usage: nod connect [OPTIONS] HOST PORT [-- COMMAND...]\n"
-              "\n"
-              "Opens a TCP connection over a TUN device that nod makes, and joins it to\n"
-              "standard input and output. The end of the input closes our half only. HOST is\n"
-              "an address, a name, or \"kernel\": this machine's kernel, at the other end of\n"
-              "the device. A COMMAND is run there, until nod ends, and has 5 s to answer.\n"
-              "\n"
-              "  nod connect --netns kernel 8000 -- python3 -m http.server\n"
-              "\n"
-              "  --timeout TIME      gives up opening after so long; 180s by default\n",
+        fputs(_("Usage: nod connect [OPTIONS] HOST PORT [-- COMMAND...]\n"
+                "\n"
+                "Opens a TCP connection over a TUN device that nod makes, and joins it to\n"
+                "standard input and output. The end of the input closes our half only. HOST is\n"
+                "an address, a name, or \"kernel\": this machine's kernel, at the other end of\n"
+                "the device. A COMMAND is run there, until nod ends, and has 5 s to answer.\n"
+                "\n"
+                "  nod connect --netns kernel 8000 -- python3 -m http.server\n"
+                "\n"
+                "  --timeout TIME      gives up opening after so long; 180s by default\n"),
               stdout);
-    fputs(help_options, stdout);
+    fputs(tr(help_options), stdout);
 }
 
 __attribute__((format(printf, 2, 3))) static int complain(const netcat_options *options,
@@ -115,9 +116,9 @@ __attribute__((format(printf, 2, 3))) static int complain(const netcat_options *
     const char *name = options->listen ? "listen" : "connect";
     fprintf(stderr, "nod %s: ", name);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vfprintf(stderr, tr(format), args); /* marked for xgettext by po/update */
     va_end(args);
-    fprintf(stderr, " See 'nod %s --help'.\n", name);
+    fprintf(stderr, _(" See 'nod %s --help'.\n"), name);
     return CMD_USAGE;
 }
 
@@ -209,8 +210,8 @@ static int take_words(netcat_options *options, int argc, char **argv, int comman
     int words = command - optind;
     int wanted = options->listen ? 1 : 2;
     if (words < wanted)
-        return complain(options, options->listen ? "Say which PORT to listen on."
-                                                 : "Say which HOST and PORT to connect to.");
+        return complain(options, options->listen ? N_("Say which PORT to listen on.")
+                                                 : N_("Say which HOST and PORT to connect to."));
     if (words > wanted)
         return complain(options, "There is no use for '%s'; a command to run comes after '--'.",
                         argv[optind + wanted]);

@@ -6,8 +6,11 @@
 
 #include "cmd.h"
 #include "tr.h"
+#include "units.h"
 
 #define GO_ON (-1)
+#define LONGEST (3600 * NOD_SEC)
+#define SLOWEST 1000 /* bits a second */
 
 enum watch_option {
     OPT_SCENARIO = 256,
@@ -115,12 +118,8 @@ static int refuse(const char *option, const char *wants, const char *value)
 static int read_number(const char *option, const char *text, uint64_t least, uint64_t most,
                        uint64_t *out)
 {
-    char *end, wants[96];
-    unsigned long long n = strtoull(text, &end, 0);
-    if (*text >= '0' && *text <= '9' && *end == 0 && n >= least && n <= most) {
-        *out = n;
-        return GO_ON;
-    }
+    char wants[96];
+    if (units_number(text, least, most, out)) return GO_ON;
     snprintf(wants, sizeof(wants), _("a number from %llu to %llu"), (unsigned long long)least,
              (unsigned long long)most);
     return refuse(option, wants, text);
@@ -128,49 +127,26 @@ static int read_number(const char *option, const char *text, uint64_t least, uin
 
 static int read_probability(const char *option, const char *text, double *out)
 {
-    char *end;
-    double p = strtod(text, &end);
-    if (end > text && *end == '%') {
-        p /= 100;
-        end++;
-    }
-    if (end == text || *end != 0 || !(p >= 0 && p <= 1))
-        return refuse(option, _("a probability from 0 to 1 (or in percent, such as 5%)"), text);
-    *out = p;
-    return GO_ON;
+    if (units_share(text, out)) return GO_ON;
+    return refuse(option, _("a probability from 0 to 1 (or in percent, such as 5%)"), text);
 }
 
-static int read_time(const char *option, const char *text, nod_usec least, nod_usec *out)
+static int read_time(const char *option, const char *text, nod_usec bare, nod_usec *out)
 {
-    static const struct {
-        const char *name;
-        double us;
-    } units[] = {{"us", 1}, {"ms", 1e3}, {"s", 1e6}, {"m", 60e6}, {"", 1e3}};
-    char *end;
-    double value = strtod(text, &end);
-    for (size_t i = 0; end > text && i < sizeof(units) / sizeof(units[0]); i++) {
-        double us = value * units[i].us;
-        if (strcmp(end, units[i].name) != 0) continue;
-        if (!(us >= (double)least && us <= 3600e6)) break;
-        *out = (nod_usec)us;
-        return GO_ON;
-    }
-    return refuse(option, _("a time up to an hour, such as 20ms, 1.5s or 2m"), text);
+    if (units_time(text, bare, out) && *out <= LONGEST) return GO_ON;
+    return refuse(option, _("a time up to an hour, such as 20ms, 1.5s or 2min"), text);
+}
+
+static int read_msl(const char *text, nod_usec *out)
+{
+    int rc = read_time("--msl", text, NOD_SEC, out);
+    if (rc != GO_ON || *out > 0) return rc;
+    return refuse("--msl", _("a time above 0"), text);
 }
 
 static int read_rate(const char *text, uint64_t *out)
 {
-    static const char units[] = " kMG";
-    char *end;
-    double rate = strtod(text, &end);
-    const char *unit = end > text && *end != 0 && *end != ' ' ? strchr(units, *end) : units;
-    if (end > text && unit != NULL && (*end == 0 || end[1] == 0)) {
-        for (const char *u = units; u < unit; u++) rate *= 1000;
-        if (rate >= 1000 && rate <= 1e12) {
-            *out = (uint64_t)rate;
-            return GO_ON;
-        }
-    }
+    if (units_rate(text, out) && *out >= SLOWEST) return GO_ON;
     return refuse("--rate", _("bits a second, at least 1000, such as 64k, 1M or 1G"), text);
 }
 
@@ -215,8 +191,10 @@ static int read_harm(int option, const char *text, struct watch_options *o)
     case OPT_DUPLICATE: return read_probability("--duplicate", text, &path->duplicate);
     case OPT_REORDER: return read_probability("--reorder", text, &path->reorder);
     case OPT_DAMAGE: return read_probability("--damage", text, &path->damage);
-    case OPT_DELAY: o->delay_given = true; return read_time("--delay", text, 0, &path->delay_us);
-    case OPT_JITTER: return read_time("--jitter", text, 0, &path->jitter_us);
+    case OPT_DELAY:
+        o->delay_given = true;
+        return read_time("--delay", text, NOD_MSEC, &path->delay_us);
+    case OPT_JITTER: return read_time("--jitter", text, NOD_MSEC, &path->jitter_us);
     case OPT_RATE: return read_rate(text, &path->rate_bps);
     }
     return GO_ON;
@@ -243,7 +221,7 @@ static int read_option(int option, char *text, struct watch_options *o)
         rc = read_number("--width", text, 64, 400, &n);
         o->width = (int)n;
         return rc;
-    case OPT_MSL: return read_time("--msl", text, NOD_MSEC, &o->world.msl_us);
+    case OPT_MSL: return read_msl(text, &o->world.msl_us);
     case OPT_SPEED: return read_speed(text, &o->speed);
     case OPT_COLOUR: return read_colour(text, &o->colour);
     case OPT_PCAP: o->world.pcap = text; return GO_ON;

@@ -334,7 +334,7 @@ int scenario_play(const struct scenario *scenario, const struct world *world, st
     struct play p = {.scenario = scenario, .world = world, .ladder = ladder, .due = NOD_NEVER};
     int error = open_capture(&p, why);
     if (error == 0 && (error = build_stage(&p)) < 0)
-        snprintf(why, WHY, _("this world cannot be built: %s"), nod_strerror(error));
+        snprintf(why, WHY, _("this world cannot be built: %s"), error_words(error));
     if (error == 0) {
         name_ends(&p, address);
         error = run(&p, why);

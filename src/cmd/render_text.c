@@ -9,6 +9,7 @@
 #define CELL 13 /* columns for states and calls at each end */
 #define TIME 9
 #define NOTE_MIN 44 /* sentences stand beside the picture where there is so much room */
+#define ROOM_FOR_TIMES 72
 #define AREA_MIN 24
 #define AREA_BEST 40
 #define LINES 24
@@ -34,7 +35,7 @@ struct layout {
 
 static struct layout layout_of(const struct text_view *view)
 {
-    struct layout l = {.time = view->times ? TIME : 1};
+    struct layout l = {.time = view->times && view->width >= ROOM_FOR_TIMES ? TIME : 1};
     int fixed = 2 * (l.time + CELL) + 2;
     l.area = view->width - fixed;
     if (l.area - AREA_BEST - 3 >= NOTE_MIN) {
@@ -275,7 +276,7 @@ static void left_part(const struct text_view *view, const struct layout *l,
 {
     char time[32] = "";
     const char *cell = i < block->cell_count[LEFT] ? block->cell[LEFT][i] : "";
-    if (i == 0 && row->end[LEFT].here && view->times)
+    if (i == 0 && row->end[LEFT].here && l->time > 1)
         time_words(row->end[LEFT].time, time, sizeof(time));
     field(view, time, l->time - 1, true, DIM);
     blanks(view, 1);
@@ -289,7 +290,7 @@ static void right_part(const struct text_view *view, const struct layout *l,
     char time[32] = "";
     const char *cell = i < block->cell_count[RIGHT] ? block->cell[RIGHT][i] : "";
     const char *note = l->note > 0 && i < block->note_count ? block->note[i] : "";
-    if (i == 0 && row->end[RIGHT].here && view->times)
+    if (i == 0 && row->end[RIGHT].here && l->time > 1)
         time_words(row->end[RIGHT].time, time, sizeof(time));
     if (*cell == 0 && *time == 0 && *note == 0) return;
     blanks(view, 1);

@@ -1,5 +1,7 @@
 /* What `nod listen` and `nod connect` say on standard error. */
 #include "netcat.h"
+#include "sentence.h"
+#include "tr.h"
 #include "units.h"
 
 #include <stdarg.h>
@@ -20,7 +22,7 @@ void netcat_say(netcat *nc, const char *format, ...)
     clear_progress(nc);
     fputs("nod: ", stderr);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vfprintf(stderr, tr(format), args); /* marked for xgettext by po/update */
     va_end(args);
     fputc('\n', stderr);
 }
@@ -59,7 +61,7 @@ void netcat_explain(netcat *nc, int error)
                    peer);
         break;
     case NOD_EIO: netcat_say(nc, "The device %s is gone.", nod_link_name(nc->loop.link)); break;
-    default: netcat_say(nc, "%s: %s.", peer, nod_strerror(error)); break;
+    default: netcat_say(nc, "%s: %s.", peer, error_words(error)); break;
     }
     if (nc->options.harm)
         netcat_say(nc, "--seed %llu throws the same dice again.",
@@ -75,10 +77,18 @@ void netcat_progress(netcat *nc, nod_usec now)
     if (since < NOD_SEC || nc->sent + nc->received == 0) return;
     double seconds = (double)since / (double)NOD_SEC;
     uint64_t a_second = (uint64_t)((double)(nc->sent + nc->received) / seconds);
-    fprintf(stderr, "\r\033[Ksent %s, received %s in %.0f s: %s/s",
+    fprintf(stderr, "\r\033[K");
+    fprintf(stderr, _("sent %s, received %s in %.0f s: %s/s"),
             units_bytes(nc->sent, out, sizeof out), units_bytes(nc->received, in, sizeof in),
             seconds, units_bytes(a_second, rate, sizeof rate));
     nc->progress_shown = true;
+}
+
+/* The last line stays, for who looks at it later. */
+void netcat_progress_end(netcat *nc)
+{
+    if (nc->progress_shown) fputc('\n', stderr);
+    nc->progress_shown = false;
 }
 
 void netcat_hook(void *ctx, const nod_trace *trace)
@@ -105,8 +115,7 @@ static void say_drops(netcat *nc, const nod_stack_stats *stats)
 {
     for (int i = 0; i < NOD_DROP_COUNT; i++)
         if (stats->drops[i] > 0)
-            netcat_say(nc, "dropped, %s: %llu", nod_drop_name((enum nod_drop)i),
-                       (unsigned long long)stats->drops[i]);
+            netcat_say(nc, "dropped, %s: %llu", drop_words(i), (unsigned long long)stats->drops[i]);
 }
 
 void netcat_counters(netcat *nc)
@@ -121,8 +130,8 @@ void netcat_counters(netcat *nc)
                units_bytes(nc->sent, out, sizeof out), (unsigned long long)stats.segments_out,
                (unsigned long long)stats.retransmitted, units_bytes(nc->received, in, sizeof in),
                (unsigned long long)stats.segments_in);
-    say_harm(nc, "outward", &link.harm_out);
-    say_harm(nc, "inward", &link.harm_in);
+    say_harm(nc, _("outward"), &link.harm_out);
+    say_harm(nc, _("inward"), &link.harm_in);
     say_drops(nc, &stats);
     if (link.no_memory > 0)
         netcat_say(nc, "lost for want of memory: %llu", (unsigned long long)link.no_memory);

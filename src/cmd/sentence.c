@@ -31,34 +31,44 @@ char *span_write(nod_usec span, char *buf, size_t size)
     return buf;
 }
 
-nod_usec span_round(nod_usec span)
+char *span_write_rough(nod_usec span, char *buf, size_t size)
 {
-    const nod_usec step = 10 * NOD_MSEC;
-    return (span + step / 2) / step * step;
+    const nod_usec step = 100 * NOD_MSEC;
+    if (span >= step) return span_write((span + step / 2) / step * step, buf, size);
+    snprintf(buf, size, _("less than %u ms"), (unsigned)(step / NOD_MSEC));
+    return buf;
 }
+
+/* What nod_strerror says, where it can be translated. */
+static const struct {
+    int error;
+    const char *words;
+} errors[] = {
+    {NOD_EAGAIN, N_("nothing now, try again after the next event")},
+    {NOD_EINVAL, N_("an argument makes no sense")},
+    {NOD_ENOMEM, N_("insufficient resources")},
+    {NOD_ENOCONN, N_("connection does not exist")},
+    {NOD_ECLOSING, N_("connection closing")},
+    {NOD_ERESET, N_("connection reset")},
+    {NOD_EREFUSED, N_("connection refused")},
+    {NOD_ETIMEDOUT, N_("connection aborted due to user timeout")},
+    {NOD_EUNREACH, N_("the remote host cannot be reached")},
+    {NOD_EINUSE, N_("the local port is in use")},
+    {NOD_EEXIST, N_("connection already exists")},
+    {NOD_ENOREMOTE, N_("remote socket unspecified")},
+    {NOD_ENOTLOCAL, N_("the local address is not one of this host's")},
+    {NOD_ENOPORT, N_("every ephemeral port is taken")},
+    {NOD_EBADADDR, N_("the remote address is no host's (broadcast, multicast or unspecified)")},
+    {NOD_EABORTED, N_("aborted by this side")},
+    {NOD_EUNSUPPORTED, N_("not supported here")},
+    {NOD_EPERM, N_("the system does not allow it")},
+    {NOD_EIO, N_("a device failed")},
+};
 
 const char *error_words(int error)
 {
-    switch ((enum nod_error)error) {
-    case NOD_EREFUSED: return _("connection refused");
-    case NOD_ERESET: return _("connection reset");
-    case NOD_ETIMEDOUT: return _("connection aborted due to user timeout");
-    case NOD_EINUSE: return _("the local port is taken");
-    case NOD_EUNREACH: return _("the peer cannot be reached");
-    case NOD_EABORTED: return _("aborted");
-    case NOD_EAGAIN:
-    case NOD_EINVAL:
-    case NOD_ENOMEM:
-    case NOD_ENOCONN:
-    case NOD_ECLOSING:
-    case NOD_EEXIST:
-    case NOD_ENOREMOTE:
-    case NOD_ENOTLOCAL:
-    case NOD_ENOPORT:
-    case NOD_EBADADDR:
-    case NOD_EUNSUPPORTED:
-    case NOD_EPERM:
-    case NOD_EIO: break;
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        if (errors[i].error == error) return tr(errors[i].words);
     }
     return nod_strerror(error);
 }
@@ -117,7 +127,8 @@ static const char *value_of(const char *name, size_t len, const struct sentence 
     if (len == 1 && (*name == 'a' || *name == 'b'))
         return teller->called[*name == 'a' ? s->who : !s->who];
     if (len == 6 && memcmp(name, "waited", 6) == 0)
-        return span_write(teller->rough ? span_round(s->waited) : s->waited, room, 64);
+        return teller->rough ? span_write_rough(s->waited, room, 64)
+                             : span_write(s->waited, room, 64);
     if (len == 5 && memcmp(name, "error", 5) == 0) return error_words(s->error);
     if (len == 4 && memcmp(name, "drop", 4) == 0) return drop_words(s->drop);
     return NULL;

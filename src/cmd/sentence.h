@@ -27,7 +27,7 @@ struct sentence {
 /* How a step is told. */
 struct teller {
     bool story;
-    bool rough;            /* times that differ a little from run to run are rounded */
+    bool rough;            /* times that differ a little from run to run are told roughly */
     const char *name[2];   /* of the ends, in the user's language: above their lanes, */
     const char *called[2]; /* and within a sentence: "the client" */
 };
@@ -45,8 +45,8 @@ char *sentence_fill(const char *text, const struct sentence *sentence, const str
 /* A span of time as people say it: "40 ms", "1.5 s", "4 min". */
 char *span_write(nod_usec span, char *buf, size_t size);
 
-/* Rounded to 10 ms, as a rough teller tells it. */
-nod_usec span_round(nod_usec span);
+/* As a rough teller tells it. */
+char *span_write_rough(nod_usec span, char *buf, size_t size);
 
 /* Why a packet was dropped, in the user's language. */
 const char *drop_words(int drop);

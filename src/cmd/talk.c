@@ -180,6 +180,7 @@ int netcat_talk(netcat *nc)
         if (failed(nc) || over(nc)) break;
         wait_for_more(nc);
     }
+    netcat_progress_end(nc);
     if (!failed(nc))
         linger(nc);
     else if (!nc->error)

@@ -13,14 +13,16 @@
 #include "tr.h"
 
 #define WIDTH_PIPED 80
+#define WIDTH_LEAST 64
+#define WIDTH_MOST 200
 #define WHY 256
 
 static int terminal_width(void)
 {
     struct winsize size;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 64)
-        return size.ws_col < 200 ? size.ws_col : 200;
-    return WIDTH_PIPED;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return WIDTH_PIPED;
+    if (size.ws_col < WIDTH_LEAST) return WIDTH_LEAST;
+    return size.ws_col < WIDTH_MOST ? size.ws_col : WIDTH_MOST;
 }
 
 static bool wants_colour(enum colour_when when)

@@ -42,9 +42,9 @@ char *flags_words(const struct ladder_row *row, char *buf, size_t size)
     if (seg->len == 1) add(buf, size, " · ", _("1 byte"));
     if (seg->len > 1) add(buf, size, " · ", _("%u bytes"), (unsigned)seg->len);
     if (row->copy) {
-        add(buf, size, " ", "%s", _("(copy)"));
+        add(buf, size, "", "%s", _(" (copy)"));
     } else if (row->again) {
-        add(buf, size, " ", "%s", _("(again)"));
+        add(buf, size, "", "%s", _(" (again)"));
     }
     return buf;
 }

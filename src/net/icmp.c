@@ -207,7 +207,7 @@ void nod_net_unreachable(struct nod_net *net, const nod_frame *frame,
     } else { /* "unrecognized Next Header" (RFC 4443 3.4), at the field that said so */
         p[0] = PARAMETER_6;
         p[1] = 1;
-        put32(p + 4, 6);
+        put32(p + 4, packet->ip.next_at);
     }
     finish(net, &out, at, &ip);
 }

@@ -56,9 +56,9 @@ static enum nod_drop parse_ip(struct nod_net *net, nod_frame *frame, struct nod_
             out->have = have - out->at;
             if (out->have > out->ip.payload) out->have = out->ip.payload;
         }
-        bool whole = done && (out->ip.protocol == NOD_PROTO_TCP || !frame->head_len) &&
-                     (out->have >= 60 || out->have == out->ip.payload);
-        if (whole || flat || have == total) return drop;
+        bool in_head = done && out->ip.protocol != NOD_PROTO_TCP && frame->head_len;
+        bool whole = done && !in_head && (out->have >= 60 || out->have == out->ip.payload);
+        if (whole || flat || (have == total && !in_head)) return drop;
         if (nod_frame_flatten(net->pool, frame) < 0) return NOD_DROP_MEMORY;
     }
 }

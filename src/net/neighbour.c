@@ -260,6 +260,7 @@ static void advertised(struct nod_net *net, const struct nod_packet *packet, con
     nod_neighbour_learn(net, n, lladdr, is_answer);
 }
 
+/* What RFC 4861 sections 7.1.1 and 7.1.2 call invalid is dropped. */
 enum nod_drop nod_nd_input(struct nod_net *net, const nod_frame *frame,
                            const struct nod_packet *packet)
 {
@@ -271,6 +272,10 @@ enum nod_drop nod_nd_input(struct nod_net *net, const nod_frame *frame,
     bool valid = true;
     const uint8_t *lladdr = find_option(p, len, p[0] == 135 ? 1 : 2, &valid);
     if (!valid || nod_ip_is_multicast(p + 8)) return NOD_DROP_NEIGHBOUR;
+    bool to_group = nod_ip_is_multicast(packet->ip.dst);
+    if (p[0] == 136 && to_group && p[4] & 0x40) return NOD_DROP_NEIGHBOUR;
+    if (nod_ip_is_unspecified(packet->ip.src) && (p[0] == 136 || !to_group || lladdr))
+        return NOD_DROP_NEIGHBOUR;
     if (p[0] == 136) {
         advertised(net, packet, p, lladdr);
         return NOD_DROP_NONE;

@@ -29,12 +29,14 @@ int nod_port_pick(nod_stack *s, struct nod_key *key)
     uint32_t first = s->config.port_first, count = s->config.port_last - first + 1u;
     key->local_port = 0;
     uint64_t hash = nod_hash(s->port_key, key, sizeof(*key));
-    uint32_t offset = (uint32_t)hash;
     uint16_t *counter = &s->port_counter[(hash >> 32) % NOD_PORT_COUNTERS];
+    /* No sum here wraps, so that each port of the range is tried once. */
+    uint32_t start = (uint32_t)hash % count + *counter;
     for (uint32_t tries = 0; tries < count; tries++) {
-        key->local_port = (uint16_t)(first + (offset + (*counter)++) % count);
+        key->local_port = (uint16_t)(first + (start + tries) % count);
         if (nod_demux_find(s, key) || nod_port_has_listener(s, key->local, key->local_port))
             continue;
+        *counter = (uint16_t)(*counter + tries + 1);
         return 0;
     }
     return NOD_ENOPORT;

@@ -27,9 +27,8 @@ uint32_t nod_slot_take(nod_stack *s, struct nod_record *object)
     if (s->env.slot_free <= s->env.slot_count / 8 && !grow(s) && !s->env.slot_free)
         return NOD_NO_SLOT;
     uint32_t i = s->slot_hint;
-    while (s->env.slots[i % s->env.slot_count].object ||
-           s->env.slots[i % s->env.slot_count].event_next != NOD_EVENT_NOT_LISTED)
-        i++;
+    /* One that is still listed for the events of its last owner will do: they are gone. */
+    while (s->env.slots[i % s->env.slot_count].object) i++;
     i %= s->env.slot_count;
     s->slot_hint = i + 1;
     s->env.slots[i].object = object;
@@ -53,7 +52,11 @@ struct nod_record *nod_slot_object(const nod_stack *s, nod_handle handle)
 {
     uint32_t slot = (uint32_t)handle - 1, generation = (uint32_t)(handle >> 32);
     if (slot >= s->env.slot_count || s->env.slots[slot].generation != generation) return NULL;
-    return s->env.slots[slot].object;
+    struct nod_record *object = s->env.slots[slot].object;
+    if (!object || object->kind != NOD_RECORD_TCB) return object;
+    /* A guess may name one that nobody was given yet, or that was given back: not for users. */
+    const struct nod_tcb *tcb = (const struct nod_tcb *)object;
+    return tcb->flags & (TCB_WAITS_ACCEPT | TCB_RELEASED) ? NULL : object;
 }
 
 void nod_events_raise(nod_stack *s, uint32_t slot)

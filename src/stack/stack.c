@@ -41,6 +41,9 @@ void nod_config_default(nod_config *c)
     };
 }
 
+/* Later than this there is only never: a deadline is the time now and this, and must not wrap. */
+#define FAR_US ((nod_usec)1 << 62)
+
 bool nod_tcp_config_is_valid(const nod_tcp_config *c)
 {
     if (!c->send_buffer || !c->receive_buffer || c->send_buffer > 1u << 30 ||
@@ -51,7 +54,10 @@ bool nod_tcp_config_is_valid(const nod_tcp_config *c)
         return false;
     if (!c->ttl || c->dscp > 63 || c->delayed_ack_us >= NOD_SEC / 2) return false;
     if (c->mss_max && c->mss_max < 64) return false;
-    if (c->msl_us > 86400 * NOD_SEC) return false;
+    if (c->msl_us > 86400 * NOD_SEC || c->fin_wait_2_us > FAR_US) return false;
+    if ((c->user_timeout_us > FAR_US && c->user_timeout_us != NOD_NEVER) ||
+        (c->syn_timeout_us > FAR_US && c->syn_timeout_us != NOD_NEVER))
+        return false;
     if (memchr(c->congestion, 0, sizeof(c->congestion)) == NULL) return false;
     return nod_cc_find(c->congestion) != NULL;
 }
@@ -134,6 +140,7 @@ static void free_record(nod_stack *s, struct nod_record *rec)
     case NOD_RECORD_SYN_RECEIVED: nod_syn_received_free(s, (struct nod_syn_received *)rec); break;
     case NOD_RECORD_TIME_WAIT:
         nod_demux_remove(s, rec);
+        nod_wheel_cancel(&s->env.wheel, &rec->timer);
         nod_pool_give(s->env.pool, rec, sizeof(struct nod_time_wait));
         break;
     case NOD_RECORD_LISTENER: break;
@@ -191,6 +198,7 @@ static bool ensure_neighbours(struct nod_net *net)
 
 int nod_stack_add_iface(nod_stack *s, const nod_iface_config *config)
 {
+    if (config->kind != NOD_IFACE_IP && config->kind != NOD_IFACE_ETHERNET) return NOD_EINVAL;
     if (config->mtu < 128 || (config->gso_max && config->gso_max < config->mtu)) return NOD_EINVAL;
     if (s->net.ifaces == NOD_IFACES_MAX) return NOD_ENOMEM;
     if (config->kind == NOD_IFACE_ETHERNET) {
@@ -215,6 +223,12 @@ static bool prefix_is_valid(const nod_addr *addr, int len)
            (addr->family == 6 && len >= 0 && len <= 128);
 }
 
+/* An IPv6 address that stands for an IPv4 one belongs on no interface. */
+static bool is_mapped(const nod_addr *addr, const uint8_t ip[16])
+{
+    return addr->family == 6 && nod_ip_family(ip) == 4;
+}
+
 static int mapped_bits(const nod_addr *addr, int len)
 {
     return addr->family == 4 ? 96 + len : len;
@@ -226,7 +240,8 @@ int nod_stack_add_addr(nod_stack *s, int iface, const nod_addr *addr, int prefix
         return NOD_EINVAL;
     uint8_t ip[16];
     nod_ip_from_addr(ip, addr);
-    if (nod_ip_is_multicast(ip) || nod_ip_is_unspecified(ip) || nod_ip_is_broadcast(ip))
+    if (nod_ip_is_multicast(ip) || nod_ip_is_unspecified(ip) || nod_ip_is_broadcast(ip) ||
+        is_mapped(addr, ip))
         return NOD_EINVAL;
     struct nod_iface *to = &s->net.iface[iface];
     if (to->addrs == NOD_ADDRS_MAX) return NOD_ENOMEM;

@@ -57,7 +57,8 @@ static void sample_rtt(struct nod_env *env, struct nod_tcb *tcb, const struct no
     if (!w->retransmits || !(tcb->flags & TCB_TS) || !seg->h.opt.has_ts || !seg->h.opt.ts_ecr)
         return;
     uint32_t ms = nod_tcb_ts(env, tcb->ts_offset) - seg->h.opt.ts_ecr;
-    if (ms <= (env->now - w->last_send) / 1000 + 1) nod_tcb_rtt_sample(env, tcb, max_u64(ms, 1) * 1000);
+    if (ms <= (env->now - w->last_send) / 1000 + 1)
+        nod_tcb_rtt_sample(env, tcb, max_u64(ms, 1) * 1000);
 }
 
 static void forget_acked(struct nod_env *env, struct nod_tcb *tcb, uint32_t ack)

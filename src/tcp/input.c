@@ -130,6 +130,7 @@ static enum step first_check_sequence(struct nod_env *env, struct nod_tcb *tcb,
     uint32_t wnd = nod_tcb_rcv_wnd(tcb);
     if (!acceptable(seg->seq, segment_len(seg), tcb->rcv.nxt, wnd)) {
         if (!is_window_probe(tcb, seg)) return not_acceptable(env, tcb, seg);
+        nod_drop_segment(env, &tcb->rec, seg->frame, NOD_DROP_WINDOW); /* its text, that is */
         nod_tcb_ack_now(tcb, NOD_WHY_ACK_DUPLICATE);
     }
     if (tcb->flags & TCB_TS) remember_timestamp(env, tcb, seg);

@@ -149,14 +149,18 @@ uint32_t nod_reassembly_drain(struct nod_reassembly *r, nod_pool *pool, uint32_t
         r->pieces[taken].seq += skip;
         slice->off += skip;
         slice->len -= skip;
-        uint32_t before = to->bytes, len = slice->len;
+        uint32_t len = slice->len;
         bool put = nod_queue_put(to, pool, slice);
-        uint32_t n = to->bytes - before;
-        seq += n;
-        moved += n;
-        r->bytes -= n;
-        r->pieces[taken].seq += n;
-        if (!put || n != len) break;
+        r->bytes -= len;
+        if (!put) {
+            /* No memory: it is given up, and the peer sends it again. Kept, it would stand at
+             * the left edge with nothing to move it on. */
+            nod_slice_release(slice);
+            taken++;
+            break;
+        }
+        seq += len;
+        moved += len;
     }
     r->count = (uint16_t)(r->count - taken);
     if (r->count) {

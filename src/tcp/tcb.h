@@ -63,7 +63,8 @@ struct nod_work {
 struct nod_tcb {
     struct nod_record rec;
     uint32_t slot;
-    uint32_t flags; /* enum nod_tcb_flags */
+    uint16_t flags;   /* enum nod_tcb_flags */
+    uint8_t throttle; /* of challenge ACKs; here, because it must outlive `work` */
     struct {
         uint32_t una, nxt, wnd, wl1, wl2, iss, max_wnd;
     } snd;
@@ -74,16 +75,15 @@ struct nod_tcb {
     } rcv;
     uint32_t ts_recent, ts_recent_s, ts_offset; /* RFC 7323; when, in seconds of our clock */
     uint32_t srtt_us, rttvar_us, rto_us;        /* srtt 0: no sample yet */
+    uint32_t segments_retransmitted;            /* here: no octet of padding in the struct */
     struct nod_cc cc;
     struct nod_work *work; /* NULL: at rest */
     struct nod_shared_config *config;
     uint64_t bytes_sent, bytes_received;
-    uint32_t segments_retransmitted;
     uint16_t mss; /* payload octets of a segment without options, both sides' limit */
     uint16_t events;
     uint8_t snd_scale, rcv_scale;
     int8_t error, soft_error;
-    uint8_t throttle; /* of challenge ACKs; here, because it must outlive `work` */
     union {
         struct nod_tcb *accept_next;     /* TCB_WAITS_ACCEPT: in the listener's queue */
         struct nod_time_wait *time_wait; /* TIME-WAIT: the record that does the waiting */

@@ -56,14 +56,16 @@ int nod_tcb_user_send_slices(struct nod_env *env, struct nod_tcb *tcb, nod_slice
     if (room < 0) return (int)room;
     struct nod_work *w = tcb->work;
     int n = 0;
+    bool memory = true;
     for (; n < count && slices[n].len <= (size_t)room; n++) {
         room -= slices[n].len;
-        /* A part may have been copied in before memory ran out: only the rest stays. */
-        if (!nod_queue_put(&w->sendq, env->pool, &slices[n])) break;
+        memory = nod_queue_put(&w->sendq, env->pool, &slices[n]);
+        if (!memory) break;
     }
     w->more = flags & NOD_SEND_MORE;
     if (n < count) tcb->flags |= TCB_WANTS_ROOM;
-    return n || !count ? n : NOD_EAGAIN;
+    if (n || !count) return n;
+    return memory ? NOD_EAGAIN : NOD_ENOMEM;
 }
 
 /* What RECEIVE says when nothing is on hand. */

@@ -104,6 +104,7 @@ static enum nod_drop skip_extensions(const uint8_t *p, size_t have, struct nod_i
         if (size > out->payload) return NOD_DROP_BAD_IP;
         if (out->protocol == ROUTING && p[at + 3] != 0) return NOD_DROP_BAD_IP; /* hops left */
         out->protocol = p[at];
+        out->next_at = at;
         out->size += size;
         out->payload -= size;
     }
@@ -117,6 +118,7 @@ static enum nod_drop parse_ip6(const uint8_t *p, size_t have, size_t total, stru
     if (NOD_IP6_HEADER + payload > total) return NOD_DROP_TRUNCATED;
     out->family = 6;
     out->protocol = p[6];
+    out->next_at = 6;
     out->ttl = p[7];
     out->tos = (uint8_t)(get16(p) >> 4);
     out->flow_label = get32(p) & 0xfffff;

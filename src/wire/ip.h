@@ -25,6 +25,7 @@ struct nod_ip {
     uint8_t ttl, tos; /* hop limit, traffic class */
     uint32_t size;    /* of the header and IPv6 extension headers */
     uint32_t payload; /* bytes after it */
+    uint32_t next_at; /* IPv6: offset of the octet that names the protocol */
     bool fragment;    /* a part of a datagram */
     uint32_t flow_label;
 };

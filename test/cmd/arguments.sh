@@ -26,6 +26,7 @@ refuses "0 to 1" watch --loss 1.5
 refuses "0 to 1" watch --reorder 120%
 refuses "such as 20ms" watch --delay soon
 refuses "such as 20ms" watch --msl -1s
+refuses "above 0" watch --msl 0
 refuses "at least 1000" watch --rate 3
 refuses "576 to 65535" watch --mtu 68
 refuses "at least 1280" watch -6 --mtu 1000

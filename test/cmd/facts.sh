@@ -60,7 +60,7 @@ expect "all is read at once" has 'read 4344'
 
 play batch-ack
 expect "eight segments with data" is "$(arrows 'ACK · 1448 bytes')" 8
-expect "one ACK for them" is "$(grep -c '◀.* ACK ─.*11585\|One ACK for 8 segments' "$work/out")" 1
+expect "one ACK for them" has '◀.* ACK .*One ACK for 8 segments'
 expect "no other" is "$(sed -n '/1448 bytes/,/close/p' "$work/out" | grep -c '◀')" 1
 
 play slow-reader
@@ -72,11 +72,11 @@ expect "and everything arrives" has 'ack 6001'
 play lost-last-ack
 expect "the FIN comes again" has 'FIN,ACK (again)'
 expect "TIME-WAIT answers it and starts over" has 'begins its 2 × MSL anew'
-expect "so it lasts longer" has '^ *240.400 *CLOSED'
+expect "so it lasts longer" has '^ *240.400 *2 MSL over'
 
 play stray-segment
 expect "TIME-WAIT catches the stray" has 'TIME-WAIT catches it'
-expect "and goes on unchanged" has '^ *240.5[0-9]* *CLOSED'
+expect "and goes on unchanged" has '^ *240.5[0-9]* *2 MSL over'
 
 play port-held
 expect "the port is held" has 'connect ✗'

@@ -39,6 +39,17 @@ static uint64_t choose_seed(void)
     return seed;
 }
 
+bool world_setting(const char *name, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "/proc/sys/%s", name);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool written = write(fd, text, strlen(text)) > 0;
+    close(fd);
+    return written;
+}
+
 static void make_link(world *w, const world_config *config)
 {
     nod_pool *pool = nod_stack_pool(w->loop.stack);
@@ -63,6 +74,8 @@ void world_open(world *w, const char *name, int family, const world_config *conf
     nod_addr_parse(family == 4 ? "10.8.0.2" : "fd08::2", &w->own);
     nod_addr_parse(family == 4 ? "10.8.0.1" : "fd08::1", &w->host);
     if (nod_netns_enter(why) != 0) skip(why);
+
+    if (config->calm) world_setting("net/ipv4/tcp_early_retrans", "0"); /* no tail loss probes */
 
     nod_config_default(&stack);
     memcpy(stack.secret, &w->seed, sizeof w->seed);

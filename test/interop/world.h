@@ -22,8 +22,9 @@ typedef struct world {
 } world;
 
 typedef struct world_config {
-    bool plain;                  /* no offload */
-    bool tap;                    /* Ethernet, with ARP and neighbour discovery */
+    bool plain; /* no offload */
+    bool tap;   /* Ethernet, with ARP and neighbour discovery */
+    bool calm;  /* the kernel sends nothing again before 200 ms, however fast the link */
     const nod_path_config *harm; /* or NULL */
     nod_usec rto_min_us, msl_us; /* 0: the default */
     const char *pcap;            /* or NULL */
@@ -42,6 +43,10 @@ void world_in(world *w);
 void world_out(world *w);
 /* Turns until nothing has happened for a moment. */
 void world_settle(world *w);
+
+/* Writes a setting of the private network, named below /proc/sys. False where that is not
+ * allowed, as in some containers. */
+bool world_setting(const char *name, const char *text);
 
 /* Ends the process with a sentence, and says how to run the case again. */
 __attribute__((format(printf, 2, 3), noreturn)) void world_fail(const world *w, const char *format,

@@ -8,6 +8,7 @@
 
 #define CALLS_AT_ONCE 8
 #define PATIENCE (200 * NOD_SEC)
+#define TRY_AGAIN (50 * NOD_MSEC) /* when there was no memory */
 
 static uint8_t stream_byte(uint32_t key, uint64_t at)
 {
@@ -59,18 +60,35 @@ static bool fail(struct side *side, const char *call, long long result)
                       result < 0 ? nod_error_name((int)result) : "a number", result);
 }
 
+/* Nobody says when there is memory again. */
+static bool try_again(struct side *side)
+{
+    side->wake = nod_sim_now(side->conn->world->sim) + TRY_AGAIN;
+    return true;
+}
+
+static bool no_memory(const struct side *side, long long result)
+{
+    return result == NOD_ENOMEM && side->conn->world->tight;
+}
+
 /* The name is given back; the stack sees to the rest. */
 static bool let_go(struct side *side)
 {
     int result = nod_tcp_release(stack_of(side), side->handle);
 
+    side->leaving = no_memory(side, result);
+    if (side->leaving) {
+        return try_again(side);
+    }
     if (result < 0) {
         return fail(side, "RELEASE", result);
     }
     side->handle = 0;
     side->done = true;
     side->wake = side->patience = NOD_NEVER;
-    if ((side->conn->rough || side->conn->world->impatient) && !other(side)->done) {
+    if ((side->conn->rough || side->conn->world->impatient || side->conn->world->tight) &&
+        !other(side)->done) {
         /* What tells the peer may be lost, and a peer that only listens never finds out. */
         other(side)->patience = nod_sim_now(side->conn->world->sim) + PATIENCE;
     }
@@ -82,6 +100,9 @@ static bool give_up(struct side *side)
     int result = nod_tcp_abort(stack_of(side), side->handle);
 
     side->conn->rough = true;
+    if (no_memory(side, result)) {
+        return try_again(side);
+    }
     if (result < 0 && result != NOD_ENOCONN) {
         return fail(side, "ABORT", result);
     }
@@ -94,7 +115,7 @@ static bool call_failed(struct side *side, const char *call, long long result)
 {
     bool over = result == NOD_ERESET || result == NOD_ETIMEDOUT || result == NOD_ENOCONN;
 
-    if (over && (side->conn->rough || side->conn->world->impatient)) {
+    if (over && (side->conn->rough || side->conn->world->impatient || side->conn->world->tight)) {
         side->conn->rough = true;
         return let_go(side);
     }
@@ -119,6 +140,12 @@ bool side_open(struct side *side)
     }
     int result = nod_tcp_open(stack_of(side), &open, &side->handle);
 
+    if (no_memory(side, result)) {
+        side->handle = 0;
+        side->done = side->was_open = conn->rough = true;
+        other(side)->patience = nod_sim_now(w->sim) + PATIENCE;
+        return true;
+    }
     if (result < 0 || (result = nod_tcp_status(stack_of(side), side->handle, &status)) < 0) {
         return fail(side, "OPEN", result);
     }
@@ -161,7 +188,7 @@ static bool heard_error(struct side *side, int error)
     if (peer_has_forgotten(side, error)) {
         return let_go(side);
     }
-    if (!side->conn->rough && !side->conn->world->impatient) {
+    if (!side->conn->rough && !side->conn->world->impatient && !side->conn->world->tight) {
         return world_fail(side->conn->world, "connection %d, host %d: an error out of the blue: %s",
                           side->conn->number, side->host, nod_strerror(error));
     }
@@ -215,6 +242,9 @@ static bool write_copy(struct side *side, size_t len)
     ptrdiff_t n = nod_tcp_send(stack_of(side), side->handle, bytes, len, flags);
 
     free(bytes);
+    if (no_memory(side, n)) {
+        return try_again(side);
+    }
     if (n < 0 && n != NOD_EAGAIN) {
         return call_failed(side, "SEND", n);
     }
@@ -226,9 +256,14 @@ static bool write_copy(struct side *side, size_t len)
     return true;
 }
 
+/* Empty if there is no memory for it. */
 static nod_slice make_slice(struct side *side, uint64_t at, uint32_t len)
 {
     nod_block *block = nod_block_new(nod_stack_pool(stack_of(side)), len);
+
+    if (!block) {
+        return (nod_slice){0};
+    }
     uint8_t *bytes = nod_block_bytes(block);
 
     for (uint32_t i = 0; i < len; i++) {
@@ -252,11 +287,20 @@ static bool write_slices(struct side *side, size_t len)
 
         lens[count] = (uint32_t)(part < 60000 ? part : 60000);
         slice[count] = make_slice(side, side->sent + at, lens[count]);
+        if (!slice[count].block) {
+            break;
+        }
+    }
+    if (count == 0) {
+        return side->conn->world->tight ? try_again(side) : fail(side, "a new block", NOD_ENOMEM);
     }
     int n = nod_tcp_send_slices(stack_of(side), side->handle, slice, count, 0);
 
     for (int i = n > 0 ? n : 0; i < count; i++) {
         nod_slice_release(&slice[i]);
+    }
+    if (no_memory(side, n)) {
+        return try_again(side);
     }
     if ((n < 0 && n != NOD_EAGAIN) || n > count) {
         return call_failed(side, "SEND of slices", n);
@@ -361,6 +405,9 @@ static bool close_when_sent(struct side *side)
     }
     int result = nod_tcp_close(stack_of(side), side->handle);
 
+    if (no_memory(side, result)) {
+        return try_again(side);
+    }
     side->closed = true;
     return result == 0 || call_failed(side, "CLOSE", result);
 }
@@ -376,7 +423,8 @@ static bool work(struct side *side)
 {
     struct world *w = side->conn->world;
 
-    for (uint64_t i = 1 + dice(w, CALLS_AT_ONCE); i > 0 && can_go_on(side); i--) {
+    for (uint64_t i = 1 + dice(w, CALLS_AT_ONCE);
+         i > 0 && can_go_on(side) && side->wake == NOD_NEVER; i--) {
         bool write = side->can_write && side->sent < side->to_send;
         bool read = side->can_read && !side->eof;
 
@@ -406,7 +454,8 @@ static bool change_settings(struct side *side)
         result = nod_tcp_set_config(stack_of(side), side->handle, &config);
         side->send_buffer = config.send_buffer;
     }
-    return result == 0 || call_failed(side, "change of settings", result);
+    return result == 0 || no_memory(side, result) ||
+           call_failed(side, "change of settings", result);
 }
 
 /* The status agrees with itself and with what the program knows. */
@@ -450,6 +499,9 @@ bool side_act(struct side *side)
         return give_up(side);
     }
     side->wake = NOD_NEVER;
+    if (side->leaving) {
+        return let_go(side);
+    }
     if (ends_now(side)) {
         side->conn->rough = true;
         return side->ending == END_ABORT ? give_up(side) : let_go(side);
@@ -463,7 +515,7 @@ bool side_act(struct side *side)
     if (side->handle && side->closed && side->eof && (side->gone || !side->sees_it_out)) {
         return let_go(side);
     }
-    if (side->handle && (can_go_on(side) || ends_now(side))) {
+    if (side->handle && side->wake == NOD_NEVER && (can_go_on(side) || ends_now(side))) {
         side->wake = now + 1 + dice(w, side->think_max + 1);
     }
     return true;

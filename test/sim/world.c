@@ -128,6 +128,19 @@ static void make_conn(struct world *w, int number)
     conn->side[dice(w, 2)].close_last = one_in(w, 3);
 }
 
+/* What a stack with this configuration takes before anything happens. */
+static size_t cost_of(const nod_config *config)
+{
+    nod_pool_stats stats = {0};
+    nod_stack *stack = nod_stack_new(config, 0, NULL);
+
+    if (stack) {
+        nod_pool_get_stats(nod_stack_pool(stack), &stats);
+        nod_stack_free(stack);
+    }
+    return stats.taken;
+}
+
 static bool make_hosts(struct world *w)
 {
     static const char *const names[2] = {"a", "b"};
@@ -138,6 +151,9 @@ static bool make_hosts(struct world *w)
         config.tcp = w->tcp[i] = make_tcp(w);
         config.port_first = 30000; /* below it are the ports that programs ask for */
         config.trace_events = w->check_trace ? 20000 : 0;
+        if (w->tight) {
+            config.memory_limit = cost_of(&config) + any_size(w, 150000, 3000000);
+        }
         w->host[i] = nod_sim_add_host(w->sim, names[i], &config);
         if (w->host[i] < 0) {
             return world_fail(w, "no host: %s", nod_strerror(w->host[i]));
@@ -189,6 +205,11 @@ static bool make(struct world *w)
         w->path[0].damage = w->path[1].damage = 0;
     }
     w->impatient = one_in(w, 20);
+    w->tight = one_in(w, 8);
+    if (w->tight) { /* what the trace takes is a part of it, for who replays the seed too */
+        w->check_trace = true;
+        nod_sim_watch_packets(w->sim, true);
+    }
     w->cable_at = one_in(w, 6) ? dice(w, 10 * NOD_SEC) : NOD_NEVER;
     if (!make_hosts(w)) {
         return false;
@@ -276,6 +297,11 @@ static bool accept_all(struct world *w)
         if (conn->side[0].done && (conn->rough || w->impatient)) {
             conn->side[1].patience = nod_sim_now(w->sim) + 200 * NOD_SEC;
         }
+    }
+    if (result == NOD_ENOMEM && w->tight) {
+        w->accept_waits = true;
+        w->accept_at = nod_sim_now(w->sim) + 50 * NOD_MSEC;
+        return true;
     }
     return result == NOD_EAGAIN || world_fail(w, "ACCEPT: %s", nod_strerror(result));
 }

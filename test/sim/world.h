@@ -20,7 +20,8 @@ enum ending {
 struct side {
     struct conn *conn;
     int host;
-    nod_handle handle;                      /* 0: not opened, or let go of */
+    nod_handle handle; /* 0: not opened, or let go of */
+    bool leaving;      /* wants to let go, and must try again: there was no memory for it */
     bool was_open, established, done, gone; /* gone: the stack has said CLOSED */
     uint64_t to_send, sent, received;
     uint32_t key; /* of the stream that this side sends */
@@ -53,6 +54,7 @@ struct world {
     nod_path_config path[2];
     nod_iface_config iface;
     nod_tcp_config tcp[2];
+    bool tight;     /* little memory: any call may fail for now, and any connection be lost */
     bool impatient; /* a short user timeout: any connection may be cut off */
     struct conn conn[CONNS_MAX];
     int conns;

@@ -68,12 +68,16 @@ static void introduce(struct peer *p)
         peer_input(p, arp, sizeof(arp));
         return;
     }
-    /* A solicitation for the stack: its answer goes nowhere. */
+    /* A question and an answer: the first makes an entry, the second confirms it. */
     uint8_t ns[32] = {135, [24] = 1, [25] = 1};
     memcpy(ns + 8, p->host.bytes, 16);
     memcpy(ns + 26, p->far_mac, 6);
     peer_icmp(p, ns, sizeof(ns));
     peer_drain(p);
+    uint8_t na[32] = {136, [4] = 0x60, [24] = 2, [25] = 1};
+    memcpy(na + 8, p->far.bytes, 16);
+    memcpy(na + 26, p->far_mac, 6);
+    peer_icmp(p, na, sizeof(na));
 }
 
 void peer_make(struct peer *p, const nod_config *config, int family, bool ethernet)

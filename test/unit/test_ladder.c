@@ -61,6 +61,13 @@ static void calls(struct ladder *l, int side, nod_usec time, enum nod_call call,
     ladder_trace(l, side, &t);
 }
 
+static void runs_out(struct ladder *l, int side, nod_usec time, enum nod_timer timer)
+{
+    nod_trace t = {.time = time, .type = NOD_TRACE_TIMER};
+    t.u.timer.timer = (uint8_t)timer;
+    ladder_trace(l, side, &t);
+}
+
 static const struct seg syn = {NOD_SYN, NOD_WHY_OPEN, NOD_SYN_SENT, 0, 0, 0};
 static const struct seg synack = {NOD_SYN | NOD_ACK, NOD_WHY_OPEN, NOD_SYN_RECEIVED, 0, 1, 0};
 static const struct seg ack = {NOD_ACK, NOD_WHY_ACK_HANDSHAKE, NOD_ESTABLISHED, 1, 1, 0};
@@ -124,6 +131,24 @@ static void crossing_arrows_are_cut(void **unused)
     ladder_free(&l);
 }
 
+/* What the other end does by itself meanwhile is no reason to cut an arrow in two. */
+static void flight_is_not_cut(void **unused)
+{
+    struct ladder l = {0};
+    struct seg data = {NOD_ACK, NOD_WHY_DATA, NOD_ESTABLISHED, 1, 1, 100};
+    (void)unused;
+    handshake(&l);
+    sends(&l, LEFT, 50 * MS, 3, data);
+    calls(&l, RIGHT, 55 * MS, NOD_CALL_SEND, 10);
+    gets(&l, RIGHT, 60 * MS, 3, data);
+    ladder_build(&l);
+    assert_int_equal(l.row_count, 5);
+    assert_int_equal(l.rows[3].sentence.cause, S_WRITE_WAITS);
+    assert_non_null(l.rows[4].depart);
+    assert_non_null(l.rows[4].arrive);
+    ladder_free(&l);
+}
+
 static void loss_and_its_repair(void **unused)
 {
     struct ladder l = {0};
@@ -134,6 +159,7 @@ static void loss_and_its_repair(void **unused)
     handshake(&l);
     sends(&l, LEFT, 50 * MS, 3, data);
     ladder_fate(&l, LEFT, 3, NOD_FATE_LOST);
+    runs_out(&l, LEFT, 250 * MS, NOD_TIMER_RETRANSMIT);
     sends(&l, LEFT, 250 * MS, 4, again);
     gets(&l, RIGHT, 260 * MS, 4, again);
     ladder_build(&l);
@@ -223,9 +249,13 @@ static void text_fits(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(three_arrows_make_a_handshake), cmocka_unit_test(crossing_arrows_are_cut),
-        cmocka_unit_test(loss_and_its_repair),           cmocka_unit_test(overtaken),
-        cmocka_unit_test(eight_segments_one_ack),        cmocka_unit_test(text_fits),
+        cmocka_unit_test(three_arrows_make_a_handshake),
+        cmocka_unit_test(crossing_arrows_are_cut),
+        cmocka_unit_test(flight_is_not_cut),
+        cmocka_unit_test(loss_and_its_repair),
+        cmocka_unit_test(overtaken),
+        cmocka_unit_test(eight_segments_one_ack),
+        cmocka_unit_test(text_fits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -130,6 +130,32 @@ static void limit_is_kept(void **state)
     assert_int_equal(c.taken, 0);
 }
 
+/* Memory that small items have filled serves large blocks again, but for the chunks in which
+ * one of them lives on. */
+static void carved_memory_comes_back(void **state)
+{
+    (void)state;
+    nod_pool *pool = nod_pool_new(NULL, 200000);
+    nod_block *block[300];
+    for (int round = 0; round < 3; round++) {
+        int n = 0;
+        while ((block[n] = nod_block_new(pool, round == 1 ? 600 : 1500))) n++;
+        assert_true(n > 60 && n < 300);
+        assert_null(nod_block_new(pool, 60000));
+        for (int i = 1; i < n; i++) nod_block_unref(block[i]);
+        nod_block *large[2] = {nod_block_new(pool, 60000), nod_block_new(pool, 60000)};
+        assert_non_null(large[0]);
+        assert_non_null(large[1]);
+        memset(nod_block_bytes(large[0]), 1, 60000);
+        nod_block_bytes(block[0])[0] = 2; /* it has lived through it */
+        nod_block_unref(large[0]);
+        nod_block_unref(large[1]);
+        nod_block_unref(block[0]);
+    }
+    assert_int_equal(stats_of(pool).in_use, 0);
+    nod_pool_free(pool);
+}
+
 static void system_says_no(void **state)
 {
     (void)state;
@@ -227,6 +253,7 @@ int main(void)
         cmocka_unit_test(everything_goes_back),
         cmocka_unit_test(last_block_takes_the_pool_along),
         cmocka_unit_test(limit_is_kept),
+        cmocka_unit_test(carved_memory_comes_back),
         cmocka_unit_test(system_says_no),
         cmocka_unit_test(sizes_at_the_edge),
         cmocka_unit_test(slices_hold_references),

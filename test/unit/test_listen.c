@@ -1,0 +1,299 @@
+/* Listeners: the backlog, floods, and what becomes of those that wait when one closes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "unit/peer.h"
+
+static nod_stack_stats stats_of(const struct peer *p)
+{
+    nod_stack_stats stats;
+    nod_stack_get_stats(p->stack, &stats);
+    return stats;
+}
+
+static void syn(struct peer *p, uint16_t from, uint16_t to)
+{
+    peer_tcp(p, &(struct segment){
+                    .sport = from, .dport = to, .seq = 1000, .ctl = NOD_SYN, .wnd = 60000});
+}
+
+/* SYN and ACK without an ACCEPT. Returns false if the SYN was not answered. */
+static bool come_in(struct peer *p, uint16_t from, uint16_t to, uint32_t *iss)
+{
+    struct seen s;
+    syn(p, from, to);
+    if (peer_output(p, &s, 1) == 0) return false;
+    assert_int_equal(s.ctl, NOD_SYN | NOD_ACK);
+    *iss = s.seq;
+    peer_tcp(p, &(struct segment){.sport = from,
+                                  .dport = to,
+                                  .seq = 1001,
+                                  .ack = s.seq + 1,
+                                  .ctl = NOD_ACK,
+                                  .wnd = 60000});
+    return true;
+}
+
+/* So many wait for ACCEPT and no more; a SYN too many is not answered, and may come again. */
+static void backlog(void **state)
+{
+    (void)state;
+    struct peer p;
+    uint32_t iss;
+    peer_make(&p, NULL, 4, false);
+    nod_handle listener = peer_listen(&p, 80, 3), h;
+    for (uint16_t i = 1; i <= 3; i++) assert_true(come_in(&p, i, 80, &iss));
+    assert_false(come_in(&p, 4, 80, &iss));
+    assert_int_equal(peer_drops(&p, NOD_DROP_BACKLOG), 1);
+    nod_status status;
+    assert_int_equal(nod_tcp_status(p.stack, listener, &status), 0);
+    assert_true(status.state == NOD_LISTEN && status.backlog_used == 3);
+    assert_int_equal(nod_tcp_accept(p.stack, listener, &h), 0);
+    assert_true(come_in(&p, 4, 80, &iss));
+    /* The oldest first. */
+    for (uint16_t i = 2; i <= 4; i++) {
+        assert_int_equal(nod_tcp_accept(p.stack, listener, &h), 0);
+        assert_int_equal(nod_tcp_status(p.stack, h, &status), 0);
+        assert_int_equal(status.remote.port, i);
+        assert_int_equal(status.state, NOD_ESTABLISHED);
+    }
+    assert_int_equal(nod_tcp_accept(p.stack, listener, &h), NOD_EAGAIN);
+    peer_free(&p);
+}
+
+/* The last ACK finds the queue full: the record waits, and the next ACK finds room. */
+static void full_at_the_last_ack(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct seen s[2];
+    peer_make(&p, NULL, 4, false);
+    nod_handle listener = peer_listen(&p, 80, 1), h;
+    nod_config config;
+    nod_config_default(&config);
+    syn(&p, 1, 80);
+    assert_int_equal(peer_output(&p, &s[0], 1), 1);
+    uint32_t iss;
+    assert_false(come_in(&p, 2, 80, &iss)); /* one half open is all it may have */
+    struct segment ack = {
+        .sport = 1, .dport = 80, .seq = 1001, .ack = s[0].seq + 1, .ctl = NOD_ACK, .wnd = 60000};
+    peer_tcp(&p, &ack);
+    assert_int_equal(stats_of(&p).syn_received, 0);
+    assert_int_equal(nod_tcp_accept(p.stack, listener, &h), 0);
+    assert_true(come_in(&p, 2, 80, &iss));
+    peer_free(&p);
+}
+
+/* 100,000 SYNs from everywhere: the memory of a backlog, and the listener lives. */
+static void flood(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_make(&p, NULL, 4, false);
+    nod_handle listener = peer_listen(&p, 80, 64), h;
+    size_t before = peer_in_use(&p);
+    for (int i = 0; i < 100000; i++) {
+        nod_addr from = nod_addr_ip4(20, (uint8_t)(i >> 12), (uint8_t)(i >> 4), (uint8_t)(i + 1));
+        struct segment g = {.sport = (uint16_t)(i + 1), .dport = 80, .ctl = NOD_SYN};
+        uint8_t bytes[40];
+        size_t len = peer_tcp_bytes(&from, &p.host, &g, bytes);
+        peer_ip(&p, &from, &p.host, 6, bytes, len);
+        if (i % 100 == 0) peer_drain(&p), peer_tick(&p, NOD_MSEC);
+    }
+    peer_drain(&p);
+    assert_true(stats_of(&p).syn_received <= 64);
+    assert_true(peer_in_use(&p) - before <= 64 * 96);
+    peer_tick(&p, 300 * NOD_SEC); /* syn_timeout: they go by themselves */
+    peer_drain(&p);
+    for (int i = 0; i < 60; i++) peer_tick(&p, 10 * NOD_SEC), peer_drain(&p);
+    assert_int_equal(stats_of(&p).syn_received, 0);
+    assert_int_equal(peer_in_use(&p), before);
+    uint32_t iss;
+    assert_true(come_in(&p, 9, 80, &iss));
+    assert_int_equal(nod_tcp_accept(p.stack, listener, &h), 0);
+    peer_free(&p);
+}
+
+/* SYN,ACKs are sent again, ever later, and at the end the record goes without a word. */
+static void nobody_there(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_make(&p, NULL, 4, false);
+    peer_listen(&p, 80, 0);
+    syn(&p, 1, 80);
+    int sent = peer_drain(&p);
+    nod_usec start = p.now;
+    while (stats_of(&p).syn_received && p.now < start + 1000 * NOD_SEC) {
+        nod_usec next = nod_stack_deadline(p.stack);
+        assert_true(next > p.now && next != NOD_NEVER);
+        peer_tick(&p, next - p.now);
+        sent += peer_drain(&p);
+    }
+    assert_in_range((p.now - start) / NOD_SEC, 180, 400); /* MUST-23: at least three minutes */
+    assert_in_range(sent, 6, 9);
+    peer_free(&p);
+}
+
+/* A SYN,ACK comes again for the same SYN, at once; a RST ends the record, the listener stays. */
+static void half_open(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct seen s;
+    peer_make(&p, NULL, 4, false);
+    peer_listen(&p, 80, 0);
+    syn(&p, 1, 80);
+    assert_int_equal(peer_output(&p, &s, 1), 1);
+    peer_tcp(&p, &(struct segment){.sport = 1, .dport = 80, .seq = 1001, .ctl = NOD_RST});
+    assert_int_equal(stats_of(&p).syn_received, 0);
+    assert_int_equal(peer_drain(&p), 0);
+    uint32_t iss;
+    assert_true(come_in(&p, 1, 80, &iss));
+    peer_free(&p);
+}
+
+/* CLOSE of a listener: half-open ones are forgotten, waiting ones reset. */
+static void closed_with_some_inside(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct seen s[8];
+    uint32_t iss[3];
+    peer_make(&p, NULL, 4, false);
+    size_t before = 0;
+    for (int round = 0; round < 3; round++) {
+        nod_handle listener = peer_listen(&p, 80, 8);
+        for (uint16_t i = 0; i < 3; i++) assert_true(come_in(&p, (uint16_t)(i + 1), 80, &iss[i]));
+        syn(&p, 9, 80);
+        assert_int_equal(peer_output(&p, s, 8), 1);
+        assert_int_equal(nod_tcp_close(p.stack, listener), 0);
+        assert_int_equal(peer_output(&p, s, 8), 3);
+        for (int i = 0; i < 3; i++) {
+            assert_true(s[i].ctl & NOD_RST);
+            assert_int_equal(s[i].seq, iss[i] + 1);
+        }
+        nod_stack_stats stats = stats_of(&p);
+        assert_int_equal(stats.connections + stats.syn_received + stats.listeners, 0);
+        assert_int_equal(peer_events(&p, 0, NULL), 0);
+        if (round) assert_int_equal(peer_in_use(&p), before);
+        before = peer_in_use(&p);
+        /* The last ACK of the one that was half open finds nobody. */
+        peer_tcp(
+            &p, &(struct segment){.sport = 9, .dport = 80, .seq = 1001, .ack = 77, .ctl = NOD_ACK});
+        assert_int_equal(peer_output(&p, s, 8), 1);
+        assert_int_equal(s[0].ctl, NOD_RST);
+        assert_int_equal(s[0].seq, 77);
+    }
+    peer_free(&p);
+}
+
+/* One that waits and ends before ACCEPT is still there to be accepted: its data, its error. */
+static void ended_while_waiting(void **state)
+{
+    (void)state;
+    struct peer p;
+    uint32_t iss;
+    char buf[10];
+    nod_handle h;
+    peer_make(&p, NULL, 4, false);
+    nod_handle listener = peer_listen(&p, 80, 8);
+    assert_true(come_in(&p, 1, 80, &iss));
+    peer_tcp(&p, &(struct segment){.sport = 1,
+                                   .dport = 80,
+                                   .seq = 1001,
+                                   .ack = iss + 1,
+                                   .ctl = NOD_ACK | NOD_FIN,
+                                   .wnd = 100,
+                                   .text = "hi",
+                                   .len = 2});
+    peer_drain(&p);
+    assert_int_equal(nod_tcp_accept(p.stack, listener, &h), 0);
+    assert_int_equal(peer_events(&p, h, NULL) & NOD_EVENT_PEER_CLOSED, NOD_EVENT_PEER_CLOSED);
+    assert_int_equal(nod_tcp_receive(p.stack, h, buf, 10), 2);
+    assert_int_equal(nod_tcp_receive(p.stack, h, buf, 10), 0);
+
+    assert_true(come_in(&p, 2, 80, &iss));
+    peer_tcp(&p,
+             &(struct segment){
+                 .sport = 2, .dport = 80, .seq = 1001, .ack = iss + 1, .ctl = NOD_RST | NOD_ACK});
+    assert_int_equal(nod_tcp_accept(p.stack, listener, &h), 0);
+    int error = 0;
+    assert_true(peer_events(&p, h, &error) & NOD_EVENT_ERROR);
+    assert_int_equal(error, NOD_ERESET);
+    assert_int_equal(nod_tcp_receive(p.stack, h, buf, 10), NOD_ERESET);
+    assert_int_equal(nod_tcp_release(p.stack, h), 0);
+    peer_free(&p);
+}
+
+/* The most specific listener gets the connection. */
+static void whose_is_it(void **state)
+{
+    (void)state;
+    struct peer p;
+    uint32_t iss;
+    nod_handle any = 0, here = 0, only = 0, other = 0, h;
+    peer_make(&p, NULL, 4, false);
+    nod_open open = {.passive = true, .local = {.port = 80}};
+    assert_int_equal(nod_tcp_open(p.stack, &open, &any), 0);
+    assert_int_equal(nod_tcp_open(p.stack, &open, &h), NOD_EEXIST);
+    open.local.addr = p.host;
+    assert_int_equal(nod_tcp_open(p.stack, &open, &here), 0);
+    open.remote = (nod_endpoint){p.far, 5};
+    assert_int_equal(nod_tcp_open(p.stack, &open, &only), 0);
+    open.remote = (nod_endpoint){nod_addr_ip4(10, 0, 0, 3), 0};
+    assert_int_equal(nod_tcp_open(p.stack, &open, &other), 0);
+    assert_true(come_in(&p, 5, 80, &iss));
+    assert_int_equal(nod_tcp_accept(p.stack, only, &h), 0);
+    assert_true(come_in(&p, 6, 80, &iss));
+    assert_int_equal(nod_tcp_accept(p.stack, here, &h), 0);
+    assert_int_equal(nod_tcp_close(p.stack, here), 0);
+    assert_true(come_in(&p, 7, 80, &iss));
+    assert_int_equal(nod_tcp_accept(p.stack, any, &h), 0);
+    assert_int_equal(nod_tcp_accept(p.stack, other, &h), NOD_EAGAIN);
+    peer_free(&p);
+}
+
+/* RFC 9293 3.10.7.2: RST is ignored, an ACK reset, anything else dropped. */
+static void what_is_no_syn(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct seen s;
+    peer_make(&p, NULL, 4, false);
+    peer_listen(&p, 80, 0);
+    for (int ctl = 0; ctl < 64; ctl++) {
+        peer_tcp(&p, &(struct segment){
+                         .sport = 1, .dport = 80, .seq = 5, .ack = 7, .ctl = (uint8_t)ctl});
+        int n = peer_output(&p, &s, 1);
+        bool rst = ctl & NOD_RST, ack = ctl & NOD_ACK, is_syn = ctl & NOD_SYN;
+        assert_int_equal(n, !rst && (ack || is_syn));
+        if (n && ack) assert_true(s.ctl == NOD_RST && s.seq == 7);
+        if (n && !ack) assert_true(s.ctl == (NOD_SYN | NOD_ACK) && s.ack == 6);
+        if (n && !ack) /* away with it */
+            peer_tcp(&p, &(struct segment){.sport = 1, .dport = 80, .seq = 6, .ctl = NOD_RST});
+        assert_int_equal(stats_of(&p).syn_received, 0);
+    }
+    peer_free(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(backlog),
+        cmocka_unit_test(full_at_the_last_ack),
+        cmocka_unit_test(flood),
+        cmocka_unit_test(nobody_there),
+        cmocka_unit_test(half_open),
+        cmocka_unit_test(closed_with_some_inside),
+        cmocka_unit_test(ended_while_waiting),
+        cmocka_unit_test(whose_is_it),
+        cmocka_unit_test(what_is_no_syn),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
