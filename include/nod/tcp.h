@@ -63,7 +63,7 @@ typedef struct nod_open {
 /* OPEN. Active: a SYN becomes due, and NOD_EVENT_OPEN or NOD_EVENT_ERROR follows. Passive: a
  * listener; NOD_EVENT_ACCEPT tells of each connection. On 0 the handle is the caller's until
  * nod_tcp_release.
- * NOD_ENOREMOTE, NOD_EBADADDR (MUST-46), NOD_EUNREACH, NOD_ENOTLOCAL, NOD_EINUSE, NOD_EEXIST,
+ * NOD_ENOREMOTE, NOD_EBADADDR (MUST-46), NOD_EUNREACH, NOD_ENOTLOCAL, NOD_EEXIST,
  * NOD_ENOPORT, NOD_ENOMEM, NOD_EINVAL. */
 int nod_tcp_open(nod_stack *stack, const nod_open *open, nod_handle *out);
 
@@ -107,7 +107,7 @@ ptrdiff_t nod_tcp_writable(nod_stack *stack, nod_handle handle);
 
 /* CLOSE: "I have no more data to send." What is queued is sent, then a FIN. Receiving goes
  * on. A listener is deleted, and connections that wait in its queue are reset.
- * NOD_ECLOSING the second time, NOD_ENOCONN. */
+ * NOD_ECLOSING the second time, NOD_ENOCONN, NOD_ENOMEM (then nothing has happened). */
 int nod_tcp_close(nod_stack *stack, nod_handle handle);
 
 /* ABORT: drops the queues, sends a RST where the state asks for one. NOD_ENOCONN. */

@@ -24,6 +24,7 @@ static int check_remote(const nod_stack *s, const nod_endpoint *remote, struct n
     if (!remote->addr.family || !remote->port) return NOD_ENOREMOTE;
     nod_ip_from_addr(key->remote, &remote->addr);
     key->remote_port = remote->port;
+    if (nod_ip_family(key->remote) != remote->addr.family) return NOD_EBADADDR; /* mapped */
     if (nod_ip_is_unspecified(key->remote) || nod_net_is_broadcast(&s->net, key->remote))
         return NOD_EBADADDR; /* MUST-46 */
     return 0;
@@ -264,7 +265,10 @@ int nod_tcp_abort(nod_stack *s, nod_handle handle)
         nod_time_wait_end(s, tcb->time_wait);
         return 0;
     }
-    if (!nod_tcb_wake(&s->env, tcb)) return NOD_ENOMEM;
+    if (!nod_tcb_wake(&s->env, tcb)) {
+        nod_end_at_rest(s, tcb);
+        return 0;
+    }
     int error = nod_tcb_user_abort(&s->env, tcb);
     nod_settle(s, tcb);
     return error;
@@ -276,7 +280,6 @@ int nod_tcp_release(nod_stack *s, nod_handle handle)
     if (as_listener(object)) return nod_tcp_close(s, handle);
     struct nod_tcb *tcb = as_tcb(object);
     if (!tcb) return NOD_ENOCONN;
-    if (is_live(tcb) && !nod_tcb_wake(&s->env, tcb)) return NOD_ENOMEM;
     nod_trace_call(s, object, handle, NOD_CALL_RELEASE, 0, 0);
     if (!is_live(tcb)) {
         if (tcb->rec.state == NOD_TIME_WAIT) tcb->time_wait->slot = NOD_NO_SLOT;
@@ -284,6 +287,11 @@ int nod_tcp_release(nod_stack *s, nod_handle handle)
         return 0;
     }
     nod_slot_release_name(s, tcb->slot);
+    if (!nod_tcb_wake(&s->env, tcb)) {
+        tcb->flags |= TCB_RELEASED;
+        nod_end_at_rest(s, tcb);
+        return 0;
+    }
     nod_tcb_user_release(&s->env, tcb);
     nod_settle(s, tcb);
     return 0;

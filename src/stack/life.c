@@ -145,16 +145,36 @@ static void enter_time_wait(nod_stack *s, struct nod_tcb *tcb)
     if (!tw) nod_tcb_event(tcb, NOD_EVENT_CLOSED);
 }
 
+static nod_trace *trace_time_wait(nod_stack *s, const struct nod_time_wait *tw,
+                                  enum nod_trace_type type)
+{
+    nod_trace *event = nod_trace_add(&s->env.trace, type, s->env.now);
+    if (!event) return NULL;
+    event->handle = nod_env_handle(&s->env, tw->slot);
+    event->local = nod_key_local(&tw->rec.key);
+    event->remote = nod_key_remote(&tw->rec.key);
+    return event;
+}
+
+void nod_time_wait_expire(nod_stack *s, struct nod_time_wait *tw)
+{
+    nod_trace *event = trace_time_wait(s, tw, NOD_TRACE_TIMER);
+    if (event) {
+        event->state = NOD_TIME_WAIT;
+        event->u.timer.timer = NOD_TIMER_TIME_WAIT;
+        event->u.timer.count = 1;
+        event->u.timer.next_us = NOD_NEVER;
+    }
+    nod_time_wait_end(s, tw);
+}
+
 /* 2 MSL are over, or a new SYN or the user ended the wait. */
 void nod_time_wait_end(nod_stack *s, struct nod_time_wait *tw)
 {
     uint32_t slot = tw->slot;
-    nod_trace *event = nod_trace_add(&s->env.trace, NOD_TRACE_STATE, s->env.now);
+    nod_trace *event = trace_time_wait(s, tw, NOD_TRACE_STATE);
     if (event) {
         event->state = NOD_CLOSED;
-        event->handle = nod_env_handle(&s->env, slot);
-        event->local = nod_key_local(&tw->rec.key);
-        event->remote = nod_key_remote(&tw->rec.key);
         event->u.edge.from = NOD_TIME_WAIT;
         event->u.edge.to = NOD_CLOSED;
     }
@@ -186,4 +206,14 @@ void nod_settle(nod_stack *s, struct nod_tcb *tcb)
     } else if (tcb->events && is_owned(tcb) && !(tcb->flags & TCB_WAITS_ACCEPT)) {
         nod_events_raise(s, tcb->slot);
     }
+}
+
+void nod_end_at_rest(nod_stack *s, struct nod_tcb *tcb)
+{
+    nod_tcb_send_rst(&s->env, tcb, NOD_WHY_RST_ABORT);
+    s->env.stats.established_resets++;
+    tcb->error = NOD_EABORTED;
+    nod_tcb_event(tcb, NOD_EVENT_ERROR);
+    nod_tcb_set_state(&s->env, tcb, NOD_CLOSED);
+    nod_settle(s, tcb);
 }

@@ -57,6 +57,8 @@ void nod_listener_free(nod_stack *s, struct nod_listener *l, bool keep_slot)
         } else if (nod_tcb_wake(&s->env, tcb)) {
             nod_tcb_user_abort(&s->env, tcb);
             nod_settle(s, tcb);
+        } else {
+            nod_end_at_rest(s, tcb);
         }
     }
     struct nod_listener **at = &s->listeners;

@@ -180,7 +180,7 @@ static void expire(nod_stack *s, struct nod_record *rec)
     case NOD_RECORD_SYN_RECEIVED:
         nod_syn_received_expire(s, (struct nod_syn_received *)rec);
         return;
-    case NOD_RECORD_TIME_WAIT: nod_time_wait_end(s, (struct nod_time_wait *)rec); return;
+    case NOD_RECORD_TIME_WAIT: nod_time_wait_expire(s, (struct nod_time_wait *)rec); return;
     case NOD_RECORD_LISTENER: return;
     }
 }

@@ -140,6 +140,7 @@ static void free_record(nod_stack *s, struct nod_record *rec)
     case NOD_RECORD_SYN_RECEIVED: nod_syn_received_free(s, (struct nod_syn_received *)rec); break;
     case NOD_RECORD_TIME_WAIT:
         nod_demux_remove(s, rec);
+        nod_wheel_cancel(&s->env.wheel, &rec->timer);
         nod_pool_give(s->env.pool, rec, sizeof(struct nod_time_wait));
         break;
     case NOD_RECORD_LISTENER: break;

@@ -65,8 +65,11 @@ struct nod_tcb *nod_tcb_new(nod_stack *s, const struct nod_key *key, uint8_t ifa
                             struct nod_shared_config *config, uint32_t iss, enum nod_state state);
 /* After the engine was called: reap, move to TIME-WAIT, tell, schedule. The TCB may be gone. */
 void nod_settle(nod_stack *s, struct nod_tcb *tcb);
+/* ABORT of a connection at rest that memory is too short to wake: a RST needs none. */
+void nod_end_at_rest(nod_stack *s, struct nod_tcb *tcb);
 void nod_tcb_free(nod_stack *s, struct nod_tcb *tcb);
 void nod_time_wait_end(nod_stack *s, struct nod_time_wait *tw);
+void nod_time_wait_expire(nod_stack *s, struct nod_time_wait *tw);
 void nod_due(nod_stack *s, struct nod_tcb *tcb);
 void nod_not_due(nod_stack *s, struct nod_tcb *tcb);
 uint16_t nod_adv_mss(const nod_stack *s, const struct nod_key *key, uint8_t iface,

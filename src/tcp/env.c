@@ -5,6 +5,8 @@
 #include "base/hash.h"
 #include "wire/ip.h"
 
+#define CHALLENGES_A_SECOND 10
+
 nod_endpoint nod_key_local(const struct nod_key *key)
 {
     return (nod_endpoint){.addr = nod_ip_to_addr(key->local), .port = key->local_port};
@@ -54,6 +56,15 @@ void nod_reply_rst(struct nod_env *env, const struct nod_key *key, const struct 
     }
     reply->iss = reply->seq;
     reply->irs = seg->h.seq;
+}
+
+bool nod_challenge_allowed(const struct nod_env *env, uint8_t *throttle)
+{
+    uint8_t second = (uint8_t)(env->now / NOD_SEC % 15 + 1), count = *throttle >> 4;
+    if ((*throttle & 15) != second) count = 0;
+    if (count >= CHALLENGES_A_SECOND) return false;
+    *throttle = (uint8_t)((count + 1) << 4 | second);
+    return true;
 }
 
 void nod_drop_segment(struct nod_env *env, const struct nod_record *rec, uint32_t frame,

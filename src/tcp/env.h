@@ -107,6 +107,12 @@ struct nod_reply *nod_reply_add(struct nod_env *env, const struct nod_key *key, 
 void nod_reply_rst(struct nod_env *env, const struct nod_key *key, const struct nod_segment *seg,
                    enum nod_state state, enum nod_why why);
 
+/* At most ten challenge ACKs a second and connection (RFC 5961 section 7), of its own so that
+ * nobody learns anything from another connection's (CVE-2016-5696). `throttle` is one octet
+ * that starts as 0: the second modulo 15, and how many there were in it. What it remembers from
+ * 15 seconds ago may cost a second of silence. */
+bool nod_challenge_allowed(const struct nod_env *env, uint8_t *throttle);
+
 /* Counts and traces a drop. `rec` may be NULL. */
 void nod_drop_segment(struct nod_env *env, const struct nod_record *rec, uint32_t frame,
                       enum nod_drop reason);

@@ -87,7 +87,7 @@ static enum step syn_again(struct nod_env *env, struct nod_tcb *tcb, struct nod_
         trim(tcb, seg);
         return CONTINUE;
     }
-    if (nod_tcb_challenge_allowed(env, tcb)) tcb->work->syn_due = true;
+    if (nod_challenge_allowed(env, &tcb->throttle)) tcb->work->syn_due = true;
     return drop(env, tcb, seg, NOD_DROP_DUPLICATE);
 }
 
@@ -96,8 +96,9 @@ static enum step syn_again(struct nod_env *env, struct nod_tcb *tcb, struct nod_
  * SYN,ACK whose ACK was lost. */
 static enum step not_acceptable(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg)
 {
-    bool again = seg->syn && (seg->h.ctl & NOD_ACK) && seg->seq == tcb->rcv.irs;
-    if (seg->text || seg->fin || again || nod_tcb_challenge_allowed(env, tcb))
+    bool again = seg->syn && (seg->h.ctl & NOD_ACK) && seg->seq == tcb->rcv.irs &&
+                 tcb->rec.state == NOD_ESTABLISHED;
+    if (seg->text || seg->fin || again || nod_challenge_allowed(env, &tcb->throttle))
         nod_tcb_ack_now(tcb, seg->syn && !again ? NOD_WHY_ACK_CHALLENGE : NOD_WHY_ACK_DUPLICATE);
     if (!is_fin_again(tcb, seg)) {
         bool old = seq_le(seg->seq + segment_len(seg), tcb->rcv.nxt);
@@ -129,6 +130,7 @@ static enum step first_check_sequence(struct nod_env *env, struct nod_tcb *tcb,
     uint32_t wnd = nod_tcb_rcv_wnd(tcb);
     if (!acceptable(seg->seq, segment_len(seg), tcb->rcv.nxt, wnd)) {
         if (!is_window_probe(tcb, seg)) return not_acceptable(env, tcb, seg);
+        nod_drop_segment(env, &tcb->rec, seg->frame, NOD_DROP_WINDOW); /* its text, that is */
         nod_tcb_ack_now(tcb, NOD_WHY_ACK_DUPLICATE);
     }
     if (tcb->flags & TCB_TS) remember_timestamp(env, tcb, seg);
@@ -196,7 +198,7 @@ static enum step fifth_check_ack(struct nod_env *env, struct nod_tcb *tcb, struc
         }
         nod_tcb_established(env, tcb, seg);
     } else if (!ack_in_range(tcb, seg->h.ack)) {
-        if (nod_tcb_challenge_allowed(env, tcb)) nod_tcb_ack_now(tcb, NOD_WHY_ACK_CHALLENGE);
+        nod_tcb_challenge(env, tcb);
         return drop(env, tcb, seg, NOD_DROP_ACK);
     }
     nod_tcb_process_ack(env, tcb, seg);

@@ -18,6 +18,7 @@ struct nod_syn_received {
     uint16_t mss;
     uint8_t snd_scale;
     uint8_t retransmits;
+    uint8_t throttle; /* nod_challenge_allowed */
 };
 
 struct nod_time_wait {
@@ -26,7 +27,7 @@ struct nod_time_wait {
     uint32_t snd_nxt, rcv_nxt, ts_recent, max_wnd;
     uint16_t wnd; /* receive window in units of 2^scale */
     uint8_t scale;
-    uint8_t throttle; /* the second of the last challenge, modulo 256 */
+    uint8_t throttle; /* nod_challenge_allowed */
 };
 
 enum nod_verdict {

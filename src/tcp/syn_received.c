@@ -62,6 +62,12 @@ static void ack(struct nod_env *env, const struct nod_syn_received *r,
     }
 }
 
+static void challenge(struct nod_env *env, struct nod_syn_received *r,
+                      const struct nod_small_config *config)
+{
+    if (nod_challenge_allowed(env, &r->throttle)) ack(env, r, config, NOD_WHY_ACK_CHALLENGE);
+}
+
 static enum nod_verdict drop(struct nod_env *env, const struct nod_syn_received *r,
                              const struct nod_segment *seg, enum nod_drop reason)
 {
@@ -69,12 +75,11 @@ static enum nod_verdict drop(struct nod_env *env, const struct nod_syn_received 
     return NOD_KEEP;
 }
 
-static enum nod_verdict rst(struct nod_env *env, const struct nod_syn_received *r,
+static enum nod_verdict rst(struct nod_env *env, struct nod_syn_received *r,
                             const struct nod_segment *seg, const struct nod_small_config *config)
 {
     if (seg->seq == r->irs + 1) return NOD_DELETE; /* the listener stays (MUST-11) */
-    if (seq_in(seg->seq, r->irs + 1, window(config->tcp)))
-        ack(env, r, config, NOD_WHY_ACK_CHALLENGE);
+    if (seq_in(seg->seq, r->irs + 1, window(config->tcp))) challenge(env, r, config);
     return drop(env, r, seg, NOD_DROP_RST);
 }
 
@@ -100,11 +105,14 @@ enum nod_verdict nod_syn_received_input(struct nod_env *env, struct nod_syn_rece
     bool fits = seq_in(seg->seq, nxt, wnd) || (len && seq_in(seg->seq + len - 1, nxt, wnd)) ||
                 (seg->seq == nxt && wnd == 0);
     if (!fits) {
-        ack(env, r, config, NOD_WHY_ACK_DUPLICATE);
+        if (seg->text || seg->fin)
+            ack(env, r, config, NOD_WHY_ACK_DUPLICATE);
+        else
+            challenge(env, r, config);
         return drop(env, r, seg, NOD_DROP_SEQUENCE);
     }
     if (seg->syn) {
-        ack(env, r, config, NOD_WHY_ACK_CHALLENGE);
+        challenge(env, r, config);
         return drop(env, r, seg, NOD_DROP_SYN);
     }
     if (!(seg->h.ctl & NOD_ACK)) return drop(env, r, seg, NOD_DROP_NO_ACK);

@@ -4,8 +4,6 @@
 
 #include "tcp/state.h"
 
-#define CHALLENGES_A_SECOND 10
-
 void nod_tcb_init(struct nod_env *env, struct nod_tcb *tcb, uint32_t iss)
 {
     tcb->snd.iss = tcb->snd.una = tcb->snd.nxt = iss;
@@ -135,24 +133,9 @@ void nod_tcb_negotiate(struct nod_tcb *tcb, const struct nod_tcp_options *opt, i
     }
 }
 
-/* Per connection, so that nobody learns anything from another connection's (RFC 5961
- * section 7, CVE-2016-5696). */
-bool nod_tcb_challenge_allowed(struct nod_env *env, struct nod_tcb *tcb)
-{
-    struct nod_work *w = tcb->work;
-    uint32_t second = (uint32_t)(env->now / NOD_SEC);
-    if (second != w->challenge_second) {
-        w->challenge_second = second;
-        w->challenges = 0;
-    }
-    if (w->challenges >= CHALLENGES_A_SECOND) return false;
-    w->challenges++;
-    return true;
-}
-
 void nod_tcb_challenge(struct nod_env *env, struct nod_tcb *tcb)
 {
-    if (nod_tcb_challenge_allowed(env, tcb)) nod_tcb_ack_now(tcb, NOD_WHY_ACK_CHALLENGE);
+    if (nod_challenge_allowed(env, &tcb->throttle)) nod_tcb_ack_now(tcb, NOD_WHY_ACK_CHALLENGE);
 }
 
 void nod_tcb_send_rst(struct nod_env *env, struct nod_tcb *tcb, enum nod_why why)
@@ -182,7 +165,6 @@ void nod_tcb_check(const struct nod_tcb *tcb)
     uint32_t end = nod_tcb_data_end(tcb) + (tcb->flags & TCB_FIN_SENT ? 1 : 0);
     NOD_ASSERT(seq_le(tcb->snd.nxt, end) || nod_tcb_syn_unacked(tcb));
     if (!nod_tcb_syn_unacked(tcb) && w->sendq.bytes) NOD_ASSERT(tcb->snd.una == w->sendq.base);
-    /* Not beyond a gap any more, but kept there: memory was short when the gap closed. */
-    if (w->ooq.count) NOD_ASSERT(seq_ge(w->ooq.pieces[0].seq, tcb->rcv.nxt));
+    if (w->ooq.count) NOD_ASSERT(seq_gt(w->ooq.pieces[0].seq, tcb->rcv.nxt));
     NOD_ASSERT(tcb->cc.cwnd >= 1);
 }

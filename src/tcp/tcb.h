@@ -44,18 +44,16 @@ struct nod_work {
     nod_usec stalled_since; /* the peer has owed us progress since then: R2's start */
     nod_usec last_send;     /* of data, for the restart after idle */
 
-    uint32_t rtx, rtx_end;     /* what is to be retransmitted: [rtx, rtx_end) */
-    uint32_t recover;          /* RFC 6582 */
-    uint32_t timed_end;        /* RTT timing: an ACK of this octet ends it */
-    nod_usec timed_at;         /* NOD_NEVER: nothing is timed */
-    uint32_t fin_seq;          /* of the peer's FIN, with TCB_FIN_SEEN */
-    uint32_t unacked_in;       /* octets received since our last ACK */
-    uint32_t rcv_mss;          /* the peer's segment size as we see it */
-    uint32_t challenge_second; /* throttle of challenge ACKs (RFC 5961 section 7) */
+    uint32_t rtx, rtx_end; /* what is to be retransmitted: [rtx, rtx_end) */
+    uint32_t recover;      /* RFC 6582 */
+    uint32_t timed_end;    /* RTT timing: an ACK of this octet ends it */
+    nod_usec timed_at;     /* NOD_NEVER: nothing is timed */
+    uint32_t fin_seq;      /* of the peer's FIN, with TCB_FIN_SEEN */
+    uint32_t unacked_in;   /* octets received since our last ACK */
+    uint32_t rcv_mss;      /* the peer's segment size as we see it */
     uint16_t dup_acks;
     uint16_t retransmits; /* timeouts in a row */
     uint16_t probes;      /* unanswered window probes */
-    uint8_t challenges;   /* in challenge_second */
     uint8_t ack_why;      /* an ACK is due now, and why (enum nod_why); 0: none */
     uint8_t rtx_why;
     uint16_t adv_mss; /* what our SYN says */
@@ -65,7 +63,8 @@ struct nod_work {
 struct nod_tcb {
     struct nod_record rec;
     uint32_t slot;
-    uint32_t flags; /* enum nod_tcb_flags */
+    uint16_t flags;   /* enum nod_tcb_flags */
+    uint8_t throttle; /* of challenge ACKs; here, because it must outlive `work` */
     struct {
         uint32_t una, nxt, wnd, wl1, wl2, iss, max_wnd;
     } snd;
@@ -103,7 +102,6 @@ nod_trace *nod_tcb_trace(struct nod_env *env, const struct nod_tcb *tcb,
                          enum nod_trace_type type); /* NULL: tracing is off */
 void nod_tcb_check(const struct nod_tcb *tcb);      /* the invariants; ends the program */
 void nod_tcb_challenge(struct nod_env *env, struct nod_tcb *tcb);
-bool nod_tcb_challenge_allowed(struct nod_env *env, struct nod_tcb *tcb);
 void nod_tcb_send_rst(struct nod_env *env, struct nod_tcb *tcb, enum nod_why why);
 uint32_t nod_tcb_ts(const struct nod_env *env, uint32_t offset);
 /* Agrees on the options of a SYN that arrived. */

@@ -34,16 +34,13 @@ static enum nod_verdict drop(struct nod_env *env, const struct nod_time_wait *r,
 /* Two confused ends must not answer each other for ever (RFC 1337 H2). */
 static void challenge(struct nod_env *env, struct nod_time_wait *r)
 {
-    uint8_t second = (uint8_t)(env->now / NOD_SEC % 255 + 1); /* never 0: none yet */
-    if (second == r->throttle) return;
-    r->throttle = second;
-    nod_time_wait_ack(env, r, NOD_WHY_ACK_CHALLENGE);
+    if (nod_challenge_allowed(env, &r->throttle)) nod_time_wait_ack(env, r, NOD_WHY_ACK_CHALLENGE);
 }
 
 /* RFC 6191 section 2. */
 static bool syn_is_new(const struct nod_time_wait *r, const struct nod_segment *seg)
 {
-    bool later = seq_gt(seg->seq, r->rcv_nxt), before = r->rec.flags & SMALL_TS;
+    bool later = seq_ge(seg->seq, r->rcv_nxt), before = r->rec.flags & SMALL_TS;
     if (!seg->h.opt.has_ts) return later;
     if (!before) return true;
     return seq_gt(seg->h.opt.ts_val, r->ts_recent) || (seg->h.opt.ts_val == r->ts_recent && later);
@@ -77,7 +74,7 @@ enum nod_verdict nod_time_wait_input(struct nod_env *env, struct nod_time_wait *
         }
     }
     if (!in_window(r, seg->seq, len)) {
-        if (len)
+        if (seg->text || seg->fin)
             nod_time_wait_ack(env, r, NOD_WHY_ACK_TIME_WAIT);
         else
             challenge(env, r);

@@ -27,7 +27,7 @@ static const struct choice {
      "choice: the child's record goes, the listener stays in LISTEN"},
     {"SYN-RECEIVED", "SEG:RST-exact", ACTIVE, "CLOSED", NULL, "connection refused; TCB deleted",
      NULL, "the row's text for an active OPEN"},
-    {"SYN-RECEIVED", "SEG:SYN-in-window", ANY, "SYN-RECEIVED", ACK, "drop", NULL,
+    {"SYN-RECEIVED", "SEG:SYN-in-window", ANY, "SYN-RECEIVED", ACK " (throttled)", "drop", NULL,
      "departure: challenge ACK whoever opened (RFC 5961 section 4), doc/deviations.md"},
     {"SYN-RECEIVED", "SEG:SYN-out-of-window", ANY, NULL, "<SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>",
      NULL, NULL, "choice: the SYN,ACK again, which a peer in SYN-SENT can use"},
