@@ -63,7 +63,8 @@ struct nod_work {
 struct nod_tcb {
     struct nod_record rec;
     uint32_t slot;
-    uint32_t flags; /* enum nod_tcb_flags */
+    uint16_t flags;   /* enum nod_tcb_flags */
+    uint8_t throttle; /* of challenge ACKs; here, because it must outlive `work` */
     struct {
         uint32_t una, nxt, wnd, wl1, wl2, iss, max_wnd;
     } snd;
@@ -83,7 +84,6 @@ struct nod_tcb {
     uint16_t events;
     uint8_t snd_scale, rcv_scale;
     int8_t error, soft_error;
-    uint8_t throttle; /* of challenge ACKs; here, because it must outlive `work` */
     union {
         struct nod_tcb *accept_next;     /* TCB_WAITS_ACCEPT: in the listener's queue */
         struct nod_time_wait *time_wait; /* TIME-WAIT: the record that does the waiting */

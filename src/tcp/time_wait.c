@@ -40,7 +40,7 @@ static void challenge(struct nod_env *env, struct nod_time_wait *r)
 /* RFC 6191 section 2. */
 static bool syn_is_new(const struct nod_time_wait *r, const struct nod_segment *seg)
 {
-    bool later = seq_gt(seg->seq, r->rcv_nxt), before = r->rec.flags & SMALL_TS;
+    bool later = seq_ge(seg->seq, r->rcv_nxt), before = r->rec.flags & SMALL_TS;
     if (!seg->h.opt.has_ts) return later;
     if (!before) return true;
     return seq_gt(seg->h.opt.ts_val, r->ts_recent) || (seg->h.opt.ts_val == r->ts_recent && later);

@@ -9,7 +9,7 @@ watch open-close --bytes 4000 --mtu 1000 >"$work/out"
 expect "--mtu sets the segments' size" has 'segments up to 960 bytes'
 expect "--bytes says more" has 'write 4000'
 watch open-close --msl 2s >"$work/out"
-expect "--msl shortens TIME-WAIT" has '^ *4.330 *CLOSED'
+expect "--msl shortens TIME-WAIT" has '^ *4.330 *2 MSL over'
 watch open-close --delay 50ms >"$work/out"
 expect "--delay" has 'SYN-RECEIVED *0.050'
 watch refused --pcap "$work/x.pcapng" >/dev/null

@@ -69,9 +69,32 @@ static bool goes_on_syn_sent(struct cell *cell)
            life_goes_on(cell, NOD_ESTABLISHED);
 }
 
+/* The peer opens its window, and what waited leaves with the FIN behind it. */
+static bool window_opens(struct cell *cell, enum nod_state next)
+{
+    struct conv *c = &cell->conv;
+    uint32_t seq = c->n.nxt;
+
+    c->peer_win = 60000;
+    return says(cell, NOD_ACK, seq, 0) &&
+           answers(cell, NOD_FIN | NOD_PSH | NOD_ACK, seq, c->n.rcv_nxt, 10) &&
+           cell_in_state(cell, next);
+}
+
+static bool has_unsent(const struct cell *cell)
+{
+    return begins(cell->row.event, "CLOSE-with-unsent");
+}
+
 static bool goes_on_syn_received(struct cell *cell)
 {
     struct conv *c = &cell->conv;
+
+    if (begins(cell->row.event, "CLOSE-after-SEND")) {
+        return says(cell, NOD_ACK, 1, 0) && cell_in_state(cell, NOD_FIN_WAIT_1) &&
+               answers(cell, NOD_FIN | NOD_PSH | NOD_ACK, 1, c->n.rcv_nxt, 10) &&
+               life_goes_on(cell, NOD_FIN_WAIT_1);
+    }
 
     if (!says(cell, NOD_ACK, c->n.nxt, 0) || !cell_in_state(cell, NOD_ESTABLISHED)) {
         return false;
@@ -109,8 +132,7 @@ static bool probe_is_read(struct cell *cell, bool sends)
 
 static bool is_window_closed(const struct cell *cell)
 {
-    return cell->row.from >= NOD_ESTABLISHED &&
-           strcmp(cell->row.event, "SEG:data-while-RCV.WND=0") == 0;
+    return cell->row.from >= NOD_ESTABLISHED && strstr(cell->row.stimulus, "RCV.WND=0:");
 }
 
 /* Everything that waits is read; the window opens again. */
@@ -146,7 +168,7 @@ static bool goes_on_established(struct cell *cell)
     if (cell->told & TOLD_DUPLICATE_ACK && !third_duplicate_retransmits(cell)) {
         return false;
     }
-    if (cell->told & TOLD_FIRST_OCTET) {
+    if (begins(cell->row.stimulus, "RCV.WND=1:")) {
         return true; /* a window of one octet leaves little to try */
     }
     uint32_t next = c->n.rcv_nxt;
@@ -159,17 +181,42 @@ static bool goes_on_established(struct cell *cell)
     }
     conv_mark(c);
     uint32_t seq = c->n.nxt;
+    nod_status s;
 
+    if (conv_record(c, &s) && s.retransmits) {
+        return stage_fail(&c->stage, "%u retransmissions in a row, and all is acknowledged",
+                          s.retransmits);
+    }
     if (conv_send(c, 7) != 7 || !conv_settle(c)) {
         return stage_fail(&c->stage, "SEND took less than 7 octets");
     }
     return answers(cell, NOD_ACK | NOD_PSH, seq, next + 5, 7);
 }
 
+/* An ACK of a part starts the retransmission timer anew (RFC 6298 section 5.3). */
+static bool timer_restarted(struct cell *cell)
+{
+    struct conv *c = &cell->conv;
+    nod_status s;
+
+    if (!(cell->told & TOLD_ACKED) || c->n.una == c->n.nxt || !conv_record(c, &s)) {
+        return true;
+    }
+    return conv_wait(c, cell->fired + s.rto_us - 1 - c->stage.now) && silent(cell) &&
+           conv_wait(c, 1) && conv_settle(c) &&
+           answers(cell, NOD_FIN | NOD_ACK, c->n.una, c->n.rcv_nxt, 0);
+}
+
 static bool goes_on_fin_wait_1(struct cell *cell)
 {
     struct conv *c = &cell->conv;
 
+    if (!timer_restarted(cell)) {
+        return false;
+    }
+    if (has_unsent(cell) && !window_opens(cell, NOD_FIN_WAIT_1)) {
+        return false;
+    }
     if (is_window_closed(cell)) {
         return probe_is_read(cell, false) && reads_all(cell) &&
                cell_in_state(cell, NOD_FIN_WAIT_2) && life_goes_on(cell, NOD_FIN_WAIT_2);
@@ -195,6 +242,9 @@ static bool goes_on_close_wait(struct cell *cell)
 {
     struct conv *c = &cell->conv;
 
+    if (has_unsent(cell)) {
+        return window_opens(cell, NOD_LAST_ACK) && life_goes_on(cell, NOD_LAST_ACK);
+    }
     if (is_window_closed(cell) && !probe_is_read(cell, true)) {
         return false;
     }
@@ -218,6 +268,9 @@ static bool goes_on_closing(struct cell *cell)
 {
     struct conv *c = &cell->conv;
 
+    if (!timer_restarted(cell)) {
+        return false;
+    }
     c->time_wait_since = c->stage.now;
     if (is_window_closed(cell)) {
         return probe_is_read(cell, false) && cell_in_state(cell, NOD_TIME_WAIT) &&
@@ -232,6 +285,9 @@ static bool goes_on_last_ack(struct cell *cell)
     struct conv *c = &cell->conv;
     bool closed = is_window_closed(cell) && cell->row.from == NOD_LAST_ACK;
 
+    if (!timer_restarted(cell)) {
+        return false;
+    }
     if (closed ? !probe_is_read(cell, false) : !says(cell, NOD_ACK, c->n.nxt, 0)) {
         return false;
     }

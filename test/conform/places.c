@@ -14,6 +14,8 @@ struct setting places_setting(const struct row *row)
         .unacked = strstr(s, "10 octets unacked") || strstr(s, "10 octets and FIN unacked"),
         .on_hand = strstr(s, "10 octets on hand") != NULL,
         .remote_named = strstr(s, "had named the remote socket") != NULL,
+        .queued = strstr(s, "SEND 10 octets issued before") != NULL,
+        .unsent = strstr(s, "10 octets unsent") != NULL,
         .gone = begins(s, "after LAST-ACK"),
         .at_least = at_least ? (uint32_t)strtoul(at_least + 9, NULL, 10) : 0,
     };
@@ -27,11 +29,16 @@ bool places_applies(const struct row *row, struct variant v)
     if (begins(row->stimulus, "TS on") && !v.options) {
         return false;
     }
+    if (strstr(row->stimulus, "one listens") && !v.passive) {
+        return false;
+    }
     switch (row->from) {
     case NOD_CLOSED:
     case NOD_SYN_SENT: return !v.passive;
     case NOD_LISTEN: return v.passive;
-    case NOD_SYN_RECEIVED: return !v.passive || !begins(row->stimulus, "simultaneous open");
+    case NOD_SYN_RECEIVED:
+        return !v.passive || !(begins(row->stimulus, "simultaneous open") ||
+                               begins(row->event, "CLOSE-after")); /* no name before ACCEPT */
     case NOD_ESTABLISHED:
     case NOD_FIN_WAIT_1:
     case NOD_FIN_WAIT_2:
@@ -132,6 +139,15 @@ static bool peer_acks_fin(struct conv *c)
     return conv_say(c, NOD_ACK, c->n.rcv_nxt, c->n.nxt, 0) && conv_wait(c, DELAY);
 }
 
+/* The peer closes its window, so that what is sent must wait. */
+static bool sends_in_vain(struct conv *c)
+{
+    c->peer_win = 0;
+    return conv_say(c, NOD_ACK, c->n.rcv_nxt, c->n.una, 0) &&
+           (conv_send(c, 10) == 10 || stage_fail(&c->stage, "SEND took less than 10 octets")) &&
+           conv_settle(c);
+}
+
 /* From ESTABLISHED on, by the shortest way. */
 static bool go_on(struct conv *c, const struct setting *setting, enum nod_state to)
 {
@@ -160,8 +176,8 @@ static bool go(struct conv *c, const struct setting *setting)
     switch (c->row->from) {
     case NOD_CLOSED: return !setting->gone || (go_established(c) && go_on(c, setting, NOD_CLOSED));
     case NOD_LISTEN: return listen(c, setting->remote_named);
-    case NOD_SYN_SENT: return go_syn_sent(c);
-    case NOD_SYN_RECEIVED: return go_syn_received(c);
+    case NOD_SYN_SENT: return go_syn_sent(c) && (!setting->queued || sends(c));
+    case NOD_SYN_RECEIVED: return go_syn_received(c) && (!setting->queued || sends(c));
     case NOD_ESTABLISHED:
     case NOD_FIN_WAIT_1:
     case NOD_FIN_WAIT_2:
@@ -170,7 +186,8 @@ static bool go(struct conv *c, const struct setting *setting)
     case NOD_LAST_ACK:
     case NOD_TIME_WAIT:
         return go_established(c) && (!setting->zero_window || fill_window(c)) &&
-               (!setting->on_hand || hears(c, 10)) && go_on(c, setting, c->row->from);
+               (!setting->on_hand || hears(c, 10)) && go_on(c, setting, c->row->from) &&
+               (!setting->unsent || sends_in_vain(c));
     }
     return false;
 }

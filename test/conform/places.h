@@ -11,6 +11,8 @@ struct setting {
     bool on_hand;      /* 10 octets wait for RECEIVE */
     bool remote_named; /* by the passive OPEN */
     bool gone;         /* CLOSED was LAST-ACK before */
+    bool queued;       /* SEND before ESTABLISHED */
+    bool unsent;       /* 10 octets wait for the peer's window */
     uint32_t at_least; /* RCV.WND */
 };
 

@@ -83,15 +83,17 @@ static bool add_row(struct table *table, char *line)
 
 bool table_load(struct table *table, const char *path)
 {
-    memset(table, 0, sizeof *table);
-    table->text = read_file(path);
-    if (!table->text) {
+    char *text = read_file(path);
+
+    if (!text || table->texts == 4) {
         fprintf(stderr, "cannot read %s\n", path);
+        free(text);
         return false;
     }
-    char *line = strchr(table->text, '\n'); /* the heading goes */
+    table->text[table->texts++] = text;
+    char *line = strchr(text, '\n'); /* the heading goes */
 
-    for (line = line ? line + 1 : table->text; *line;) {
+    for (line = line ? line + 1 : text; *line;) {
         char *end = line + strcspn(line, "\n"), *next = *end ? end + 1 : end;
 
         *end = 0;
@@ -106,5 +108,5 @@ bool table_load(struct table *table, const char *path)
 
 void table_free(struct table *table)
 {
-    free(table->text);
+    for (int i = 0; i < table->texts; i++) free(table->text[i]);
 }

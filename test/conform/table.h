@@ -9,7 +9,7 @@
 #define ROWS_MAX 400
 
 struct row {
-    int number; /* from 1: the line of the file less its heading */
+    int number; /* from 1; in the first file: its line less the heading */
     enum nod_state from;
     const char *state, *event, *next, *sent, *told, *basis, *note, *stimulus;
 };
@@ -17,10 +17,11 @@ struct row {
 struct table {
     struct row row[ROWS_MAX];
     int rows;
-    char *text;
+    char *text[4]; /* of each file */
+    int texts;
 };
 
-/* False, with a message on stderr, when the file is not as it should be. */
+/* Adds the rows of a file. False, with a message on stderr, when it is not as it should be. */
 bool table_load(struct table *table, const char *path);
 void table_free(struct table *table);
 

@@ -32,10 +32,9 @@ enum told {
     TOLD_SYN_TAKEN = 1 << 24,     /* RCV.NXT=SEG.SEQ+1 */
     TOLD_WAIT_RESTARTS = 1 << 25, /* 2 MSL from now */
     TOLD_WAIT_STARTS = 1 << 26,
-    TOLD_BACKS_OFF = 1 << 27,   /* RTO doubles, and so on */
-    TOLD_UNREAD = 1 << 28,      /* with TOLD_DROPPED: not even its ACK and window are read */
-    TOLD_NEW_ISS = 1 << 29,     /* above all numbers of the old incarnation */
-    TOLD_FIRST_OCTET = 1 << 30, /* only the first octet of the text fits */
+    TOLD_BACKS_OFF = 1 << 27, /* RTO doubles, and so on */
+    TOLD_UNREAD = 1 << 28,    /* with TOLD_DROPPED: not even its ACK and window are read */
+    TOLD_NEW_ISS = 1 << 29,   /* above all numbers of the old incarnation */
 };
 
 /* The clauses of `text`, as bits of enum told. False, and the clause, when one is unknown: a
