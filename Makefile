@@ -1,6 +1,7 @@
 # The front door. CMake does the work; see CMakePresets.json.
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
+PRODUCTS = nod-cmd catalogues # and the libraries that these need
 
 .PHONY: all build demo test format install clean help
 
@@ -15,14 +16,14 @@ help:
 	@echo "make clean    removes build/"
 
 build:
-	@cmake --preset release -DNOD_TESTS=OFF >/dev/null
-	@cmake --build --preset release -j $(JOBS)
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target $(PRODUCTS)
 
 demo:
 	@scripts/install-deps
-	@cmake --preset release -DNOD_TESTS=OFF >/dev/null
-	@cmake --build --preset release -j $(JOBS) >/dev/null || \
-		cmake --build --preset release -j $(JOBS)
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target $(PRODUCTS) >/dev/null || \
+		cmake --build --preset release -j $(JOBS) --target $(PRODUCTS)
 	@build/release/nod watch
 
 test:
@@ -34,8 +35,8 @@ format:
 		xargs -0 clang-format -i
 
 install:
-	@cmake --preset release -DNOD_TESTS=OFF -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
-	@cmake --build --preset release -j $(JOBS)
+	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target $(PRODUCTS)
 	@cmake --install build/release
 
 clean:

@@ -17,6 +17,7 @@
 #define BATCH 64
 #define TOGETHER (8 * NOD_MSEC) /* what happens within so little time belongs together */
 #define SETTLED (40 * NOD_MSEC)
+#define FRAME (20 * NOD_MSEC)
 #define TOO_LONG (60 * NOD_SEC) /* besides TIME-WAIT */
 
 /* The conversation, step by step; each waits for the one before. */
@@ -408,7 +409,7 @@ static void sleep_until_due(struct scene *s)
                           sooner(nod_path_deadline(k->path[LEFT]),
                                  sooner(nod_path_deadline(k->path[RIGHT]), s->due)));
     nod_usec span = due <= s->now ? 0 : due - s->now;
-    if (span > 50 * NOD_MSEC) span = 50 * NOD_MSEC; /* the picture grows meanwhile */
+    if (span > FRAME) span = FRAME; /* the picture grows meanwhile */
     poll(fds, 2, (int)((span + 999) / NOD_MSEC));
 }
 
@@ -438,7 +439,8 @@ int kernel_run(struct kernel_watch *k, struct ladder *ladder, char *why)
     while (s.chapter != CHAPTER_END && !s.broken && !ladder->failed &&
            s.now < TOO_LONG + 2 * k->msl && !(s.ended && s.chapter != CHAPTER_WAIT)) {
         turn(&s);
-        if (k->draw != NULL && s.now > SETTLED) k->draw(k->draw_ctx, ladder, s.now - SETTLED);
+        if (k->draw != NULL && s.now > SETTLED)
+            k->draw(k->draw_ctx, ladder, s.now, s.now - SETTLED);
         if (s.chapter != CHAPTER_END) sleep_until_due(&s);
     }
     if (s.server >= 0) close(s.server);

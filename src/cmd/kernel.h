@@ -22,8 +22,8 @@ struct kernel_watch {
     struct kernel_state *state; /* asks for the kernel's states; NULL where it cannot be asked */
     int listener;               /* the server's socket */
 
-    /* Called when the ladder has grown: everything before `settled` is known. */
-    void (*draw)(void *ctx, struct ladder *ladder, nod_usec settled);
+    /* Called again and again while the ladder grows: all before `settled` is known. */
+    void (*draw)(void *ctx, struct ladder *ladder, nod_usec now, nod_usec settled);
     void *draw_ctx;
 };
 
@@ -34,6 +34,9 @@ int kernel_open(struct kernel_watch *kernel, const struct watch_options *options
 int kernel_fail(char *why, int error, const char *what);
 
 void kernel_addresses(const struct kernel_watch *kernel, char address[2][64]);
+
+/* Opens the capture that --pcap asks for, if it does. 0, or NOD_EIO and why. */
+int kernel_capture(struct kernel_watch *kernel, char *why);
 
 /* Runs the connection from its SYN until TIME-WAIT is over. 0, or an error and why. */
 int kernel_run(struct kernel_watch *kernel, struct ladder *ladder, char *why);

@@ -112,7 +112,7 @@ static int make_server(struct kernel_watch *k, char *why)
     return NOD_EIO;
 }
 
-static int make_capture(struct kernel_watch *k, char *why)
+int kernel_capture(struct kernel_watch *k, char *why)
 {
     const char *path = k->options->world.pcap;
     if (path == NULL) return 0;
@@ -143,8 +143,7 @@ int kernel_open(struct kernel_watch *k, const struct watch_options *options, cha
     error = nod_netns_enter(reason);
     if (error < 0) return kernel_fail(why, error, reason);
     if ((error = make_stack(k, why)) < 0 || (error = make_link(k, why)) < 0 ||
-        (error = make_paths(k, why)) < 0 || (error = make_server(k, why)) < 0 ||
-        (error = make_capture(k, why)) < 0)
+        (error = make_paths(k, why)) < 0 || (error = make_server(k, why)) < 0)
         kernel_close(k);
     k->state = error == 0 ? kernel_state_open() : NULL;
     return error;

@@ -321,18 +321,29 @@ static void middle(const struct text_view *view, const struct layout *l,
     fputs(lane, view->out);
 }
 
+/* The arrow's line while its head is between the lanes, to be printed over. */
+static void growing_line(const struct text_view *view, const struct layout *l,
+                         const struct ladder_row *row, const struct block *block, int shown)
+{
+    struct block bare = *block;
+    struct ladder_row left = *row;
+    if (row->from != LEFT) {
+        bare.cell_count[LEFT] = 0; /* nothing has arrived there yet */
+        left.end[LEFT].here = false;
+    }
+    left_part(view, l, &left, &bare, 0);
+    fputs("│", view->out);
+    arrow_line(view, l, row, block->area[0], shown);
+    fputs("│\r", view->out);
+}
+
 /* Lets the arrow grow from its start before the whole line is printed over it. */
 static void animate(const struct text_view *view, const struct layout *l,
                     const struct ladder_row *row, const struct block *block)
 {
-    struct block bare = *block;
     if (!view->flows || !view->colour || block->area_count == 0) return;
-    if (!row->end[LEFT].here || row->from != LEFT) bare.cell_count[LEFT] = 0;
     for (int shown = 0; shown < l->area; shown += 2) {
-        left_part(view, l, row, &bare, 0);
-        fputs("│", view->out);
-        arrow_line(view, l, row, block->area[0], shown);
-        fputs("│\r", view->out);
+        growing_line(view, l, row, block, shown);
         wait_a_little(view, 0.012);
     }
 }
@@ -380,6 +391,20 @@ void text_row(struct text_view *view, const struct ladder_row *row)
     }
     view->drawn = true;
     wait_a_little(view, 0.25 + 0.012 * text_columns(block.note_count > 0 ? block.note[0] : ""));
+}
+
+void text_growing(struct text_view *view, const struct ladder_row *row, double part)
+{
+    struct layout l = layout_of(view);
+    struct block block;
+    if (!view->colour || row->depart == NULL) return;
+    print_pause(view, &l, row);
+    view->last = row_time(row);
+    struct ladder_row whole = *row;
+    whole.arrive = row->depart; /* drawn with its head */
+    fill_block(view, &l, &whole, &block);
+    growing_line(view, &l, row, &block, (int)(part * l.area));
+    fflush(view->out);
 }
 
 static void head_line(const struct text_view *view, const struct layout *l, const char *left,

@@ -20,6 +20,9 @@ struct text_view {
 
 void text_head(struct text_view *view);
 void text_row(struct text_view *view, const struct ladder_row *row);
+/* On a coloured terminal: the first line of a row whose segment is still on its way, as far
+ * as it has come (0 to 1). The next row is drawn over it. */
+void text_growing(struct text_view *view, const struct ladder_row *row, double part);
 void text_foot(struct text_view *view);
 
 #endif

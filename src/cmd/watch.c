@@ -114,19 +114,32 @@ static int watch_scenario(const struct watch_options *o, const char *under)
     return rc;
 }
 
-/* The kernel's side of the picture: rows are drawn as soon as they cannot change any more. */
+/* The kernel's side of the picture: rows are drawn as soon as they cannot change any more,
+ * and on a terminal an arrow grows while its segment is on its way. */
 struct live {
     struct text_view view;
+    nod_usec delay; /* of a segment on its way */
     int drawn;
 };
 
-static void draw_settled(void *ctx, struct ladder *ladder, nod_usec settled)
+static void draw_growing(struct live *live, const struct ladder_row *row, nod_usec now)
+{
+    nod_usec since = now - row_time(row);
+    if (!isatty(STDOUT_FILENO) || live->delay == 0 || row->arrive != NULL) return;
+    text_growing(&live->view, row, since < live->delay ? (double)since / (double)live->delay : 1.0);
+}
+
+static void draw_settled(void *ctx, struct ladder *ladder, nod_usec now, nod_usec settled)
 {
     struct live *live = ctx;
     ladder_build(ladder);
     for (; live->drawn < ladder->row_count; live->drawn++) {
         const struct ladder_row *row = &ladder->rows[live->drawn];
-        if (settled != NOD_NEVER && (row->on_its_way || row_last_time(row) >= settled)) return;
+        if (settled != NOD_NEVER && row_last_time(row) >= settled) return;
+        if (settled != NOD_NEVER && row->on_its_way) {
+            draw_growing(live, row, now);
+            return;
+        }
         text_row(&live->view, row);
     }
 }
@@ -152,15 +165,17 @@ static int watch_kernel(struct kernel_watch *kernel, const struct watch_options 
     kernel_addresses(kernel, address);
     picture.address[LEFT] = address[LEFT];
     picture.address[RIGHT] = address[RIGHT];
-    struct live live = {.view = view_of(o, &picture)};
+    struct live live = {.view = view_of(o, &picture),
+                        .delay = nod_path_get_config(kernel->path[LEFT])->delay_us};
     picture.teller.rough = !isatty(STDOUT_FILENO);
     live.view.times = isatty(STDOUT_FILENO); /* they differ from run to run */
     live.view.flows = false;                 /* it is as slow as it really is */
+    if (kernel_capture(kernel, why) < 0) return complain(why);
     text_head(&live.view);
     kernel->draw = draw_settled;
     kernel->draw_ctx = &live;
     int error = kernel_run(kernel, &ladder, why);
-    draw_settled(&live, &ladder, NOD_NEVER);
+    draw_settled(&live, &ladder, 0, NOD_NEVER);
     text_foot(&live.view);
     rc = error < 0 ? complain(why) : finish(o, &picture);
     ladder_free(&ladder);

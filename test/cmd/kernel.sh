@@ -38,6 +38,10 @@ expect "  all is acknowledged" has 'ack 5001'
 expect "  --svg" grep -q '</svg>' "$work/x.svg"
 expect "  --pcap" [ -s "$work/x.pcapng" ]
 
+"$NOD" watch --lang en --pcap /nowhere/x.pcapng >"$work/stdout" 2>"$work/out"
+expect "a capture that cannot be written: exit 1" is $? 1
+expect "  and says so" has /nowhere/x.pcapng
+
 for seed in 1 2 3; do
     "$NOD" watch --lang en --msl 50ms --loss 20% --bytes 4000 --seed $seed >"$work/out"
     expect "with loss, seed $seed: exit 0" is $? 0
