@@ -152,7 +152,7 @@ static bool make_hosts(struct world *w)
         config.port_first = 30000; /* below it are the ports that programs ask for */
         config.trace_events = w->check_trace ? 20000 : 0;
         if (w->tight) {
-            config.memory_limit = cost_of(&config) + any_size(w, 150000, 3000000);
+            config.memory_limit = cost_of(&config) + any_size(w, 600000, 3000000);
         }
         w->host[i] = nod_sim_add_host(w->sim, names[i], &config);
         if (w->host[i] < 0) {
