@@ -211,6 +211,8 @@ static bool make(struct world *w)
         nod_sim_watch_packets(w->sim, true);
     }
     w->cable_at = one_in(w, 6) ? dice(w, 10 * NOD_SEC) : NOD_NEVER;
+    w->reboot_at = one_in(w, 25) ? any_size(w, 1000, 20 * NOD_SEC) : NOD_NEVER;
+    w->reboot_host = (int)dice(w, 2);
     if (!make_hosts(w)) {
         return false;
     }
@@ -384,6 +386,37 @@ static void touch_cable(struct world *w)
                       : nod_sim_now(w->sim) + any_size(w, 1000, 20 * NOD_SEC);
 }
 
+/* One of the hosts loses its memory: its programs and connections are gone, and the others
+ * find out. */
+static bool reboot(struct world *w)
+{
+    int host = w->reboot_host;
+
+    if (nod_sim_now(w->sim) < w->reboot_at) {
+        return true;
+    }
+    w->reboot_at = NOD_NEVER;
+    if (!watch_step(w)) {
+        return false;
+    }
+    int result = nod_sim_reboot(w->sim, host);
+
+    if (result < 0) {
+        return world_fail(w, "no reboot: %s", nod_strerror(result));
+    }
+    watch_forget(w->watch, host);
+    for (int i = 0; i < w->conns; i++) {
+        side_vanish(&w->conn[i].side[w->conn[i].side[0].host == host ? 0 : 1]);
+    }
+    if (host == 1) {
+        w->listener = 0;
+        w->accept_waits = false;
+    }
+    warm_up(w, host);
+    w->in_use[host] = in_use(w, host);
+    return true;
+}
+
 static nod_usec earlier(nod_usec a, nod_usec b)
 {
     return a < b ? a : b;
@@ -393,7 +426,7 @@ static nod_usec next_wake(struct world *w)
 {
     nod_usec wake = w->accept_waits ? w->accept_at : NOD_NEVER;
 
-    wake = earlier(wake, w->cable_at);
+    wake = earlier(earlier(wake, w->cable_at), w->reboot_at);
     for (int i = 0; i < w->conns; i++) {
         wake = earlier(wake, side_wake(&w->conn[i].side[0]));
         wake = earlier(wake, side_wake(&w->conn[i].side[1]));
@@ -476,6 +509,9 @@ static bool live(struct world *w)
             return false;
         }
         touch_cable(w);
+        if (!reboot(w)) {
+            return false;
+        }
         if (!all_done(w) && !go_on(w, &same_time)) {
             tell_stuck(w);
             return false;
@@ -510,16 +546,19 @@ static bool fade(struct world *w)
 {
     nod_stack *stack = nod_sim_stack(w->sim, 1);
     uint64_t same_time = 0;
-    int result =
-        one_in(w, 2) ? nod_tcp_close(stack, w->listener) : nod_tcp_release(stack, w->listener);
+    int result = 0;
 
+    if (w->listener) { /* a reboot may have taken it */
+        result =
+            one_in(w, 2) ? nod_tcp_close(stack, w->listener) : nod_tcp_release(stack, w->listener);
+    }
     if (result < 0) {
         return world_fail(w, "CLOSE of the listener: %s", nod_strerror(result));
     }
     w->listener = 0;
     nod_path_set_config(nod_sim_path(w->sim, w->link, 0), &w->path[0]);
     nod_path_set_config(nod_sim_path(w->sim, w->link, 1), &w->path[1]);
-    w->cable_at = NOD_NEVER;
+    w->cable_at = w->reboot_at = NOD_NEVER;
     w->accept_waits = false;
     while (nod_sim_next(w->sim) != NOD_NEVER) {
         if (!go_on(w, &same_time)) {

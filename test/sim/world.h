@@ -63,6 +63,8 @@ struct world {
     bool accept_waits;
     nod_usec cable_at; /* when the cable is pulled or put back next; NOD_NEVER */
     bool pulled;
+    nod_usec reboot_at; /* when one host loses its memory; NOD_NEVER */
+    int reboot_host;
     size_t in_use[2]; /* of the pools, before anything happened */
     bool check_trace;
     uint64_t steps, bytes;
@@ -89,10 +91,12 @@ bool side_heard(struct side *side, const nod_event *event);
 bool side_act(struct side *side);
 nod_usec side_wake(const struct side *side);
 bool side_adopt(struct side *side, nod_handle handle);
+void side_vanish(struct side *side); /* with its host */
 
 /* watch.c: what the trace may and may not show; and the ladder. */
 struct watch *watch_new(void);
 void watch_free(struct watch *watch);
 bool watch_step(struct world *world);
+void watch_forget(struct watch *watch, int host); /* its stack is a new one */
 
 #endif
