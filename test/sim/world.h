@@ -83,6 +83,12 @@ uint64_t dice(struct world *world, uint64_t bound);
 bool one_in(struct world *world, unsigned n);
 uint64_t any_size(struct world *world, uint64_t least, uint64_t most);
 
+/* make.c: what the dice say. Tables that grow with the number of names never shrink, so a warm-up
+ * lets them grow before memory is compared. */
+bool world_make(struct world *world);
+void world_warm_up(struct world *world, int host);
+size_t world_in_use(struct world *world, int host);
+
 /* side.c: the program at one end. */
 void side_make(struct side *side, struct conn *conn, int host);
 void side_hurry(struct side *side);
