@@ -173,7 +173,10 @@ static bool send_again(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_m
     uint32_t len = seq_gt(again_end, from) ? again_end - from : 0;
     /* A short segment at the end is filled up with what was not sent yet. */
     if (len < mss && again_end == tcb->snd.nxt) len = min_u32(mss, data_end - from);
+    uint32_t want = len;
     len = min_u32(len, whole_segments(tcb, min_u32(room, text_max)));
+    /* No window is filled up with a crumb: the next ACK makes room for a whole segment. */
+    if (len < mss && len < want && from != tcb->snd.una) return false;
     bool fin = tcb->flags & TCB_CLOSED && from + len == data_end &&
                (!(tcb->flags & TCB_FIN_SENT) || seq_gt(w->rtx_end, data_end));
     if (!len && !fin) {

@@ -16,6 +16,7 @@ struct setting places_setting(const struct row *row)
         .remote_named = strstr(s, "had named the remote socket") != NULL,
         .queued = strstr(s, "SEND 10 octets issued before") != NULL,
         .unsent = strstr(s, "10 octets unsent") != NULL,
+        .released = begins(s, "name given back"),
         .gone = begins(s, "after LAST-ACK"),
         .at_least = at_least ? (uint32_t)strtoul(at_least + 9, NULL, 10) : 0,
     };
@@ -171,6 +172,16 @@ static bool go_on(struct conv *c, const struct setting *setting, enum nod_state 
     return false;
 }
 
+static bool gives_back(struct conv *c)
+{
+    int error = nod_tcp_release(c->stage.stack, c->flow->handle);
+
+    conv_tell(c, "release -> %d", error);
+    c->flow->handle = 0;
+    return (error == 0 || stage_fail(&c->stage, "release: %s", nod_strerror(error))) &&
+           conv_settle(c);
+}
+
 static bool go(struct conv *c, const struct setting *setting)
 {
     switch (c->row->from) {
@@ -187,7 +198,7 @@ static bool go(struct conv *c, const struct setting *setting)
     case NOD_TIME_WAIT:
         return go_established(c) && (!setting->zero_window || fill_window(c)) &&
                (!setting->on_hand || hears(c, 10)) && go_on(c, setting, c->row->from) &&
-               (!setting->unsent || sends_in_vain(c));
+               (!setting->unsent || sends_in_vain(c)) && (!setting->released || gives_back(c));
     }
     return false;
 }

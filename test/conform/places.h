@@ -11,6 +11,7 @@ struct setting {
     bool on_hand;      /* 10 octets wait for RECEIVE */
     bool remote_named; /* by the passive OPEN */
     bool gone;         /* CLOSED was LAST-ACK before */
+    bool released;     /* the user gave the name back */
     bool queued;       /* SEND before ESTABLISHED */
     bool unsent;       /* 10 octets wait for the peer's window */
     uint32_t at_least; /* RCV.WND */

@@ -493,6 +493,30 @@ static void released_unread(void **state)
     peer_free(&p);
 }
 
+/* A peer whose stream goes on behind its FIN: that text is nobody's, and nothing breaks. */
+static void text_beyond_a_fin(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct conn c;
+    char buf[100];
+    peer_make(&p, NULL, 4, false);
+    peer_be_called(&p, 10, &c);
+    c.seq += 1;
+    peer_send(&p, &c, NOD_ACK, "behind", 6);
+    c.seq -= 7;
+    peer_send(&p, &c, NOD_ACK | NOD_FIN, NULL, 0);
+    assert_int_equal(state_of(&p, c.handle), NOD_CLOSE_WAIT);
+    nod_status status;
+    assert_int_equal(nod_tcp_status(p.stack, c.handle, &status), 0);
+    assert_int_equal(status.out_of_order, 0);
+    peer_send(&p, &c, NOD_ACK, NULL, 0);
+    assert_int_equal(nod_tcp_receive(p.stack, c.handle, buf, sizeof(buf)), 0);
+    assert_int_equal(nod_tcp_close(p.stack, c.handle), 0);
+    peer_drain(&p);
+    peer_free(&p);
+}
+
 /* Runs through all records, also those without a name. */
 static void each(void **state)
 {
@@ -599,6 +623,7 @@ int main(void)
         cmocka_unit_test(slices_in),
         cmocka_unit_test(more_to_come),
         cmocka_unit_test(released_unread),
+        cmocka_unit_test(text_beyond_a_fin),
         cmocka_unit_test(each),
         cmocka_unit_test(without_memory),
     };

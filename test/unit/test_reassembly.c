@@ -114,7 +114,7 @@ static void one_history(nod_rng *rng)
 static void random_histories(void **state)
 {
     (void)state;
-    dice_each(__FILE__, 200, one_history);
+    dice_each(__FILE__, 60, one_history);
 }
 
 /* RFC 2018 section 4: the block of what came last is first; those reported before follow. */
