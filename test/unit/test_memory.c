@@ -276,7 +276,7 @@ static void small_pools(void **state)
             continue;
         }
         uint64_t sent = 0, got = 0;
-        for (int step = 0; step < 400; step++) {
+        for (int turn = 0; turn < 400; turn++) {
             nod_sim_run_until(w.sim, nod_sim_now(w.sim) + 100 * NOD_MSEC);
             nod_event event;
             while (nod_stack_events(w.a, &event, 1) == 1) continue;
