@@ -238,9 +238,10 @@ static enum step seventh_segment_text(struct nod_env *env, struct nod_tcb *tcb,
 
 static void reached_fin(struct nod_env *env, struct nod_tcb *tcb)
 {
+    /* What a peer sent beyond its own FIN is no part of the stream, and must not stay held. */
+    nod_reassembly_clear(&tcb->work->ooq, env->pool);
     tcb->rcv.nxt++;
     tcb->rcv.edge = seq_max(tcb->rcv.edge, tcb->rcv.nxt);
-    nod_reassembly_clear(&tcb->work->ooq, env->pool); /* there is nothing beyond a FIN */
     nod_tcb_ack_now(tcb, NOD_WHY_ACK_FIN);
     nod_tcb_event(tcb, NOD_EVENT_PEER_CLOSED | NOD_EVENT_READABLE);
     switch ((enum nod_state)tcb->rec.state) {

@@ -88,6 +88,17 @@ static void the_connect(void **state)
     assert_int_equal(peer_output(&p, &s, 1), 1);
     assert_true(s.ctl == NOD_SYN && s.sport == 80 && s.dport == 99);
     assert_int_equal(nod_tcp_connect(p.stack, l, &remote), NOD_EEXIST);
+    /* What happens to it is told under that name. */
+    peer_tcp(&p, &(struct segment){.sport = 99,
+                                   .dport = 80,
+                                   .seq = 5,
+                                   .ack = s.seq + 1,
+                                   .ctl = NOD_SYN | NOD_ACK,
+                                   .wnd = 9000});
+    nod_event event = {0};
+    assert_int_equal(nod_stack_events(p.stack, &event, 1), 1);
+    assert_true(event.handle == l && event.flags & NOD_EVENT_OPEN);
+    assert_int_equal(peer_drain(&p), 1);
     peer_be_called(&p, 5, &c);
     assert_int_equal(nod_tcp_connect(p.stack, c.handle, &remote), NOD_EEXIST);
 

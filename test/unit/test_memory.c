@@ -248,8 +248,9 @@ static void every_allocation_fails_once(void **state)
     assert_true(life());
     uint64_t total = system_.count;
     assert_true(total > 10);
+    uint64_t step = getenv("NOD_TEST_QUICK") && total > 60 ? 3 : 1;
     for (int mode = 0; mode < 2; mode++) {
-        for (uint64_t i = 1; i <= total; i++) {
+        for (uint64_t i = 1; i <= total; i += step) {
             system_.fail_at = i;
             system_.for_good = mode == 1;
             life();
@@ -263,7 +264,8 @@ static void small_pools(void **state)
 {
     (void)state;
     static char bytes[50000], buf[50000];
-    for (size_t limit = 100000; limit < 1000000; limit += 17000) {
+    size_t step = getenv("NOD_TEST_QUICK") ? 51000 : 17000;
+    for (size_t limit = 100000; limit < 1000000; limit += step) {
         struct pair w = {0};
         nod_config config;
         nod_config_default(&config);
@@ -274,7 +276,7 @@ static void small_pools(void **state)
             continue;
         }
         uint64_t sent = 0, got = 0;
-        for (int step = 0; step < 400; step++) {
+        for (int turn = 0; turn < 400; turn++) {
             nod_sim_run_until(w.sim, nod_sim_now(w.sim) + 100 * NOD_MSEC);
             nod_event event;
             while (nod_stack_events(w.a, &event, 1) == 1) continue;

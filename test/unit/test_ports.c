@@ -163,7 +163,7 @@ static void counter_wraps(void **state)
     nod_handle h, held[9];
     int port = 0;
     for (int i = 0; i < 9; i++) assert_true(open_port(&p, 2, 80, &held[i]) > 0);
-    for (int i = 0; i < 140000; i++) { /* one is free, and found every time */
+    for (int i = 0; i < 70000; i++) { /* one is free, and found every time */
         port = open_port(&p, 2, 80, &h);
         assert_in_range(port, 2000, 2009);
         nod_tcp_abort(p.stack, h);
