@@ -72,7 +72,9 @@ static int catch_signals(netcat *nc)
 
 static int explain_device(netcat *nc, int error, const char *why)
 {
-    bool advise = error == NOD_EPERM && !nc->options.netns;
+    /* A namespace gives the right to make a device, but not that to open a file. */
+    bool advise =
+        error == NOD_EPERM && !nc->options.netns && access("/dev/net/tun", R_OK | W_OK) == 0;
     netcat_say(nc, "%s%s", why, advise ? _(" Or try --netns, which needs no rights.") : "");
     return error == NOD_EINVAL ? CMD_USAGE : CMD_SYSTEM;
 }

@@ -133,18 +133,3 @@ bool nod_netlink_is_local(nod_netlink *netlink, const nod_addr *addr)
     mnl_attr_put(message, RTA_DST, length_of(addr), addr->bytes);
     return ask(netlink, message, take_route_type, &type) == 0 && type == RTN_LOCAL;
 }
-
-int nod_netlink_route(nod_netlink *netlink, unsigned ifindex, const nod_addr *to, int prefix)
-{
-    struct nlmsghdr *message = begin(netlink, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
-    struct rtmsg *route = mnl_nlmsg_put_extra_header(message, sizeof *route);
-    route->rtm_family = (uint8_t)family_of(to);
-    route->rtm_dst_len = (uint8_t)prefix;
-    route->rtm_table = RT_TABLE_MAIN;
-    route->rtm_protocol = RTPROT_STATIC;
-    route->rtm_scope = to->family == 4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
-    route->rtm_type = RTN_UNICAST;
-    if (prefix > 0) mnl_attr_put(message, RTA_DST, length_of(to), to->bytes);
-    mnl_attr_put_u32(message, RTA_OIF, ifindex);
-    return talk(netlink, message);
-}

@@ -25,7 +25,4 @@ int nod_netlink_address(nod_netlink *netlink, unsigned ifindex, const nod_addr *
  * comes true a moment after nod_netlink_address. */
 bool nod_netlink_is_local(nod_netlink *netlink, const nod_addr *addr);
 
-/* A route over the device, without a gateway. Prefix length 0: the default route. */
-int nod_netlink_route(nod_netlink *netlink, unsigned ifindex, const nod_addr *to, int prefix);
-
 #endif

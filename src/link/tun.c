@@ -11,6 +11,7 @@
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -323,23 +324,24 @@ static int explain_open(char *why, int error)
 
 static int explain_create(char *why, int error, const char *name)
 {
+    char device[IFNAMSIZ + 32] = "a network device";
+    if (!strchr(name, '%')) snprintf(device, sizeof device, "the network device %s", name);
     if (error == EPERM || error == EACCES)
         return nod_link_explain(why, NOD_EPERM,
-                                "No permission to make the network device %s: run as root (or "
-                                "with CAP_NET_ADMIN), or in a private network namespace.",
-                                name);
+                                "No permission to make %s: run as root (or with "
+                                "CAP_NET_ADMIN), or in a private network namespace.",
+                                device);
     if (error == EBUSY)
         return nod_link_explain(why, NOD_EIO,
-                                "The network device %s is in use by another program: choose "
+                                "Cannot make %s, for it is in use by another program: choose "
                                 "another name.",
-                                name);
+                                device);
     if (error == EINVAL)
         return nod_link_explain(why, NOD_EIO,
-                                "The kernel makes no device called %s: is the name taken by a "
-                                "device of another kind?",
-                                name);
-    return nod_link_explain(why, NOD_EIO, "Cannot make the network device %s: %s.", name,
-                            strerror(error));
+                                "The kernel does not make %s: is the name taken by a device of "
+                                "another kind?",
+                                device);
+    return nod_link_explain(why, NOD_EIO, "Cannot make %s: %s.", device, strerror(error));
 }
 
 static int create_device(nod_tun *tun, const nod_tun_config *config, char *why)

@@ -252,6 +252,45 @@ static void large_offload(void **state)
     assert_int_equal(bytes, 3000);
 }
 
+/* A packet for which there is no block is lost and counted, and does not block the next. */
+static void no_memory(void **state)
+{
+    (void)state;
+    nod_pool *pool = nod_pool_new(NULL, 100);
+    nod_link *link = open_tun(pool, false, NULL);
+    nod_link_stats stats;
+    nod_frame frame;
+    kernel_sends(AF_INET, "10.9.0.2", 1000);
+    kernel_sends(AF_INET, "10.9.0.2", 1000);
+    assert_int_equal(nod_link_receive(link, &frame, 1, nod_clock()), 0);
+    nod_link_get_stats(link, &stats);
+    assert_true(stats.no_memory >= 2);
+    assert_int_equal(stats.frames_in, 0);
+    struct pollfd wait = {.fd = nod_link_fd(link), .events = POLLIN};
+    assert_int_equal(poll(&wait, 1, 0), 0);
+    nod_link_close(link);
+    nod_pool_free(pool);
+}
+
+/* What the kernel takes for no packet at all is lost like any damaged packet, and is no
+ * failure of the device. */
+static void nonsense_is_refused(void **state)
+{
+    (void)state;
+    nod_pool *pool = nod_pool_new(NULL, 0);
+    nod_link *link = open_tun(pool, false, NULL);
+    nod_link_stats stats;
+    nod_frame frames[2];
+    assert_int_equal(nod_frame_from_bytes(pool, "\xf0 no IP version", 16, &frames[0]), 0);
+    ip4_head(&frames[1], IPPROTO_UDP, 8, 0);
+    assert_int_equal(nod_link_send(link, frames, 2, nod_clock()), 2);
+    nod_link_get_stats(link, &stats);
+    assert_int_equal(stats.refused, 1);
+    assert_int_equal(stats.frames_out, 1);
+    nod_link_close(link);
+    nod_pool_free(pool);
+}
+
 /* The device lives as long as the link, and the kernel picks names when asked to. */
 static void names(void **state)
 {
@@ -332,10 +371,16 @@ static int enter(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(from_kernel),   cmocka_unit_test(from_kernel_offload),
-        cmocka_unit_test(to_kernel),     cmocka_unit_test(large_is_cut),
-        cmocka_unit_test(large_offload), cmocka_unit_test(names),
-        cmocka_unit_test(refusals),      cmocka_unit_test(no_permission),
+        cmocka_unit_test(from_kernel),
+        cmocka_unit_test(from_kernel_offload),
+        cmocka_unit_test(to_kernel),
+        cmocka_unit_test(large_is_cut),
+        cmocka_unit_test(large_offload),
+        cmocka_unit_test(no_memory),
+        cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(names),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(no_permission),
     };
     return cmocka_run_group_tests(tests, enter, NULL);
 }
