@@ -238,6 +238,8 @@ static enum step seventh_segment_text(struct nod_env *env, struct nod_tcb *tcb,
 
 static void reached_fin(struct nod_env *env, struct nod_tcb *tcb)
 {
+    /* What a peer sent beyond its own FIN is no part of the stream, and must not stay held. */
+    nod_reassembly_clear(&tcb->work->ooq, env->pool);
     tcb->rcv.nxt++;
     tcb->rcv.edge = seq_max(tcb->rcv.edge, tcb->rcv.nxt);
     nod_reassembly_clear(&tcb->work->ooq, env->pool); /* there is nothing beyond a FIN */

@@ -85,6 +85,10 @@ static void note_segment(struct conv *c, const struct seen *seen)
     if (s->ctl & NOD_RST || !c->flow->iss_known) {
         return;
     }
+    /* Once agreed on, every segment but a RST has them (RFC 7323 section 3.2). */
+    if (s->ctl & NOD_ACK && (ts != NULL) != c->variant.options) {
+        stage_fail(&c->stage, "timestamps %s", ts ? "were not agreed on" : "are missing");
+    }
     if (s->ctl & NOD_SYN && c->n.nxt == c->n.iss) {
         c->n.una = s->seq;
     }

@@ -149,6 +149,11 @@ static bool sends_in_vain(struct conv *c)
            conv_settle(c);
 }
 
+static bool hours_later(const struct row *row)
+{
+    return strstr(row->stimulus, "3 h later") != NULL;
+}
+
 /* From ESTABLISHED on, by the shortest way. */
 static bool go_on(struct conv *c, const struct setting *setting, enum nod_state to)
 {
@@ -163,7 +168,8 @@ static bool go_on(struct conv *c, const struct setting *setting, enum nod_state 
     case NOD_LAST_ACK: return go_on(c, setting, NOD_CLOSE_WAIT) && closes(c);
     case NOD_TIME_WAIT: /* long enough for a wait that starts over to be told from one that
                            does not */
-        return go_on(c, setting, NOD_FIN_WAIT_2) && peer_closes(c) && conv_wait(c, 10 * NOD_SEC);
+        return go_on(c, setting, NOD_FIN_WAIT_2) && peer_closes(c) &&
+               conv_wait(c, (hours_later(c->row) ? 3 * 3600 : 10) * NOD_SEC);
     case NOD_CLOSED: return go_on(c, setting, NOD_LAST_ACK) && peer_acks_fin(c);
     case NOD_LISTEN:
     case NOD_SYN_SENT:
@@ -237,6 +243,9 @@ bool places_go(struct conv *c, const struct setting *setting)
 
     if (setting->zero_window) {
         c->stage.config.tcp.receive_buffer = SMALL_BUFFER;
+    }
+    if (hours_later(c->row)) {
+        c->stage.config.tcp.msl_us = 2 * 3600 * NOD_SEC;
     }
     if (begins(c->row->stimulus, "RCV.WND=1:")) {
         c->stage.config.tcp.receive_buffer = 1;

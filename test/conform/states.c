@@ -137,7 +137,8 @@ int main(int argc, char **argv)
     if (list) {
         return 0;
     }
-    printf("%d rows followed a choice or a departure, see --list\n", chosen);
+    printf("%d rows tried, of which %d by a choice or a departure of nod's: see --list\n",
+           passed + failed, chosen);
     printf("%d passed, %d failed\n", passed, failed);
     printf("[  PASSED  ] %d test(s).\n", passed);
     if (failed) {

@@ -19,7 +19,10 @@
 #include <string.h>
 
 #include "calls.h"
+#include "checks.h"
+#include "settings.h"
 #include "stage.h"
+#include "words.h"
 
 #define LINE_MAX_BYTES 1000
 
@@ -168,7 +171,10 @@ static bool run_at(struct script *script, nod_usec time, char *text)
     if (!nothing_left(stage)) {
         return false;
     }
-    return receiving ? run_inject(stage, text + 2) : calls_run(stage, text);
+    if (receiving) {
+        return run_inject(stage, text + 2);
+    }
+    return calling ? calls_run(stage, text) : checks_run(stage, text);
 }
 
 static bool run_line(struct script *script, char *line)
@@ -185,14 +191,14 @@ static bool run_line(struct script *script, char *line)
     }
     if (*time == 0 || (*time != '+' && (*time < '0' || *time > '9'))) {
         return script->booted && *time ? stage_fail(stage, "a line begins with a time")
-                                       : calls_directive(stage, time);
+                                       : settings_directive(stage, time);
     }
     text = time + strcspn(time, " \t");
     if (*text) {
         *text++ = 0;
     }
     text += strspn(text, " \t");
-    if (!calls_seconds(time + (*time == '+'), &when)) {
+    if (!words_seconds(time + (*time == '+'), &when)) {
         return stage_fail(stage, "the time is not a number of seconds");
     }
     return run_at(script, when + (*time == '+' ? stage->now : STAGE_EPOCH), text);

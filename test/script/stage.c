@@ -65,6 +65,13 @@ struct flow *stage_add_flow(struct stage *stage, const char *name)
     return flow;
 }
 
+void stage_forget_numbers(struct flow *flow)
+{
+    flow->iss_known = flow->ts_known = false;
+    flow->sent = flow->received = 0;
+    flow->peer_next = 0;
+}
+
 bool stage_boot(struct stage *stage)
 {
     int error;

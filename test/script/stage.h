@@ -57,6 +57,9 @@ bool stage_reboot(struct stage *stage);
 struct flow *stage_flow(struct stage *stage, const char *name);
 struct flow *stage_add_flow(struct stage *stage, const char *name);
 
+/* A new incarnation: nod's numbers are learned anew, the streams begin again. */
+void stage_forget_numbers(struct flow *flow);
+
 /* Goes to `time`, and shows the stack all that happens until then. */
 bool stage_advance(struct stage *stage, nod_usec time);
 

@@ -95,6 +95,17 @@ static bool let_go(struct side *side)
     return true;
 }
 
+void side_vanish(struct side *side)
+{
+    struct side *peer = other(side);
+
+    side->handle = 0;
+    side->done = side->was_open = side->conn->rough = true;
+    if (!peer->done) {
+        peer->patience = nod_sim_now(side->conn->world->sim) + PATIENCE;
+    }
+}
+
 static bool give_up(struct side *side)
 {
     int result = nod_tcp_abort(stack_of(side), side->handle);

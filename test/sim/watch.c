@@ -41,6 +41,11 @@ void watch_free(struct watch *watch)
     free(watch);
 }
 
+void watch_forget(struct watch *watch, int host)
+{
+    memset(watch->flow[host], 0, sizeof watch->flow[host]);
+}
+
 static const unsigned legal[] = {
     [NOD_CLOSED] = 1u << NOD_LISTEN | 1u << NOD_SYN_SENT | 1u << NOD_SYN_RECEIVED,
     [NOD_LISTEN] = 1u << NOD_SYN_RECEIVED | 1u << NOD_SYN_SENT | 1u << NOD_CLOSED,

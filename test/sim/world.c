@@ -1,229 +1,11 @@
-/* A world from a seed: the link, the configurations, who connects to whom; and its course. */
+/* The course of a world: who hears what, who acts, what time it is, and what is left. */
 #include "world.h"
 
-#include <math.h>
-#include <stdarg.h>
 #include <string.h>
 
 #define STEPS_MAX 2000000
 #define SAME_TIME_MAX 100000
 #define DAYS_MAX (7 * 24 * 3600 * NOD_SEC) /* no world takes so long */
-
-uint64_t dice(struct world *world, uint64_t bound)
-{
-    return nod_sim_random(world->sim, bound);
-}
-
-bool one_in(struct world *world, unsigned n)
-{
-    return dice(world, n) == 0;
-}
-
-/* All magnitudes are equally likely. */
-uint64_t any_size(struct world *world, uint64_t least, uint64_t most)
-{
-    double unit = (double)dice(world, 1u << 30) / (1u << 30);
-
-    return (uint64_t)((double)least * pow((double)most / (double)least, unit));
-}
-
-bool world_fail(struct world *world, const char *format, ...)
-{
-    va_list args;
-
-    if (!world->why[0]) {
-        va_start(args, format);
-        vsnprintf(world->why, sizeof world->why, format, args);
-        va_end(args);
-    }
-    return false;
-}
-
-static double percent(struct world *w, unsigned most)
-{
-    return (double)dice(w, most * 100 + 1) / 10000;
-}
-
-static nod_path_config make_path(struct world *w)
-{
-    nod_path_config path = {.delay_us = one_in(w, 8) ? 0 : any_size(w, 10, 300000)};
-
-    path.jitter_us = one_in(w, 2) ? 0 : dice(w, path.delay_us + 1000);
-    if (one_in(w, 3)) {
-        path.rate_bps = any_size(w, 300000, 1000000000);
-        path.queue_bytes = one_in(w, 4) ? 0 : (uint32_t)any_size(w, 3000, 300000);
-    }
-    if (one_in(w, 4)) {
-        return path; /* a good road */
-    }
-    unsigned most = one_in(w, 6) ? 20 : 4;
-
-    path.loss = one_in(w, 3) ? 0 : percent(w, most);
-    path.duplicate = one_in(w, 2) ? 0 : percent(w, 10);
-    path.reorder = one_in(w, 2) ? 0 : percent(w, 10);
-    path.reorder_us = one_in(w, 2) ? 0 : any_size(w, 10, 400000);
-    path.damage = one_in(w, 2) ? 0 : percent(w, 4);
-    return path;
-}
-
-static nod_iface_config make_iface(struct world *w)
-{
-    static const uint16_t mtus[] = {576, 1280, 1500, 1500, 1500, 4000, 9000};
-    nod_iface_config iface = {.mtu = mtus[dice(w, sizeof mtus / sizeof mtus[0])]};
-
-    iface.kind = one_in(w, 4) ? NOD_IFACE_ETHERNET : NOD_IFACE_IP;
-    if (one_in(w, 4)) {
-        iface.mtu = (uint16_t)(576 + dice(w, 9000 - 576));
-    }
-    if (one_in(w, 3)) {
-        iface.gso_max = one_in(w, 2) ? 65535 : (uint32_t)(iface.mtu + dice(w, 50000));
-    }
-    iface.csum_offload = one_in(w, 3);
-    return iface;
-}
-
-static nod_tcp_config make_tcp(struct world *w)
-{
-    nod_config config;
-
-    nod_config_default(&config);
-    nod_tcp_config *tcp = &config.tcp;
-
-    if (one_in(w, 2)) {
-        tcp->send_buffer = (uint32_t)any_size(w, one_in(w, 3) ? 100 : 4000, 1000000);
-        tcp->receive_buffer = (uint32_t)any_size(w, one_in(w, 3) ? 100 : 4000, 1000000);
-    }
-    tcp->mss_max = one_in(w, 6) ? (uint16_t)(100 + dice(w, 2000)) : 0;
-    tcp->nagle = !one_in(w, 3);
-    tcp->delayed_ack = !one_in(w, 4);
-    tcp->window_scale = !one_in(w, 4);
-    tcp->timestamps = !one_in(w, 4);
-    tcp->sack = !one_in(w, 4);
-    tcp->msl_us = one_in(w, 2) ? tcp->msl_us : any_size(w, 1000, 5000000);
-    tcp->rto_min_us = one_in(w, 3) ? (nod_usec)any_size(w, 10000, 1000000) : tcp->rto_min_us;
-    /* However bad the road is, TIME-WAIT is longer than several retransmissions. */
-    tcp->rto_max_us = any_size(w, 2 * NOD_SEC, 20 * NOD_SEC);
-    tcp->delayed_ack_us = one_in(w, 3) ? dice(w, 499999) : tcp->delayed_ack_us;
-    tcp->user_timeout_us = NOD_NEVER;
-    tcp->syn_timeout_us = 3600 * NOD_SEC;
-    if (w->impatient) {
-        tcp->user_timeout_us = tcp->syn_timeout_us = NOD_SEC + dice(w, 20 * NOD_SEC);
-    }
-    return *tcp;
-}
-
-static void make_conn(struct world *w, int number)
-{
-    struct conn *conn = &w->conn[number];
-    int opener = (int)dice(w, 2);
-
-    *conn = (struct conn){.world = w, .number = number, .both_open = one_in(w, 10)};
-    if (!conn->both_open) {
-        opener = 0; /* only the second host listens */
-    }
-    side_make(&conn->side[0], conn, opener);
-    side_make(&conn->side[1], conn, !opener);
-    side_hurry(&conn->side[0]);
-    side_hurry(&conn->side[1]);
-    conn->side[dice(w, 2)].close_last = one_in(w, 3);
-}
-
-/* What a stack with this configuration takes before anything happens. */
-static size_t cost_of(const nod_config *config)
-{
-    nod_pool_stats stats = {0};
-    nod_stack *stack = nod_stack_new(config, 0, NULL);
-
-    if (stack) {
-        nod_pool_get_stats(nod_stack_pool(stack), &stats);
-        nod_stack_free(stack);
-    }
-    return stats.taken;
-}
-
-static bool make_hosts(struct world *w)
-{
-    static const char *const names[2] = {"a", "b"};
-    nod_config config;
-
-    for (int i = 0; i < 2; i++) {
-        nod_config_default(&config);
-        config.tcp = w->tcp[i] = make_tcp(w);
-        config.port_first = 30000; /* below it are the ports that programs ask for */
-        config.trace_events = w->check_trace ? 20000 : 0;
-        if (w->tight) {
-            config.memory_limit = cost_of(&config) + any_size(w, 600000, 3000000);
-        }
-        w->host[i] = nod_sim_add_host(w->sim, names[i], &config);
-        if (w->host[i] < 0) {
-            return world_fail(w, "no host: %s", nod_strerror(w->host[i]));
-        }
-    }
-    w->link = nod_sim_join_iface(w->sim, 0, 1, &w->iface, &w->path[0], &w->path[1]);
-    return w->link >= 0 || world_fail(w, "no link: %s", nod_strerror(w->link));
-}
-
-static size_t in_use(struct world *w, int host)
-{
-    nod_pool_stats stats;
-
-    nod_pool_get_stats(nod_stack_pool(nod_sim_stack(w->sim, host)), &stats);
-    return stats.in_use;
-}
-
-/* Tables that grow with the number of names never shrink: let them grow first. */
-static void warm_up(struct world *w, int host)
-{
-    nod_stack *stack = nod_sim_stack(w->sim, host);
-    nod_handle handle[4 * CONNS_MAX];
-    nod_open open = {.passive = true};
-
-    for (uint16_t i = 0; i < 4 * CONNS_MAX; i++) {
-        open.local.port = (uint16_t)(1 + i);
-        if (nod_tcp_open(stack, &open, &handle[i]) < 0) {
-            world_fail(w, "cannot listen on port %u", open.local.port);
-            handle[i] = 0;
-        }
-    }
-    for (int i = 0; i < 4 * CONNS_MAX; i++) {
-        nod_tcp_release(stack, handle[i]);
-    }
-    nod_trace event;
-
-    while (nod_stack_trace(stack, &event, 1) > 0) {
-    }
-}
-
-static bool make(struct world *w)
-{
-    w->path[0] = make_path(w);
-    w->path[1] = one_in(w, 2) ? w->path[0] : make_path(w);
-    w->iface = make_iface(w);
-    w->family = w->iface.mtu >= 1280 && one_in(w, 2) ? 6 : 4;
-    if (w->iface.kind == NOD_IFACE_ETHERNET && w->family == 4) {
-        /* ARP has no checksum: on a real wire Ethernet's own one keeps damage away from it. */
-        w->path[0].damage = w->path[1].damage = 0;
-    }
-    w->impatient = one_in(w, 20);
-    w->tight = one_in(w, 8);
-    if (w->tight) { /* what the trace takes is a part of it, for who replays the seed too */
-        w->check_trace = true;
-        nod_sim_watch_packets(w->sim, true);
-    }
-    w->cable_at = one_in(w, 6) ? dice(w, 10 * NOD_SEC) : NOD_NEVER;
-    if (!make_hosts(w)) {
-        return false;
-    }
-    for (int host = 0; host < 2; host++) {
-        warm_up(w, host);
-        w->in_use[host] = in_use(w, host);
-    }
-    w->conns = 1 + (int)(one_in(w, 2) ? 0 : dice(w, CONNS_MAX));
-    for (int i = 0; i < w->conns; i++) {
-        make_conn(w, i);
-    }
-    return true;
-}
 
 /* Both open at once, or so close together that no SYN finds a closed port. */
 static bool open_both(struct world *w, struct conn *conn)
@@ -384,6 +166,37 @@ static void touch_cable(struct world *w)
                       : nod_sim_now(w->sim) + any_size(w, 1000, 20 * NOD_SEC);
 }
 
+/* One of the hosts loses its memory: its programs and connections are gone, and the others
+ * find out. */
+static bool reboot(struct world *w)
+{
+    int host = w->reboot_host;
+
+    if (nod_sim_now(w->sim) < w->reboot_at) {
+        return true;
+    }
+    w->reboot_at = NOD_NEVER;
+    if (!watch_step(w)) {
+        return false;
+    }
+    int result = nod_sim_reboot(w->sim, host);
+
+    if (result < 0) {
+        return world_fail(w, "no reboot: %s", nod_strerror(result));
+    }
+    watch_forget(w->watch, host);
+    for (int i = 0; i < w->conns; i++) {
+        side_vanish(&w->conn[i].side[w->conn[i].side[0].host == host ? 0 : 1]);
+    }
+    if (host == 1) {
+        w->listener = 0;
+        w->accept_waits = false;
+    }
+    world_warm_up(w, host);
+    w->in_use[host] = world_in_use(w, host);
+    return true;
+}
+
 static nod_usec earlier(nod_usec a, nod_usec b)
 {
     return a < b ? a : b;
@@ -393,7 +206,7 @@ static nod_usec next_wake(struct world *w)
 {
     nod_usec wake = w->accept_waits ? w->accept_at : NOD_NEVER;
 
-    wake = earlier(wake, w->cable_at);
+    wake = earlier(earlier(wake, w->cable_at), w->reboot_at);
     for (int i = 0; i < w->conns; i++) {
         wake = earlier(wake, side_wake(&w->conn[i].side[0]));
         wake = earlier(wake, side_wake(&w->conn[i].side[1]));
@@ -476,6 +289,9 @@ static bool live(struct world *w)
             return false;
         }
         touch_cable(w);
+        if (!reboot(w)) {
+            return false;
+        }
         if (!all_done(w) && !go_on(w, &same_time)) {
             tell_stuck(w);
             return false;
@@ -498,9 +314,9 @@ static bool nothing_left(struct world *w, int host)
         return world_fail(w, "host %d: the counters say %u, %u, %u, %u", host, stats.connections,
                           stats.listeners, stats.syn_received, stats.time_wait);
     }
-    if (in_use(w, host) != w->in_use[host]) {
+    if (world_in_use(w, host) != w->in_use[host]) {
         return world_fail(w, "host %d: %zu bytes in use, and %zu at the start", host,
-                          in_use(w, host), w->in_use[host]);
+                          world_in_use(w, host), w->in_use[host]);
     }
     return true;
 }
@@ -510,16 +326,19 @@ static bool fade(struct world *w)
 {
     nod_stack *stack = nod_sim_stack(w->sim, 1);
     uint64_t same_time = 0;
-    int result =
-        one_in(w, 2) ? nod_tcp_close(stack, w->listener) : nod_tcp_release(stack, w->listener);
+    int result = 0;
 
+    if (w->listener) { /* a reboot may have taken it */
+        result =
+            one_in(w, 2) ? nod_tcp_close(stack, w->listener) : nod_tcp_release(stack, w->listener);
+    }
     if (result < 0) {
         return world_fail(w, "CLOSE of the listener: %s", nod_strerror(result));
     }
     w->listener = 0;
     nod_path_set_config(nod_sim_path(w->sim, w->link, 0), &w->path[0]);
     nod_path_set_config(nod_sim_path(w->sim, w->link, 1), &w->path[1]);
-    w->cable_at = NOD_NEVER;
+    w->cable_at = w->reboot_at = NOD_NEVER;
     w->accept_waits = false;
     while (nod_sim_next(w->sim) != NOD_NEVER) {
         if (!go_on(w, &same_time)) {
@@ -540,7 +359,7 @@ bool world_play(uint64_t seed, FILE *ladder, struct world *w)
     if (w->check_trace) {
         nod_sim_watch_packets(w->sim, true);
     }
-    bool good = make(w) && begin(w) && live(w) && fade(w);
+    bool good = world_make(w) && begin(w) && live(w) && fade(w);
 
     watch_free(w->watch);
     nod_sim_free(w->sim);

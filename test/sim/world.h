@@ -63,6 +63,8 @@ struct world {
     bool accept_waits;
     nod_usec cable_at; /* when the cable is pulled or put back next; NOD_NEVER */
     bool pulled;
+    nod_usec reboot_at; /* when one host loses its memory; NOD_NEVER */
+    int reboot_host;
     size_t in_use[2]; /* of the pools, before anything happened */
     bool check_trace;
     uint64_t steps, bytes;
@@ -81,6 +83,12 @@ uint64_t dice(struct world *world, uint64_t bound);
 bool one_in(struct world *world, unsigned n);
 uint64_t any_size(struct world *world, uint64_t least, uint64_t most);
 
+/* make.c: what the dice say. Tables that grow with the number of names never shrink, so a warm-up
+ * lets them grow before memory is compared. */
+bool world_make(struct world *world);
+void world_warm_up(struct world *world, int host);
+size_t world_in_use(struct world *world, int host);
+
 /* side.c: the program at one end. */
 void side_make(struct side *side, struct conn *conn, int host);
 void side_hurry(struct side *side);
@@ -89,10 +97,12 @@ bool side_heard(struct side *side, const nod_event *event);
 bool side_act(struct side *side);
 nod_usec side_wake(const struct side *side);
 bool side_adopt(struct side *side, nod_handle handle);
+void side_vanish(struct side *side); /* with its host */
 
 /* watch.c: what the trace may and may not show; and the ladder. */
 struct watch *watch_new(void);
 void watch_free(struct watch *watch);
 bool watch_step(struct world *world);
+void watch_forget(struct watch *watch, int host); /* its stack is a new one */
 
 #endif

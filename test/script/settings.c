@@ -1,0 +1,111 @@
+/* Lines without a time: what the stage is like; and settings by name. */
+#include "settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { KIND_U32, KIND_USEC, KIND_BOOL, KIND_U16, KIND_U8 };
+
+static const struct setting {
+    const char *name;
+    enum kind kind;
+    size_t at;
+} settings[] = {
+    {"send_buffer", KIND_U32, offsetof(nod_tcp_config, send_buffer)},
+    {"receive_buffer", KIND_U32, offsetof(nod_tcp_config, receive_buffer)},
+    {"mss_max", KIND_U16, offsetof(nod_tcp_config, mss_max)},
+    {"nagle", KIND_BOOL, offsetof(nod_tcp_config, nagle)},
+    {"delayed_ack", KIND_BOOL, offsetof(nod_tcp_config, delayed_ack)},
+    {"window_scale", KIND_BOOL, offsetof(nod_tcp_config, window_scale)},
+    {"timestamps", KIND_BOOL, offsetof(nod_tcp_config, timestamps)},
+    {"sack", KIND_BOOL, offsetof(nod_tcp_config, sack)},
+    {"delayed_ack_us", KIND_USEC, offsetof(nod_tcp_config, delayed_ack_us)},
+    {"rto_initial", KIND_USEC, offsetof(nod_tcp_config, rto_initial_us)},
+    {"rto_min", KIND_USEC, offsetof(nod_tcp_config, rto_min_us)},
+    {"rto_max", KIND_USEC, offsetof(nod_tcp_config, rto_max_us)},
+    {"msl", KIND_USEC, offsetof(nod_tcp_config, msl_us)},
+    {"user_timeout", KIND_USEC, offsetof(nod_tcp_config, user_timeout_us)},
+    {"syn_timeout", KIND_USEC, offsetof(nod_tcp_config, syn_timeout_us)},
+    {"fin_wait_2", KIND_USEC, offsetof(nod_tcp_config, fin_wait_2_us)},
+    {"r1_retransmits", KIND_U8, offsetof(nod_tcp_config, r1_retransmits)},
+};
+
+static bool apply(nod_tcp_config *config, const struct setting *s, const char *value)
+{
+    void *at = (char *)config + s->at;
+
+    switch (s->kind) {
+    case KIND_U32: *(uint32_t *)at = (uint32_t)strtoul(value, NULL, 10); return true;
+    case KIND_U16: *(uint16_t *)at = (uint16_t)strtoul(value, NULL, 10); return true;
+    case KIND_U8: *(uint8_t *)at = (uint8_t)strtoul(value, NULL, 10); return true;
+    case KIND_BOOL: *(bool *)at = strcmp(value, "on") == 0; return true;
+    case KIND_USEC: return words_seconds(value, at);
+    }
+    return false;
+}
+
+bool settings_apply(struct stage *stage, nod_tcp_config *config, const struct words *w)
+{
+    if (w->count == 3) {
+        for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+            if (strcmp(settings[i].name, w->word[1]) == 0) {
+                return apply(config, &settings[i], w->word[2]) ||
+                       stage_fail(stage, "config %s: bad value", w->word[1]);
+            }
+        }
+    }
+    return stage_fail(stage, "config wants the name of a setting and its value");
+}
+
+static bool directive_peer(struct stage *stage, struct words *w)
+{
+    const char *to = words_take(w, "to"), *isn = words_take(w, "isn");
+    const char *name = w->count == 3 ? w->word[1] : "";
+    struct flow *flow = stage_flow(stage, name);
+
+    if (!flow && !(flow = stage_add_flow(stage, name))) {
+        return stage_fail(stage, "too many flows");
+    }
+    flow->nod.addr = stage->nod;
+    flow->peer.addr = stage->peer;
+    flow->nod.port = to ? (uint16_t)atoi(to) : flow->nod.port;
+    flow->isn = isn ? (uint32_t)strtoul(isn, NULL, 10) : flow->isn;
+    if (w->count > 1 && !words_endpoint(w->word[w->count - 1], &flow->peer)) {
+        return stage_fail(stage, "peer [NAME] [ADDRESS:]PORT [to PORT] [isn NUMBER]");
+    }
+    return true;
+}
+
+static bool directive_nod(struct stage *stage, const struct words *w)
+{
+    if (w->count != 2 || nod_addr_parse(w->word[1], &stage->nod) < 0) {
+        return stage_fail(stage, "nod wants an address");
+    }
+    if (stage->nod.family == 6) {
+        nod_addr_parse("fd00::2", &stage->peer);
+    }
+    stage->flow[0].nod.addr = stage->nod;
+    stage->flow[0].peer.addr = stage->peer;
+    return true;
+}
+
+bool settings_directive(struct stage *stage, char *text)
+{
+    struct words w = words_split(text);
+
+    if (w.count == 0) {
+        return true;
+    } else if (strcmp(w.word[0], "config") == 0) {
+        return settings_apply(stage, &stage->config.tcp, &w);
+    } else if (strcmp(w.word[0], "peer") == 0) {
+        return directive_peer(stage, &w);
+    } else if (strcmp(w.word[0], "nod") == 0) {
+        return directive_nod(stage, &w);
+    } else if (strcmp(w.word[0], "mtu") == 0 && w.count == 2) {
+        stage->iface.mtu = (uint16_t)atoi(w.word[1]);
+        return true;
+    } else if (strcmp(w.word[0], "tolerance") == 0 && w.count == 2) {
+        return words_seconds(w.word[1], &stage->tolerance);
+    }
+    return stage_fail(stage, "a line without a time is config, peer, nod, mtu or tolerance");
+}
