@@ -67,6 +67,7 @@ struct raw_segment {
     uint16_t wnd;
     const uint8_t *options;
     size_t options_len, len;
+    uint8_t lie; /* not 0: the data offset, whatever the options are */
 };
 
 /* The connections of family 6 are over Ethernet, of 4 over IP. */
@@ -100,7 +101,7 @@ static void segment(struct host *h, const struct host_conn *c, const struct raw_
     put16(tcp + 2, c->local_port);
     put32(tcp + 4, g->seq);
     put32(tcp + 8, g->ack);
-    tcp[12] = (uint8_t)((20 + g->options_len) / 4 << 4);
+    tcp[12] = g->lie ? g->lie : (uint8_t)((20 + g->options_len) / 4 << 4);
     tcp[13] = g->ctl;
     put16(tcp + 14, g->wnd);
     if (g->options_len) memcpy(tcp + 20, g->options, g->options_len);
@@ -270,6 +271,7 @@ void host_segment(struct host *h, struct choices *choices)
         g.options_len = choose8(choices) % 11 * 4;
         for (size_t i = 0; i < g.options_len; i++) options[i] = choose8(choices);
     }
+    if ((shape & 0xc0) == 0xc0) g.lie = choose8(choices);
     segment(h, c, &g);
     if (g.seq == c->seq && shape & 32) c->seq += (uint32_t)g.len;
 }
@@ -277,7 +279,8 @@ void host_segment(struct host *h, struct choices *choices)
 static nod_handle any_handle(const struct host *h, struct choices *c)
 {
     uint8_t which = choose8(c);
-    if (which == 255) return choose32(c) | (nod_handle)choose8(c) << 32;
+    if (which > 240) /* a guess: a slot and a generation that there may be */
+        return (nod_handle)(1 + choose8(c) % 5) << 32 | (uint32_t)(1 + choose8(c) % 40);
     return h->handles ? h->handle[which % (unsigned)h->handles] : 0;
 }
 

@@ -8,12 +8,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     host_make(&h, (size_t)1 << 20);
     while (c.left) {
         uint8_t what = choose8(&c);
-        if (what & 1) {
+        if (what & 3) {
             host_segment(&h, &c);
         } else {
             size_t len = choose16(&c) % 200;
             if (len > c.left) len = c.left;
-            host_raw(&h, what >> 1 & 1, c.at, len);
+            host_raw(&h, what >> 5 & 1, c.at, len);
             c.at += len;
             c.left -= len;
         }

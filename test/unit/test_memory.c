@@ -264,8 +264,8 @@ static void small_pools(void **state)
 {
     (void)state;
     static char bytes[50000], buf[50000];
-    size_t step = getenv("NOD_TEST_QUICK") ? 51000 : 17000;
-    for (size_t limit = 100000; limit < 1000000; limit += step) {
+    size_t by = getenv("NOD_TEST_QUICK") ? 51000 : 17000;
+    for (size_t limit = 100000; limit < 1000000; limit += by) {
         struct pair w = {0};
         nod_config config;
         nod_config_default(&config);
