@@ -116,7 +116,7 @@ int nod_tcp_connect(nod_stack *s, nod_handle handle, const nod_endpoint *remote)
     uint32_t old_slot = l->slot, new_slot = (uint32_t)made - 1;
     struct nod_tcb *tcb = (struct nod_tcb *)nod_slot_object(s, made);
     nod_listener_free(s, l, true);
-    s->env.slots[old_slot].object = &tcb->rec;
+    nod_env_slot(&s->env, old_slot)->object = &tcb->rec;
     tcb->slot = old_slot;
     nod_slot_free(s, new_slot);
     nod_trace_call(s, &tcb->rec, handle, NOD_CALL_OPEN_ACTIVE, 0, 0);

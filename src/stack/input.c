@@ -114,7 +114,7 @@ static void to_time_wait(nod_stack *s, struct nod_time_wait *tw, struct nod_segm
     case NOD_DELETE: return;
     case NOD_RESTART:
         if (tw->slot != NOD_NO_SLOT) {
-            struct nod_tcb *tcb = (struct nod_tcb *)s->env.slots[tw->slot].object;
+            struct nod_tcb *tcb = (struct nod_tcb *)nod_env_slot(&s->env, tw->slot)->object;
             left = s->env.now + 2 * tcb->config->c.msl_us;
         } else {
             left = s->env.now + 2 * s->config.tcp.msl_us;

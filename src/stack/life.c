@@ -183,7 +183,7 @@ void nod_time_wait_end(nod_stack *s, struct nod_time_wait *tw)
     s->env.stats.time_wait--;
     nod_pool_give(s->env.pool, tw, sizeof(*tw));
     if (slot == NOD_NO_SLOT) return;
-    struct nod_tcb *tcb = (struct nod_tcb *)s->env.slots[slot].object;
+    struct nod_tcb *tcb = (struct nod_tcb *)nod_env_slot(&s->env, slot)->object;
     tcb->time_wait = NULL;
     tcb->rec.state = NOD_CLOSED;
     nod_tcb_event(tcb, NOD_EVENT_CLOSED);

@@ -78,7 +78,8 @@ static nod_usec syn_received_rto(const nod_tcp_config *c, unsigned retransmits)
 struct nod_small_config nod_syn_received_config(const nod_stack *s,
                                                 const struct nod_syn_received *r)
 {
-    const struct nod_listener *l = (struct nod_listener *)s->env.slots[r->listener].object;
+    const struct nod_listener *l =
+        (struct nod_listener *)nod_env_slot(&s->env, r->listener)->object;
     return (struct nod_small_config){
         .tcp = &l->config->c,
         .adv_mss = nod_adv_mss(s, &r->rec.key, r->rec.iface, &l->config->c),
@@ -160,7 +161,7 @@ void nod_listen_input(nod_stack *s, struct nod_listener *l, const struct nod_key
 
 void nod_syn_received_free(nod_stack *s, struct nod_syn_received *r)
 {
-    struct nod_listener *l = (struct nod_listener *)s->env.slots[r->listener].object;
+    struct nod_listener *l = (struct nod_listener *)nod_env_slot(&s->env, r->listener)->object;
     l->half_open--;
     s->env.stats.syn_received--;
     nod_demux_remove(s, &r->rec);
@@ -213,7 +214,7 @@ static void fill_tcb(nod_stack *s, struct nod_tcb *tcb, const struct nod_syn_rec
 /* The handshake's last ACK is here: a connection of its own, for the segment to go on with. */
 struct nod_tcb *nod_listen_promote(nod_stack *s, struct nod_syn_received *r)
 {
-    struct nod_listener *l = (struct nod_listener *)s->env.slots[r->listener].object;
+    struct nod_listener *l = (struct nod_listener *)nod_env_slot(&s->env, r->listener)->object;
     if (l->waiting >= l->backlog) return NULL;
     struct nod_tcb *tcb =
         nod_tcb_new(s, &r->rec.key, r->rec.iface, l->config, r->iss, NOD_SYN_RECEIVED);

@@ -67,9 +67,9 @@ static bool send_reply(nod_stack *s, struct nod_reply *reply, nod_frame *frame)
     s->env.stats.segments_out++;
     s->env.stats.resets_out += (reply->ctl & NOD_RST) != 0;
     s->env.stats.retransmitted += reply->retransmission;
-    if (reply->slot != NOD_NO_SLOT && s->env.slots[reply->slot].object) {
+    if (reply->slot != NOD_NO_SLOT && nod_env_slot(&s->env, reply->slot)->object) {
         /* A small record does not remember where the numbers began; its TCB may. */
-        const struct nod_tcb *tcb = (struct nod_tcb *)s->env.slots[reply->slot].object;
+        const struct nod_tcb *tcb = (struct nod_tcb *)nod_env_slot(&s->env, reply->slot)->object;
         reply->iss = tcb->snd.iss;
         reply->irs = tcb->rcv.irs;
     }

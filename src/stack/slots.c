@@ -3,22 +3,36 @@
 
 #include "stack/stack.h"
 
+/* Listeners need slots too, but no place in the table. */
+#define SLOTS_OF_LISTENERS 1024
+
+size_t nod_slot_pages(const nod_config *config)
+{
+    return (config->max_connections + SLOTS_OF_LISTENERS) / NOD_SLOT_PAGE + 1;
+}
+
 static bool grow(nod_stack *s)
 {
-    uint32_t count = s->env.slot_count ? s->env.slot_count * 2 : 16;
-    /* Listeners need slots too, but no place in the table. */
-    if (s->env.slot_count >= s->config.max_connections + 1024) return false;
-    struct nod_slot *slots = nod_pool_take(s->env.pool, count * sizeof(*slots));
-    if (!slots) return false;
-    if (s->env.slot_count) memcpy(slots, s->env.slots, s->env.slot_count * sizeof(*slots));
-    for (uint32_t i = s->env.slot_count; i < count; i++)
-        slots[i] = (struct nod_slot){.generation = 1, .event_next = NOD_EVENT_NOT_LISTED};
-    nod_pool_give(s->env.pool, s->env.slots, s->env.slot_count * sizeof(*slots));
-    s->env.slot_free += count - s->env.slot_count;
+    size_t pages = s->env.slot_count / NOD_SLOT_PAGE;
+    if (pages >= nod_slot_pages(&s->config)) return false;
+    struct nod_slot *page = nod_pool_take(s->env.pool, NOD_SLOT_PAGE * sizeof(*page));
+    if (!page) return false;
+    for (int i = 0; i < NOD_SLOT_PAGE; i++)
+        page[i] = (struct nod_slot){.generation = 1, .event_next = NOD_EVENT_NOT_LISTED};
+    s->env.slot_pages[pages] = page;
     s->slot_hint = s->env.slot_count;
-    s->env.slots = slots;
-    s->env.slot_count = count;
+    s->env.slot_count += NOD_SLOT_PAGE;
+    s->env.slot_free += NOD_SLOT_PAGE;
     return true;
+}
+
+void nod_slots_free(nod_stack *s)
+{
+    if (!s->env.slot_pages) return;
+    for (uint32_t i = 0; i < s->env.slot_count / NOD_SLOT_PAGE; i++)
+        nod_pool_give(s->env.pool, s->env.slot_pages[i], NOD_SLOT_PAGE * sizeof(struct nod_slot));
+    nod_pool_give(s->env.pool, s->env.slot_pages,
+                  nod_slot_pages(&s->config) * sizeof(*s->env.slot_pages));
 }
 
 uint32_t nod_slot_take(nod_stack *s, struct nod_record *object)
@@ -28,31 +42,32 @@ uint32_t nod_slot_take(nod_stack *s, struct nod_record *object)
         return NOD_NO_SLOT;
     uint32_t i = s->slot_hint;
     /* One that is still listed for the events of its last owner will do: they are gone. */
-    while (s->env.slots[i % s->env.slot_count].object) i++;
+    while (nod_env_slot(&s->env, i % s->env.slot_count)->object) i++;
     i %= s->env.slot_count;
     s->slot_hint = i + 1;
-    s->env.slots[i].object = object;
+    nod_env_slot(&s->env, i)->object = object;
     s->env.slot_free--;
     return i;
 }
 
 void nod_slot_release_name(nod_stack *s, uint32_t slot)
 {
-    if (++s->env.slots[slot].generation == 0) s->env.slots[slot].generation = 1;
+    if (++nod_env_slot(&s->env, slot)->generation == 0) nod_env_slot(&s->env, slot)->generation = 1;
 }
 
 void nod_slot_free(nod_stack *s, uint32_t slot)
 {
     nod_slot_release_name(s, slot);
-    s->env.slots[slot].object = NULL;
+    nod_env_slot(&s->env, slot)->object = NULL;
     s->env.slot_free++;
 }
 
 struct nod_record *nod_slot_object(const nod_stack *s, nod_handle handle)
 {
     uint32_t slot = (uint32_t)handle - 1, generation = (uint32_t)(handle >> 32);
-    if (slot >= s->env.slot_count || s->env.slots[slot].generation != generation) return NULL;
-    struct nod_record *object = s->env.slots[slot].object;
+    if (slot >= s->env.slot_count || nod_env_slot(&s->env, slot)->generation != generation)
+        return NULL;
+    struct nod_record *object = nod_env_slot(&s->env, slot)->object;
     if (!object || object->kind != NOD_RECORD_TCB) return object;
     /* A guess may name one that nobody was given yet, or that was given back: not for users. */
     const struct nod_tcb *tcb = (const struct nod_tcb *)object;
@@ -61,13 +76,13 @@ struct nod_record *nod_slot_object(const nod_stack *s, nod_handle handle)
 
 void nod_events_raise(nod_stack *s, uint32_t slot)
 {
-    struct nod_slot *at = &s->env.slots[slot];
+    struct nod_slot *at = nod_env_slot(&s->env, slot);
     if (at->event_next != NOD_EVENT_NOT_LISTED) return;
     at->event_next = NOD_EVENT_END;
     if (s->event_first == NOD_EVENT_END)
         s->event_first = slot;
     else
-        s->env.slots[s->event_last].event_next = slot;
+        nod_env_slot(&s->env, s->event_last)->event_next = slot;
     s->event_last = slot;
 }
 
@@ -93,7 +108,7 @@ int nod_stack_events(nod_stack *s, nod_event *events, int max)
     int n = 0;
     while (n < max && s->event_first != NOD_EVENT_END) {
         uint32_t slot = s->event_first;
-        struct nod_slot *at = &s->env.slots[slot];
+        struct nod_slot *at = nod_env_slot(&s->env, slot);
         s->event_first = at->event_next;
         at->event_next = NOD_EVENT_NOT_LISTED;
         if (!at->object) continue;

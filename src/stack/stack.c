@@ -82,6 +82,8 @@ static bool make_parts(nod_stack *s)
     if (!s->table) return false;
     memset(s->table, 0, buckets * sizeof(*s->table));
     s->table_mask = buckets - 1;
+    s->env.slot_pages = nod_pool_take(pool, nod_slot_pages(&s->config) * sizeof(struct nod_slot *));
+    if (!s->env.slot_pages) return false;
     s->env.replies.items = nod_pool_take(pool, REPLIES * sizeof(struct nod_reply));
     if (!s->env.replies.items) return false;
     s->env.replies.cap = REPLIES;
@@ -156,8 +158,9 @@ static void free_everything(nod_stack *s)
         }
     for (struct nod_listener *l = s->listeners; l; l = l->next) l->first = NULL;
     for (uint32_t i = 0; i < s->env.slot_count; i++)
-        if (s->env.slots[i].object && s->env.slots[i].object->kind == NOD_RECORD_TCB)
-            nod_tcb_free(s, (struct nod_tcb *)s->env.slots[i].object);
+        if (nod_env_slot(&s->env, i)->object &&
+            nod_env_slot(&s->env, i)->object->kind == NOD_RECORD_TCB)
+            nod_tcb_free(s, (struct nod_tcb *)nod_env_slot(&s->env, i)->object);
     while (s->listeners) nod_listener_free(s, s->listeners, false);
 }
 
@@ -168,7 +171,7 @@ void nod_stack_free(nod_stack *s)
     free_everything(s);
     nod_net_free(&s->net);
     if (s->shared) nod_config_drop(s, s->shared);
-    nod_pool_give(pool, s->env.slots, s->env.slot_count * sizeof(*s->env.slots));
+    nod_slots_free(s);
     nod_pool_give(pool, s->env.trace.events, s->env.trace.cap * sizeof(nod_trace));
     nod_pool_give(pool, s->env.replies.items, s->env.replies.cap * sizeof(struct nod_reply));
     nod_pool_give(pool, s->table, ((size_t)s->table_mask + 1) * sizeof(*s->table));

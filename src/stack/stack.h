@@ -47,6 +47,8 @@ void nod_demux_remove(nod_stack *s, struct nod_record *rec);
 struct nod_listener *nod_demux_listener(const nod_stack *s, const struct nod_key *key);
 
 /* slots.c */
+size_t nod_slot_pages(const nod_config *config); /* how many there may be */
+void nod_slots_free(nod_stack *s);
 uint32_t nod_slot_take(nod_stack *s, struct nod_record *object); /* NOD_NO_SLOT: no memory */
 void nod_slot_release_name(nod_stack *s, uint32_t slot); /* the handle is stale from now on */
 void nod_slot_free(nod_stack *s, uint32_t slot);

@@ -37,7 +37,7 @@ static bool known_starts(const nod_stack *s, const struct nod_record *rec, uint3
     if (rec->kind == NOD_RECORD_TIME_WAIT) {
         uint32_t slot = ((const struct nod_time_wait *)rec)->slot;
         return slot != NOD_NO_SLOT &&
-               known_starts(s, s->env.slots[slot].object, iss, irs, snd_scale);
+               known_starts(s, nod_env_slot(&s->env, slot)->object, iss, irs, snd_scale);
     }
     if (rec->kind != NOD_RECORD_SYN_RECEIVED) return false;
     const struct nod_syn_received *r = (const struct nod_syn_received *)rec;

@@ -60,6 +60,7 @@ struct nod_slot {
 };
 #define NOD_EVENT_END (UINT32_MAX - 1)
 #define NOD_EVENT_NOT_LISTED UINT32_MAX
+#define NOD_SLOT_PAGE 64
 
 struct nod_env {
     nod_usec now;
@@ -68,15 +69,20 @@ struct nod_env {
     struct nod_reply_ring replies;
     struct nod_trace_ring trace;
     nod_stack_stats stats;
-    struct nod_slot *slots;
+    struct nod_slot **slot_pages;   /* of NOD_SLOT_PAGE each, made as they are needed */
     uint32_t slot_count, slot_free; /* slot_free: how many are free */
     uint8_t isn_key[16];            /* for initial sequence numbers and timestamp offsets */
 };
 
+static inline struct nod_slot *nod_env_slot(const struct nod_env *env, uint32_t slot)
+{
+    return &env->slot_pages[slot / NOD_SLOT_PAGE][slot % NOD_SLOT_PAGE];
+}
+
 static inline nod_handle nod_env_handle(const struct nod_env *env, uint32_t slot)
 {
     if (slot == NOD_NO_SLOT) return 0;
-    return (nod_handle)env->slots[slot].generation << 32 | (slot + 1);
+    return (nod_handle)nod_env_slot(env, slot)->generation << 32 | (slot + 1);
 }
 
 /* An arriving segment: the header as it was parsed, and its text, which the engine may take. */

@@ -15,27 +15,26 @@
 #include "unit/peer.h"
 
 #define MANY 1000
-#define IDLE 890 /* what 1024 slots are good for */
 
 /* Everything is counted: record, slot, and a bucket of the table for each. */
 static void idle_connection(void **state)
 {
     (void)state;
     struct peer p;
-    static struct conn c[IDLE];
+    static struct conn c[MANY];
     peer_make(&p, NULL, 4, false);
-    nod_handle listener = peer_listen(&p, 80, IDLE);
+    nod_handle listener = peer_listen(&p, 80, MANY);
     peer_connect(&p, listener, 80, 1, &c[0]); /* slots and lists have begun to exist */
     size_t before = peer_in_use(&p);
-    for (uint16_t i = 1; i < IDLE; i++) peer_connect(&p, listener, 80, (uint16_t)(1000 + i), &c[i]);
+    for (uint16_t i = 1; i < MANY; i++) peer_connect(&p, listener, 80, (uint16_t)(1000 + i), &c[i]);
     peer_events(&p, 0, NULL);
-    size_t each = (peer_in_use(&p) - before) / (IDLE - 1) + sizeof(struct nod_record *);
+    size_t each = (peer_in_use(&p) - before) / (MANY - 1) + sizeof(struct nod_record *);
     if (each > 256) fprintf(stderr, "an idle connection costs %zu bytes\n", each);
     assert_true(each <= 256);
 
     /* The same after it has carried data both ways. */
     struct seen s;
-    for (int i = 0; i < IDLE; i++) {
+    for (int i = 0; i < MANY; i++) {
         char buf[100];
         peer_send(&p, &c[i], NOD_ACK | NOD_PSH, "hello", 5);
         assert_int_equal(nod_tcp_receive(p.stack, c[i].handle, buf, sizeof(buf)), 5);
@@ -48,7 +47,7 @@ static void idle_connection(void **state)
     peer_events(&p, 0, NULL);
     peer_tick(&p, 500 * NOD_MSEC);
     peer_drain(&p);
-    each = (peer_in_use(&p) - before) / (IDLE - 1) + sizeof(struct nod_record *);
+    each = (peer_in_use(&p) - before) / (MANY - 1) + sizeof(struct nod_record *);
     if (each > 256) fprintf(stderr, "after data, an idle connection costs %zu bytes\n", each);
     assert_true(each <= 256);
     peer_free(&p);
