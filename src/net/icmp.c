@@ -82,7 +82,6 @@ static size_t begin(struct nod_net *net, const nod_frame *frame, const struct no
     memcpy(ip->dst, packet->ip.src, 16);
     memset(out, 0, offsetof(nod_frame, head));
     size_t at = nod_net_wrap(net, out, packet->iface, ip);
-    if (!at) return 0;
     out->head_len = (uint8_t)(at + ICMP_HEADER);
     memset(out->head + at, 0, ICMP_HEADER);
     if (nod_frame_share_range(frame, from, len, out)) return at;

@@ -110,28 +110,3 @@ bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *if
     }
     return best >= 0;
 }
-
-void nod_net_queue(struct nod_net *net, const nod_frame *frame)
-{
-    nod_frame *copy = NULL;
-    if (net->queue_count < NOD_NET_QUEUE) copy = nod_pool_take(net->pool, sizeof(*copy));
-    if (!copy) {
-        nod_frame gone = *frame;
-        nod_frame_release(&gone);
-        net->drops[NOD_DROP_QUEUE]++;
-        return;
-    }
-    *copy = *frame;
-    net->queue[(net->queue_first + net->queue_count++) % NOD_NET_QUEUE] = copy;
-}
-
-bool nod_net_dequeue(struct nod_net *net, nod_frame *out)
-{
-    if (!net->queue_count) return false;
-    nod_frame *frame = net->queue[net->queue_first];
-    net->queue_first = (net->queue_first + 1) % NOD_NET_QUEUE;
-    net->queue_count--;
-    *out = *frame;
-    nod_pool_give(net->pool, frame, sizeof(*frame));
-    return true;
-}

@@ -88,19 +88,3 @@ void nod_net_input(struct nod_net *net, nod_frame *frame, struct nod_packet *out
     }
     out->kind = NOD_NET_TRANSPORT;
 }
-
-size_t nod_net_wrap(struct nod_net *net, nod_frame *frame, uint8_t iface, const struct nod_ip *ip)
-{
-    const struct nod_iface *out = &net->iface[iface];
-    size_t at = 0;
-    frame->iface = iface;
-    if (out->config.kind == NOD_IFACE_ETHERNET) {
-        struct nod_ethernet eth = {.type = ip->family == 6 ? NOD_ETH_IP6 : NOD_ETH_IP4};
-        memcpy(eth.src, out->config.mac, 6);
-        nod_ethernet_emit(&eth, frame->head); /* nod_net_resolve fills in the destination */
-        at = NOD_ETHERNET_HEADER;
-    }
-    at += nod_ip_emit(ip, frame->head + at);
-    frame->head_len = (uint8_t)at;
-    return at;
-}

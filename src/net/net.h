@@ -99,9 +99,6 @@ bool nod_net_is_broadcast(const struct nod_net *net, const uint8_t ip[16]);
 /* An address that no packet may come from (RFC 1122 3.2.1.3). */
 bool nod_net_is_bad_source(const struct nod_net *net, const uint8_t ip[16]);
 
-/* Writes link and IP header to frame->head for a packet over `iface`; returns the offset of
- * what follows, or 0 when no route leads there. */
-size_t nod_net_wrap(struct nod_net *net, nod_frame *frame, uint8_t iface, const struct nod_ip *ip);
 /* Ready to leave? False: it waits for a neighbour now, or was dropped; the frame is empty. */
 bool nod_net_resolve(struct nod_net *net, nod_frame *frame, const uint8_t dst[16]);
 
@@ -124,6 +121,11 @@ enum nod_drop nod_nd_input(struct nod_net *net, const nod_frame *frame,
 void nod_icmp_input(struct nod_net *net, nod_frame *frame, struct nod_packet *packet);
 /* Completes the checksum of an ICMPv6 message that begins at `at`. */
 void nod_icmp6_sum(nod_frame *frame, size_t at, const uint8_t src[16], const uint8_t dst[16]);
+
+/* output.c */
+/* Writes link and IP header to frame->head for a packet over `iface`; returns the offset of
+ * what follows. */
+size_t nod_net_wrap(struct nod_net *net, nod_frame *frame, uint8_t iface, const struct nod_ip *ip);
 
 /* The net's own output: answers, and frames whose neighbour was found. */
 void nod_net_queue(struct nod_net *net, const nod_frame *frame); /* takes the slices over */
