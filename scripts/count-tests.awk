@@ -37,7 +37,8 @@ function number(line)
         total_passed += passed[n] + 0 > 0 ? passed[n] : 1
         total_skipped += skipped[n]
         if (skipped[n])
-            printf "skipped in %s: %s: %d cases\n", preset, name, skipped[n]
+            printf "skipped in %s: %s, cases: %d%s\n", preset, name, skipped[n], \
+                reason[n] ? ": " substr(reason[n], index(reason[n], ":") + 2) : ""
     } else if (line ~ /\*\*\*Skipped/) {
         total_skipped++
         sub(/^ *skipped: */, "", reason[n])

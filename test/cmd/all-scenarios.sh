@@ -41,5 +41,7 @@ sed -n '/NOT OK/p' "$work/log"
 failed=$(grep -c 'NOT OK' "$work/log")
 ok=$(grep -c '^ok' "$work/log")
 echo "$ok checks"
-expect "all were made" [ "$ok" -gt 440 ]
+least=360
+command -v xmllint >/dev/null && least=440
+expect "all were made" [ "$ok" -gt $least ]
 finish
