@@ -24,9 +24,13 @@ int main(void)
     char bytes[4096];
     ptrdiff_t got;
     while ((got = nod_tcp_receive(loop.stack, conn, bytes, sizeof(bytes))) != 0) {
-        if (got > 0) nod_tcp_send(loop.stack, conn, bytes, (size_t)got, 0); /* echo it */
         if (got < 0 && got != NOD_EAGAIN) break;
-        nod_loop_turn(&loop, NULL, 0, NOD_NEVER); /* send, sleep, receive */
+        if (got < 0) nod_loop_turn(&loop, NULL, 0, NOD_NEVER);        /* send, sleep, receive */
+        for (ptrdiff_t sent = 0, n; sent<got; sent += n> 0 ? n : 0) { /* echo it */
+            n = nod_tcp_send(loop.stack, conn, bytes + sent, (size_t)(got - sent), 0);
+            if (n < 0 && n != NOD_EAGAIN) break; /* RECEIVE will say so too */
+            if (n < 0) nod_loop_turn(&loop, NULL, 0, NOD_NEVER);
+        }
     }
     nod_tcp_close(loop.stack, conn); /* the peer has closed: so do we */
     nod_loop_turn(&loop, NULL, 0, nod_clock() + NOD_SEC);

@@ -25,16 +25,18 @@ done
 root=
 [ "$(id -u)" = 0 ] || root=--map-root-user
 if unshare $root --net true 2>/dev/null; then
-    # Someone who says hello, and prints what comes back.
+    # Someone who says a megabyte, and keeps what comes back: more than one SEND takes at once.
+    head -c 1000000 /dev/urandom >"$work/said"
     unshare $root --net sh -c '
-        printf "hello\n" | timeout 20 socat -t 5 - TCP-LISTEN:7,reuseaddr >"$1/back" &
+        timeout 20 socat -t 5 - TCP-LISTEN:7,reuseaddr <"$1/said" >"$1/back" &
         server=$!
         sleep 0.3
         timeout 20 "$2/echo-example"
         echo $? >"$1/code"
         wait $server' sh "$work" "$BUILD"
     check "the exit code" "$(cat "$work/code")" 0
-    check "what came back" "$(cat "$work/back")" hello
+    cmp "$work/said" "$work/back"
+    check "what came back is what was said" "$?" 0
 else
     echo "skipped: no network namespace can be made here"
 fi
