@@ -15,7 +15,7 @@ struct packet_plan {
 };
 
 /* Writes all headers of a segment whose text is in frame->part already. */
-static bool build(nod_stack *s, nod_frame *frame, const struct packet_plan *plan)
+static void build(nod_stack *s, nod_frame *frame, const struct packet_plan *plan)
 {
     const struct nod_iface_config *link = &s->net.iface[plan->iface].config;
     struct nod_ip ip = {
@@ -38,7 +38,6 @@ static bool build(nod_stack *s, nod_frame *frame, const struct packet_plan *plan
     put16(frame->head + at + 16, nod_sum_fold(&sum));
     frame->flags = NOD_FRAME_CSUM_TODO;
     if (!link->csum_offload && !plan->gso_size) nod_frame_finish(frame);
-    return true;
 }
 
 static void count(nod_stack *s, nod_frame *frame)

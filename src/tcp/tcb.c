@@ -6,7 +6,7 @@
 
 void nod_tcb_init(struct nod_env *env, struct nod_tcb *tcb, uint32_t iss)
 {
-    tcb->snd.iss = tcb->snd.una = tcb->snd.nxt = iss;
+    tcb->snd.iss = tcb->snd.una = iss;
     tcb->snd.nxt = iss + 1; /* the SYN */
     tcb->work->sendq.base = iss + 1;
     tcb->work->recover = iss;
@@ -52,7 +52,12 @@ void nod_tcb_rest(struct nod_env *env, struct nod_tcb *tcb)
         return;
     /* A FIN beyond a gap: only `work` knows where it is. */
     if (tcb->flags & TCB_FIN_SEEN && tcb->rec.state != NOD_CLOSE_WAIT) return;
-    /* Congestion state outlives the rest for as long as an RTO (RFC 5681 4.1 ends it then). */
+    /* `work` knows when text was last sent. Until an RTO has passed since then, the congestion
+     * window is good for the next (RFC 5681 4.1): the connection rests after that. */
+    if (w->last_send && env->now - w->last_send <= tcb->rto_us) {
+        nod_wheel_set(&env->wheel, &tcb->rec.timer, w->last_send + tcb->rto_us + 1);
+        return;
+    }
     nod_pool_give(env->pool, w, sizeof(*w));
     tcb->work = NULL;
 }
