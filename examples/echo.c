@@ -32,8 +32,10 @@ int main(void)
             if (n < 0) nod_loop_turn(&loop, NULL, 0, NOD_NEVER);
         }
     }
-    nod_tcp_close(loop.stack, conn); /* the peer has closed: so do we */
-    nod_loop_turn(&loop, NULL, 0, nod_clock() + NOD_SEC);
+    nod_tcp_close(loop.stack, conn); /* the peer has closed: so do we, */
+    nod_status now;                  /* and stay until it has heard it all */
+    while (nod_tcp_status(loop.stack, conn, &now) == 0 && now.state != NOD_CLOSED)
+        if (nod_loop_turn(&loop, NULL, 0, NOD_NEVER) != 0) break;
 
     nod_loop_end(&loop);
     nod_link_close(loop.link);
