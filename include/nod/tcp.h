@@ -97,6 +97,10 @@ int nod_tcp_send_slices(nod_stack *stack, nod_handle handle, nod_slice *slices, 
  * connection. */
 ptrdiff_t nod_tcp_receive(nod_stack *stack, nod_handle handle, void *buf, size_t len);
 
+/* RECEIVE that takes nothing: copies out bytes behind the first `skip` that wait, and leaves them
+ * there. Returns as nod_tcp_receive does when no byte waits behind those. */
+ptrdiff_t nod_tcp_peek(nod_stack *stack, nod_handle handle, size_t skip, void *buf, size_t len);
+
 /* RECEIVE without a copy: hands over up to `max` slices and their references. Returns how
  * many, else as nod_tcp_receive. */
 int nod_tcp_receive_slices(nod_stack *stack, nod_handle handle, nod_slice *slices, int max);

@@ -207,6 +207,14 @@ ptrdiff_t nod_tcp_receive(nod_stack *s, nod_handle handle, void *buf, size_t len
     return n;
 }
 
+ptrdiff_t nod_tcp_peek(nod_stack *s, nod_handle handle, size_t skip, void *buf, size_t len)
+{
+    struct nod_record *object = nod_slot_object(s, handle);
+    struct nod_tcb *tcb = as_tcb(object);
+    if (!tcb) return object ? NOD_EAGAIN : NOD_ENOCONN;
+    return nod_tcb_user_peek(tcb, skip, buf, len);
+}
+
 int nod_tcp_receive_slices(nod_stack *s, nod_handle handle, nod_slice *slices, int max)
 {
     struct nod_record *object = nod_slot_object(s, handle);
@@ -319,7 +327,7 @@ int nod_tcp_set_config(nod_stack *s, nod_handle handle, const nod_tcp_config *co
     nod_config_drop(s, *at);
     *at = own;
     if (l || !is_live(tcb) || !tcb->work) return 0;
-    tcb->cc.ops = nod_cc_find(own->c.congestion);
+    tcb->cc.id = (uint8_t)nod_cc_find(own->c.congestion);
     nod_settle(s, tcb); /* Nagle off, a larger buffer: something may be due now */
     return 0;
 }

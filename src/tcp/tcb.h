@@ -185,6 +185,7 @@ ptrdiff_t nod_tcb_user_send(struct nod_env *env, struct nod_tcb *tcb, const void
 int nod_tcb_user_send_slices(struct nod_env *env, struct nod_tcb *tcb, nod_slice *slices, int count,
                              unsigned flags);
 ptrdiff_t nod_tcb_user_receive(struct nod_env *env, struct nod_tcb *tcb, void *buf, size_t len);
+ptrdiff_t nod_tcb_user_peek(const struct nod_tcb *tcb, size_t skip, void *buf, size_t len);
 int nod_tcb_user_receive_slices(struct nod_env *env, struct nod_tcb *tcb, nod_slice *slices,
                                 int max);
 int nod_tcb_user_close(struct nod_env *env, struct nod_tcb *tcb);
