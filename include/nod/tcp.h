@@ -53,10 +53,16 @@ typedef struct nod_tcp_config {
 } nod_tcp_config;
 
 typedef struct nod_open {
-    nod_endpoint local;  /* address and port may be left 0: chosen (active), any (passive) */
+    /* Address and port may be left 0. Active: they are chosen. Passive: any address; with the
+     * family 4 or 6 and an address of zeros any of that family. Of several listeners the most
+     * exact one gets a connection. */
+    nod_endpoint local;
     nod_endpoint remote; /* active: the peer. Passive: 0, or the only peer that may connect */
     bool passive;
-    uint16_t backlog;             /* passive: connections that wait for nod_tcp_accept; 0: 128 */
+    uint16_t backlog; /* passive: connections that wait for nod_tcp_accept; 0: 128 */
+    /* Passive: others may listen on the same name, if every one of them says so. Each connection
+     * goes to one of them, by a keyed hash of its addresses and ports. */
+    bool share;
     const nod_tcp_config *config; /* NULL: the stack's. Copied */
 } nod_open;
 
@@ -105,7 +111,8 @@ ptrdiff_t nod_tcp_peek(nod_stack *stack, nod_handle handle, size_t skip, void *b
  * many, else as nod_tcp_receive. */
 int nod_tcp_receive_slices(nod_stack *stack, nod_handle handle, nod_slice *slices, int max);
 
-/* How much could be read, and written, now: bytes, or a negative error. */
+/* How much could be read, and written, now: bytes, or a negative error. What can be read from a
+ * listener are connections: how many wait for ACCEPT, or NOD_EAGAIN. */
 ptrdiff_t nod_tcp_readable(nod_stack *stack, nod_handle handle);
 ptrdiff_t nod_tcp_writable(nod_stack *stack, nod_handle handle);
 
@@ -121,6 +128,16 @@ int nod_tcp_abort(nod_stack *stack, nod_handle handle);
  * unread data, or data that arrives later, is answered with a RST (SHLD-3). The stack sees
  * the rest of the connection through by itself. NOD_ENOCONN. */
 int nod_tcp_release(nod_stack *stack, nod_handle handle);
+
+/* Who uses a local port: at that address; with a family and an address of zeros at any of the
+ * family, with family 0 at any at all. A listener at any address counts at each of them. */
+enum nod_port_use {
+    NOD_PORT_LISTENER = 1 << 0,
+    NOD_PORT_CONNECTION = 1 << 1, /* in any state but TIME-WAIT */
+    NOD_PORT_TIME_WAIT = 1 << 2,
+};
+/* enum nod_port_use, or-ed. Looks at every record: for bind, not for each connection. */
+unsigned nod_tcp_port_use(const nod_stack *stack, const nod_endpoint *local);
 
 typedef struct nod_status {
     enum nod_state state;

@@ -61,6 +61,7 @@ static void from_record(const struct nod_record *rec, nod_status *out)
         out->rcv_nxt = ((const struct nod_time_wait *)rec)->rcv_nxt;
         break;
     case NOD_RECORD_LISTENER:
+        out->local = nod_listener_local((const struct nod_listener *)rec);
         out->backlog_used = ((const struct nod_listener *)rec)->waiting;
         break;
     }
