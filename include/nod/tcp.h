@@ -139,6 +139,18 @@ enum nod_port_use {
 /* enum nod_port_use, or-ed. Looks at every record: for bind, not for each connection. */
 unsigned nod_tcp_port_use(const nod_stack *stack, const nod_endpoint *local);
 
+enum nod_timer {
+    NOD_TIMER_RETRANSMIT,
+    NOD_TIMER_PERSIST, /* zero-window probe */
+    NOD_TIMER_DELAYED_ACK,
+    NOD_TIMER_SWS_OVERRIDE, /* RFC 9293 3.8.6.2.1: a small segment after all */
+    NOD_TIMER_USER,         /* user timeout: R2 */
+    NOD_TIMER_FIN_WAIT_2,
+    NOD_TIMER_TIME_WAIT, /* 2 MSL are over */
+    NOD_TIMER_COUNT,
+    NOD_TIMER_NONE = NOD_TIMER_COUNT
+};
+
 typedef struct nod_status {
     enum nod_state state;
     int error; /* why it ended, or 0 */
@@ -155,7 +167,19 @@ typedef struct nod_status {
     uint32_t cwnd, ssthresh;             /* bytes */
     nod_usec srtt_us, rttvar_us, rto_us; /* 0 before the first sample */
     uint32_t retransmits;                /* of the oldest segment, in a row */
-    uint32_t backlog_used;               /* listener: connections that wait */
+    uint16_t probes;                     /* of a closed window, in a row */
+    uint16_t dup_acks;                   /* duplicate ACKs, in a row */
+    bool recovery;                       /* fast recovery (RFC 6582) */
+    uint16_t rcv_mss;                    /* the peer's segments as we see them; 0: not lately */
+    uint32_t backlog, backlog_used;      /* listener: connections that may wait, that do */
+    char congestion[12];                 /* "reno"; empty for small records */
+    /* The timer that runs: of several the retransmission or the persist timer first, then one
+     * that ends the connection's state, then one of an ACK, then the user timeout. */
+    enum nod_timer timer;
+    nod_usec timer_us; /* until it runs out; NOD_NEVER: none runs */
+    /* Since octets of text were last sent, received. NOD_NEVER: none were, or nobody knows any
+     * more (what was sent before the last pause of an RTO). */
+    nod_usec since_sent_us, since_received_us;
     uint64_t bytes_sent, bytes_received; /* first time only; in order only */
     uint32_t segments_retransmitted;
 } nod_status;
