@@ -83,7 +83,9 @@ int nod_tcp_connect(nod_stack *stack, nod_handle handle, const nod_endpoint *rem
 int nod_tcp_accept(nod_stack *stack, nod_handle listener, nod_handle *out);
 
 enum nod_send_flags {
-    NOD_SEND_MORE = 1 << 0, /* more follows at once: hold a segment that is not full */
+    /* More follows: a segment that is not full is held back, for 200 ms at most, until a SEND
+     * without this flag, which may be one of no bytes. */
+    NOD_SEND_MORE = 1 << 0,
 };
 
 /* SEND: copies bytes into the send queue. Returns how many were taken, which may be fewer
@@ -112,7 +114,9 @@ ptrdiff_t nod_tcp_peek(nod_stack *stack, nod_handle handle, size_t skip, void *b
 int nod_tcp_receive_slices(nod_stack *stack, nod_handle handle, nod_slice *slices, int max);
 
 /* How much could be read, and written, now: bytes, or a negative error. What can be read from a
- * listener are connections: how many wait for ACCEPT, or NOD_EAGAIN. */
+ * listener are connections: how many wait for ACCEPT, or NOD_EAGAIN. To write is
+ * worth while when a third of the send buffer is free: 0 before that, and NOD_EVENT_WRITABLE
+ * follows then. A SEND takes what there is room for all the same. */
 ptrdiff_t nod_tcp_readable(nod_stack *stack, nod_handle handle);
 ptrdiff_t nod_tcp_writable(nod_stack *stack, nod_handle handle);
 

@@ -178,7 +178,7 @@ ptrdiff_t nod_tcp_send(nod_stack *s, nod_handle handle, const void *bytes, size_
     if (error) return error;
     ptrdiff_t n = nod_tcb_user_send(&s->env, tcb, bytes, len, flags);
     nod_trace_call(s, &tcb->rec, handle, NOD_CALL_SEND, len, n);
-    if (n > 0) nod_settle(s, tcb);
+    if (n >= 0) nod_settle(s, tcb); /* also of nothing: what was held back may go */
     return n;
 }
 
@@ -251,7 +251,7 @@ ptrdiff_t nod_tcp_readable(nod_stack *s, nod_handle handle)
 ptrdiff_t nod_tcp_writable(nod_stack *s, nod_handle handle)
 {
     struct nod_tcb *tcb = as_tcb(nod_slot_object(s, handle));
-    return tcb ? nod_tcb_send_room(tcb) : NOD_ENOCONN;
+    return tcb ? nod_tcb_writable(tcb) : NOD_ENOCONN;
 }
 
 int nod_tcp_close(nod_stack *s, nod_handle handle)
@@ -340,6 +340,7 @@ int nod_tcp_set_config(nod_stack *s, nod_handle handle, const nod_tcp_config *co
     *at = own;
     if (l || !is_live(tcb) || !tcb->work) return 0;
     tcb->cc.id = (uint8_t)nod_cc_find(own->c.congestion);
+    nod_tcb_tell_room(tcb);
     nod_settle(s, tcb); /* Nagle off, a larger buffer: something may be due now */
     return 0;
 }
