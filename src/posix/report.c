@@ -64,7 +64,7 @@ int nod_report_open(char path[NOD_REPORT_PATH])
     int error = NOD_EIO;
     int fd = (int)syscall(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return NOD_EIO;
-    for (int i = 0; i < REPORT_FOLDERS && error; i++)
+    for (int i = 0; i < REPORT_FOLDERS && error && error != NOD_EEXIST; i++)
         if (nod_report_folder(i, folder)) error = open_in(fd, folder, path);
     if (!error) return fd;
     shut(fd);
