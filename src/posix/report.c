@@ -165,13 +165,19 @@ static void hand_over(int peer, int snapshot)
 
 void nod_report_answer(int listener, nod_stack *stack, const nod_link_stats *link, const char *name)
 {
-    int snapshot = -1;
-    for (int i = 0; i < ANSWERS; i++) {
-        int peer = (int)syscall(SYS_accept4, listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (peer < 0) break;
-        if (snapshot < 0) snapshot = make_snapshot(stack, link, name);
-        if (snapshot >= 0) hand_over(peer, snapshot);
-        shut(peer);
+    int peers[ANSWERS], count = 0;
+    /* First who asks, then what is to be told: nobody hears of a time before they asked. */
+    while (count < ANSWERS) {
+        peers[count] =
+            (int)syscall(SYS_accept4, listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (peers[count] < 0) break;
+        count++;
+    }
+    if (count == 0) return;
+    int snapshot = make_snapshot(stack, link, name);
+    for (int i = 0; i < count; i++) {
+        if (snapshot >= 0) hand_over(peers[i], snapshot);
+        shut(peers[i]);
     }
     if (snapshot >= 0) shut(snapshot);
 }

@@ -120,7 +120,9 @@ static void told(void **state)
         assert_int_equal(report.status[i].remote.port, 5555);
     }
     nod_report_free(&report);
+    server_halt(&s);
     s.link = NULL;
+    server_run(&s);
     assert_int_equal(nod_report_ask(s.path, PATIENCE, &report), 0);
     assert_false(report.has_link);
     nod_report_free(&report);
