@@ -50,6 +50,11 @@ nod_stack *nod_stack_new(const nod_config *config, nod_usec now, int *error);
 /* Ends everything at once and in silence: no segment is sent. */
 void nod_stack_free(nod_stack *stack);
 
+/* A stack may live in memory that programs share, mapped by each at the same address, if its
+ * allocator gives it such memory. It keeps no other address of code or of constant data, but its
+ * allocator's: tells it where the program that will call it next has those. One at a time may. */
+void nod_stack_rebind(nod_stack *stack, const nod_alloc *alloc);
+
 /* The pool of the stack's memory; links read packets into blocks from it. */
 nod_pool *nod_stack_pool(nod_stack *stack);
 

@@ -128,7 +128,7 @@ void nod_icmp6_sum(nod_frame *frame, size_t at, const uint8_t src[16], const uin
 size_t nod_net_wrap(struct nod_net *net, nod_frame *frame, uint8_t iface, const struct nod_ip *ip);
 
 /* The net's own output: answers, and frames whose neighbour was found. */
-void nod_net_queue(struct nod_net *net, const nod_frame *frame); /* takes the slices over */
+void nod_net_queue(struct nod_net *net, nod_frame *frame); /* takes the slices over */
 bool nod_net_dequeue(struct nod_net *net, nod_frame *out);
 
 #endif

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "net/net.h"
+#include "wire/frame.h"
 
 size_t nod_net_wrap(struct nod_net *net, nod_frame *frame, uint8_t iface, const struct nod_ip *ip)
 {
@@ -19,17 +20,16 @@ size_t nod_net_wrap(struct nod_net *net, nod_frame *frame, uint8_t iface, const 
     return at;
 }
 
-void nod_net_queue(struct nod_net *net, const nod_frame *frame)
+void nod_net_queue(struct nod_net *net, nod_frame *frame)
 {
     nod_frame *copy = NULL;
     if (net->queue_count < NOD_NET_QUEUE) copy = nod_pool_take(net->pool, sizeof(*copy));
     if (!copy) {
-        nod_frame gone = *frame;
-        nod_frame_release(&gone);
+        nod_frame_release(frame);
         net->drops[NOD_DROP_QUEUE]++;
         return;
     }
-    *copy = *frame;
+    nod_frame_move(frame, copy);
     net->queue[(net->queue_first + net->queue_count++) % NOD_NET_QUEUE] = copy;
 }
 
@@ -39,7 +39,7 @@ bool nod_net_dequeue(struct nod_net *net, nod_frame *out)
     nod_frame *frame = net->queue[net->queue_first];
     net->queue_first = (net->queue_first + 1) % NOD_NET_QUEUE;
     net->queue_count--;
-    *out = *frame;
+    nod_frame_move(frame, out);
     nod_pool_give(net->pool, frame, sizeof(*frame));
     return true;
 }

@@ -13,12 +13,8 @@ uint32_t nod_isn(const nod_stack *s, const struct nod_key *key)
 
 bool nod_port_has_listener(const nod_stack *s, const uint8_t local[16], uint16_t port)
 {
-    static const uint8_t any[16];
-    for (const struct nod_listener *l = s->listeners; l; l = l->next) {
-        if (l->rec.key.local_port != port) continue;
-        if (memcmp(l->rec.key.local, any, 16) == 0 || memcmp(l->rec.key.local, local, 16) == 0)
-            return true;
-    }
+    for (const struct nod_listener *l = s->listeners; l; l = l->next)
+        if (l->rec.key.local_port == port && nod_listener_is_at(l, local)) return true;
     return false;
 }
 
@@ -40,4 +36,42 @@ int nod_port_pick(nod_stack *s, struct nod_key *key)
         return 0;
     }
     return NOD_ENOPORT;
+}
+
+/* Does an address lie within what was asked for? */
+static bool is_within(const uint8_t local[16], const nod_addr *asked)
+{
+    nod_addr none = {.family = asked->family};
+    uint8_t ip[16];
+    if (!asked->family) return true;
+    if (nod_addr_equal(asked, &none)) return nod_ip_family(local) == asked->family;
+    nod_ip_from_addr(ip, asked);
+    return memcmp(ip, local, 16) == 0;
+}
+
+static bool listens_within(const struct nod_listener *l, const nod_addr *asked)
+{
+    nod_addr local = nod_listener_local(l).addr, none = {.family = local.family};
+    uint8_t ip[16];
+    if (!asked->family || !local.family) return true;
+    if (nod_addr_equal(&local, &none)) return local.family == asked->family;
+    nod_ip_from_addr(ip, &local);
+    return is_within(ip, asked);
+}
+
+unsigned nod_tcp_port_use(const nod_stack *s, const nod_endpoint *local)
+{
+    unsigned use = 0;
+    for (const struct nod_listener *l = s->listeners; l; l = l->next)
+        if (l->rec.key.local_port == local->port && listens_within(l, &local->addr))
+            use |= NOD_PORT_LISTENER;
+    uint32_t left = s->records;
+    for (uint32_t i = 0; left && i <= s->table_mask; i++) {
+        for (const struct nod_record *rec = s->table[i]; rec; rec = rec->next, left--) {
+            if (rec->key.local_port != local->port || !is_within(rec->key.local, &local->addr))
+                continue;
+            use |= rec->kind == NOD_RECORD_TIME_WAIT ? NOD_PORT_TIME_WAIT : NOD_PORT_CONNECTION;
+        }
+    }
+    return use;
 }
