@@ -12,6 +12,9 @@
  *         poll(link, until nod_stack_deadline(stack));
  *     }
  *
+ * What the stack sends to an address of its own leaves over no link: output puts it aside, and
+ * the next tick takes it in.
+ *
  * User calls (nod/tcp.h) happen at the time that was last given. One stack belongs to one
  * thread; many cores are many stacks. */
 #ifndef NOD_STACK_H
@@ -94,7 +97,8 @@ int nod_stack_add_route(nod_stack *stack, int iface, const nod_addr *prefix, int
  * by this call. A bad packet is no error: it is a drop, counted and traced. */
 void nod_stack_input(nod_stack *stack, nod_frame *frames, int count, nod_usec now);
 
-/* Runs the timers that are due and moves the time of user calls to `now`. */
+/* Takes in what the stack sent to itself, runs the timers that are due and moves the time of user
+ * calls to `now`. */
 void nod_stack_tick(nod_stack *stack, nod_usec now);
 
 /* Writes up to `max` frames that are to be sent now; the caller owns their slices. Returns

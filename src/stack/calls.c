@@ -53,7 +53,6 @@ static int complete_key(nod_stack *s, const nod_open *open, struct nod_key *key,
     int error = check_remote(s, &open->remote, key);
     if (!error) error = check_local(s, &open->local, key);
     if (error) return error;
-    if (nod_net_is_local(&s->net, key->remote)) return NOD_EUNREACH; /* no loopback yet */
     if (!nod_net_route(&s->net, key->remote, iface, src)) return NOD_EUNREACH;
     if (is_any(&open->local.addr)) memcpy(key->local, src, 16);
     int family = open->local.addr.family;

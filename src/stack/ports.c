@@ -19,10 +19,12 @@ bool nod_port_has_listener(const nod_stack *s, const uint8_t local[16], uint16_t
 }
 
 /* Algorithm 4, "double-hash": successive ports to one destination, from a place in the range
- * that depends on it. Ports of listeners are passed over (6056/02). */
+ * that depends on it. Ports of listeners are passed over (6056/02), and the one that would make a
+ * connection to itself. */
 int nod_port_pick(nod_stack *s, struct nod_key *key)
 {
     uint32_t first = s->config.port_first, count = s->config.port_last - first + 1u;
+    bool itself = memcmp(key->local, key->remote, 16) == 0;
     key->local_port = 0;
     uint64_t hash = nod_hash(s->port_key, key, sizeof(*key));
     uint16_t *counter = &s->port_counter[(hash >> 32) % NOD_PORT_COUNTERS];
@@ -30,6 +32,7 @@ int nod_port_pick(nod_stack *s, struct nod_key *key)
     uint32_t start = (uint32_t)hash % count + *counter;
     for (uint32_t tries = 0; tries < count; tries++) {
         key->local_port = (uint16_t)(first + (start + tries) % count);
+        if (itself && key->local_port == key->remote_port) continue;
         if (nod_demux_find(s, key) || nod_port_has_listener(s, key->local, key->local_port))
             continue;
         *counter = (uint16_t)(*counter + tries + 1);

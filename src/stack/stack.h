@@ -51,6 +51,9 @@ struct nod_listener *nod_demux_listener(const nod_stack *s, const struct nod_key
 bool nod_listener_is_at(const struct nod_listener *l, const uint8_t local[16]);
 nod_endpoint nod_listener_local(const struct nod_listener *l);
 
+/* input.c */
+void nod_loopback_input(nod_stack *s); /* what this host sent to itself */
+
 /* slots.c */
 size_t nod_slot_pages(const nod_config *config); /* how many there may be */
 void nod_slots_free(nod_stack *s);
