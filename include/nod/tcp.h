@@ -63,6 +63,9 @@ typedef struct nod_open {
     /* Passive: others may listen on the same name, if every one of them says so. Each connection
      * goes to one of them, by a keyed hash of its addresses and ports. */
     bool share;
+    /* Passive: a connection waits for ACCEPT when its first octets have come, or after so long,
+     * when its end has answered once more that it is there. 0: at once. */
+    nod_usec defer_accept_us;
     const nod_tcp_config *config; /* NULL: the stack's. Copied */
 } nod_open;
 
@@ -77,6 +80,10 @@ int nod_tcp_open(nod_stack *stack, const nod_open *open, nod_handle *out);
  * of a connection to `remote` (NULL: to the peer that the passive OPEN named, NOD_ENOREMOTE
  * if none). NOD_EEXIST when the name is of a connection. Errors as nod_tcp_open. */
 int nod_tcp_connect(nod_stack *stack, nod_handle handle, const nod_endpoint *remote);
+
+/* Changes what the passive OPEN said; `backlog` 0: 128. NOD_ENOCONN, NOD_EINVAL: no listener. */
+int nod_tcp_set_listen(nod_stack *stack, nod_handle listener, uint16_t backlog,
+                       nod_usec defer_accept_us);
 
 /* Takes the oldest waiting connection of a listener; its handle is the caller's.
  * NOD_EAGAIN: none waits. NOD_ENOCONN, NOD_EINVAL: no such listener. */
@@ -194,6 +201,9 @@ int nod_tcp_status(nod_stack *stack, nod_handle handle, nod_status *out);
 /* Runs through all records of the stack, those without a handle included (SYN-RECEIVED,
  * TIME-WAIT, released ones). Start with *cursor = 0; returns false at the end. */
 bool nod_tcp_each(nod_stack *stack, size_t *cursor, nod_status *out);
+
+/* An ACK that is being delayed becomes due now. 0 or NOD_ENOCONN. */
+int nod_tcp_ack_pending(nod_stack *stack, nod_handle handle);
 
 int nod_tcp_get_config(nod_stack *stack, nod_handle handle, nod_tcp_config *out);
 int nod_tcp_set_config(nod_stack *stack, nod_handle handle, const nod_tcp_config *config);

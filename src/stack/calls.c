@@ -132,6 +132,16 @@ int nod_tcp_connect(nod_stack *s, nod_handle handle, const nod_endpoint *remote)
     return 0;
 }
 
+int nod_tcp_set_listen(nod_stack *s, nod_handle listener, uint16_t backlog,
+                       nod_usec defer_accept_us)
+{
+    struct nod_record *object = nod_slot_object(s, listener);
+    struct nod_listener *l = as_listener(object);
+    if (!l) return object ? NOD_EINVAL : NOD_ENOCONN;
+    nod_listener_set(l, backlog, defer_accept_us);
+    return 0;
+}
+
 int nod_tcp_accept(nod_stack *s, nod_handle listener, nod_handle *out)
 {
     struct nod_record *object = nod_slot_object(s, listener);
@@ -317,6 +327,16 @@ int nod_tcp_release(nod_stack *s, nod_handle handle)
     return 0;
 }
 
+int nod_tcp_ack_pending(nod_stack *s, nod_handle handle)
+{
+    struct nod_tcb *tcb = as_tcb(nod_slot_object(s, handle));
+    if (!tcb) return NOD_ENOCONN;
+    if (!is_live(tcb) || !tcb->work || tcb->work->at[NOD_TIMER_DELAYED_ACK] == NOD_NEVER) return 0;
+    nod_tcb_ack_now(tcb, NOD_WHY_ACK_AT_ONCE);
+    nod_settle(s, tcb);
+    return 0;
+}
+
 int nod_tcp_get_config(nod_stack *s, nod_handle handle, nod_tcp_config *out)
 {
     struct nod_record *object = nod_slot_object(s, handle);
@@ -330,12 +350,13 @@ int nod_tcp_set_config(nod_stack *s, nod_handle handle, const nod_tcp_config *co
 {
     struct nod_record *object = nod_slot_object(s, handle);
     if (!object) return NOD_ENOCONN;
-    if (!nod_tcp_config_is_valid(config)) return NOD_EINVAL;
-    struct nod_shared_config *own = nod_config_share(s, config);
-    if (!own) return NOD_ENOMEM;
     struct nod_listener *l = as_listener(object);
     struct nod_tcb *tcb = as_tcb(object);
     struct nod_shared_config **at = l ? &l->config : &tcb->config;
+    if (memcmp(&(*at)->c, config, sizeof(*config)) == 0) return 0;
+    if (!nod_tcp_config_is_valid(config)) return NOD_EINVAL;
+    struct nod_shared_config *own = nod_config_share(s, config);
+    if (!own) return NOD_ENOMEM;
     nod_config_drop(s, *at);
     *at = own;
     if (l || !is_live(tcb) || !tcb->work) return 0;

@@ -387,6 +387,28 @@ static void looked_at_first(void **state)
     peer_free(&p);
 }
 
+/* A delayed ACK can be had at once; where none is delayed, none is sent. */
+static void acknowledged_now(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct conn c;
+    struct seen s;
+    peer_make(&p, NULL, 4, false);
+    peer_be_called(&p, 10, &c);
+    assert_int_equal(nod_tcp_ack_pending(p.stack, 0), NOD_ENOCONN);
+    assert_int_equal(nod_tcp_ack_pending(p.stack, c.handle), 0);
+    assert_int_equal(peer_output(&p, &s, 1), 0);
+    peer_send(&p, &c, NOD_ACK, "hello", 5);
+    assert_int_equal(peer_output(&p, &s, 1), 0);
+    assert_int_equal(nod_tcp_ack_pending(p.stack, c.handle), 0);
+    assert_int_equal(peer_output(&p, &s, 1), 1);
+    assert_true(s.ctl == NOD_ACK && s.ack == c.seq);
+    peer_tick(&p, NOD_SEC);
+    assert_int_equal(peer_drain(&p), 0);
+    peer_free(&p);
+}
+
 /* Short writes say how short; room is told of. */
 static void room(void **state)
 {
@@ -707,6 +729,7 @@ int main(void)
         cmocka_unit_test(how_it_ended),
         cmocka_unit_test(read_after_the_end),
         cmocka_unit_test(looked_at_first),
+        cmocka_unit_test(acknowledged_now),
         cmocka_unit_test(room_worth_having),
         cmocka_unit_test(room),
         cmocka_unit_test(slices_out),
