@@ -404,6 +404,7 @@ static void acknowledged_now(void **state)
     assert_int_equal(nod_tcp_ack_pending(p.stack, c.handle), 0);
     assert_int_equal(peer_output(&p, &s, 1), 1);
     assert_true(s.ctl == NOD_ACK && s.ack == c.seq);
+    assert_int_equal(nod_tcp_ack_pending(p.stack, c.handle), 0);
     peer_tick(&p, NOD_SEC);
     assert_int_equal(peer_drain(&p), 0);
     peer_free(&p);

@@ -173,6 +173,11 @@ static void equal_ones_are_shared(void **state)
     peer_connect(&p, listener, 80, 3000, &c[0]); /* what is remembered is none that is gone */
     config.ttl = 7;
     assert_int_equal(nod_tcp_set_config(p.stack, c[0].handle, &config), 0);
+    for (uint16_t i = 1; i < 5; i++) {
+        peer_connect(&p, listener, 80, (uint16_t)(3000 + i), &c[i]);
+        config.ttl = (uint8_t)(10 + i);
+        assert_int_equal(nod_tcp_set_config(p.stack, c[i].handle, &config), 0);
+    }
     assert_int_equal(nod_tcp_get_config(p.stack, c[0].handle, &config), 0);
     assert_int_equal(config.ttl, 7);
     peer_free(&p);
