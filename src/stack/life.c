@@ -210,7 +210,9 @@ void nod_settle(nod_stack *s, struct nod_tcb *tcb)
         detach(s, tcb);
     } else {
         nod_due(s, tcb);
-        nod_timers_schedule(&s->env, tcb);
+        /* Output sets the timer anew when all is sent that may be. Until then any will do, but one
+         * there must be: output may be late, if the link is stuck, and the user timeout is not. */
+        if (!tcb->rec.timer.pprev) nod_timers_schedule(&s->env, tcb);
     }
     bool gone = tcb->rec.state == NOD_CLOSED || tcb->rec.state == NOD_TIME_WAIT;
     if (gone && !is_owned(tcb)) {

@@ -410,6 +410,31 @@ static void acknowledged_now(void **state)
     peer_free(&p);
 }
 
+/* A link that takes nothing: time goes on all the same, and the user hears when it is over. */
+static void nobody_takes_what_is_due(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct conn c;
+    int error;
+    nod_handle h;
+    peer_make(&p, NULL, 4, false);
+    peer_be_called(&p, 10, &c);
+    nod_open open = {.remote = {p.far, 80}};
+    assert_int_equal(nod_tcp_open(p.stack, &open, &h), 0);
+    assert_int_equal(nod_tcp_send(p.stack, c.handle, "hello", 5, 0), 5);
+    peer_events(&p, 0, NULL);
+    peer_tick(&p, 254 * NOD_SEC);
+    assert_int_equal(peer_events(&p, 0, NULL) & NOD_EVENT_ERROR, 0);
+    peer_tick(&p, NOD_SEC);
+    assert_int_equal(peer_events(&p, h, &error), NOD_EVENT_ERROR);
+    assert_int_equal(error, NOD_ETIMEDOUT);
+    peer_tick(&p, 45 * NOD_SEC);
+    assert_true(peer_events(&p, c.handle, &error) & NOD_EVENT_ERROR);
+    assert_int_equal(error, NOD_ETIMEDOUT);
+    peer_free(&p);
+}
+
 /* Short writes say how short; room is told of. */
 static void room(void **state)
 {
@@ -730,6 +755,7 @@ int main(void)
         cmocka_unit_test(how_it_ended),
         cmocka_unit_test(read_after_the_end),
         cmocka_unit_test(looked_at_first),
+        cmocka_unit_test(nobody_takes_what_is_due),
         cmocka_unit_test(acknowledged_now),
         cmocka_unit_test(room_worth_having),
         cmocka_unit_test(room),
