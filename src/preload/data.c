@@ -90,14 +90,22 @@ EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, const stru
                              : REAL(sendto)(fd, buf, len, flags, addr, addr_len);
 }
 
+/* Over a Unix socket a message may carry descriptors of nod's. */
+static bool may_carry(const struct msghdr *msg)
+{
+    return !preload_is_bad(msg) && msg->msg_control && msg->msg_controllen > 0;
+}
+
 EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
-    return nod_is_socket(fd) ? nod_recvmsg(fd, msg, flags) : REAL(recvmsg)(fd, msg, flags);
+    return nod_is_socket(fd) || may_carry(msg) ? nod_recvmsg(fd, msg, flags)
+                                               : REAL(recvmsg)(fd, msg, flags);
 }
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-    return nod_is_socket(fd) ? nod_sendmsg(fd, msg, flags) : REAL(sendmsg)(fd, msg, flags);
+    return nod_is_socket(fd) || may_carry(msg) ? nod_sendmsg(fd, msg, flags)
+                                               : REAL(sendmsg)(fd, msg, flags);
 }
 
 EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags,

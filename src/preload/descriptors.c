@@ -46,28 +46,22 @@ static bool kernel_copies(int fd, int to)
     return !preload_is_ours(fd) && !preload_is_ours(to) && !nod_is_private(to);
 }
 
-/* After `to` was replaced. One of the library's own has moved, and the environment tells of it. */
-static int replaced(int to, bool private)
-{
-    if (private) preload_net_variable();
-    if (to >= 0) preload_follow(to);
-    return to;
-}
-
 EXPORT int dup2(int fd, int to)
 {
     if (nod_is_private(fd)) return no_such();
     if (kernel_copies(fd, to)) return REAL(dup2)(fd, to);
-    bool private = nod_is_private(to);
-    return replaced(nod_dup2(fd, to), private);
+    int copy = nod_dup2(fd, to);
+    if (copy >= 0) preload_follow(copy);
+    return copy;
 }
 
 EXPORT int dup3(int fd, int to, int flags)
 {
     if (nod_is_private(fd)) return no_such();
     if (kernel_copies(fd, to)) return REAL(dup3)(fd, to, flags);
-    bool private = nod_is_private(to);
-    return replaced(nod_dup3(fd, to, flags), private);
+    int copy = nod_dup3(fd, to, flags);
+    if (copy >= 0) preload_follow(copy);
+    return copy;
 }
 
 static int control(int fd, int command, unsigned long argument)

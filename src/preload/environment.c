@@ -36,7 +36,7 @@ static needs look(char *const env[])
     for (; env && env[found.count]; found.count++) {
         const char *variable = env[found.count];
         if (begins(variable, PRELOAD)) found.preload = variable + strlen(PRELOAD);
-        if (strcmp(variable, preload_net_variable()) == 0) found.net_is_right = true;
+        if (strcmp(variable, preload_net_variable) == 0) found.net_is_right = true;
     }
     return found;
 }
@@ -57,7 +57,7 @@ char **preload_env(char *const env[])
     for (size_t i = 0; i < found.count; i++)
         if (!begins(env[i], NET) && !begins(env[i], PRELOAD)) made[count++] = env[i];
     char *text = (char *)room + slots;
-    made[count++] = (char *)preload_net_variable();
+    made[count++] = preload_net_variable;
     made[count++] = text;
     made[count] = NULL;
     text = stpcpy(text, PRELOAD);

@@ -53,6 +53,7 @@ EXPORT int execve(const char *path, char *const argv[], char *const env[])
 {
     if (refused(path)) return -1;
     char **with = preload_env(env);
+    nod_exec_prepare();
     int result = REAL(execve)(path, argv, with);
     preload_env_free(with, env);
     return result;
@@ -67,6 +68,7 @@ EXPORT int execvpe(const char *file, char *const argv[], char *const env[])
 {
     if (refused_by_name(file)) return -1;
     char **with = preload_env(env);
+    nod_exec_prepare();
     int result = REAL(execvpe)(file, argv, with);
     preload_env_free(with, env);
     return result;
@@ -83,6 +85,7 @@ EXPORT int fexecve(int fd, char *const argv[], char *const env[])
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     if (refused(path)) return -1;
     char **with = preload_env(env);
+    nod_exec_prepare();
     int result = REAL(fexecve)(fd, argv, with);
     preload_env_free(with, env);
     return result;
@@ -91,6 +94,7 @@ EXPORT int fexecve(int fd, char *const argv[], char *const env[])
 EXPORT int execveat(int folder, const char *path, char *const argv[], char *const env[], int flags)
 {
     char **with = preload_env(env);
+    nod_exec_prepare();
     int result = REAL(execveat)(folder, path, argv, with, flags);
     preload_env_free(with, env);
     return result;
@@ -154,19 +158,27 @@ EXPORT int execle(const char *path, const char *first, ...)
 EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
                        const posix_spawnattr_t *attributes, char *const argv[], char *const env[])
 {
+    pid_t made = 0;
     if (refused(path)) return errno;
     char **with = preload_env(env);
-    int error = REAL(posix_spawn)(pid, path, actions, attributes, argv, with);
+    void *held = nod_spawn_prepare();
+    int error = REAL(posix_spawn)(&made, path, actions, attributes, argv, with);
+    nod_spawned(held, error ? 0 : made);
     preload_env_free(with, env);
+    if (!error && pid) *pid = made;
     return error;
 }
 
 EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
                         const posix_spawnattr_t *attributes, char *const argv[], char *const env[])
 {
+    pid_t made = 0;
     if (refused_by_name(file)) return errno;
     char **with = preload_env(env);
-    int error = REAL(posix_spawnp)(pid, file, actions, attributes, argv, with);
+    void *held = nod_spawn_prepare();
+    int error = REAL(posix_spawnp)(&made, file, actions, attributes, argv, with);
+    nod_spawned(held, error ? 0 : made);
     preload_env_free(with, env);
+    if (!error && pid) *pid = made;
     return error;
 }

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <spawn.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -42,7 +43,7 @@ int __vdprintf_chk(int fd, int flag, const char *format, va_list args);
     X(close) X(close_range) X(dup) X(dup2) X(dup3) X(fcntl) X(fcntl64) X(ioctl) \
     X(poll) X(ppoll) X(select) X(pselect) \
     X(epoll_ctl) X(epoll_wait) X(epoll_pwait) X(epoll_pwait2) \
-    X(fork) X(_Fork) X(prctl) X(posix_spawn) X(posix_spawnp) \
+    X(prctl) X(posix_spawn) X(posix_spawnp) \
     X(execve) X(execvpe) X(fexecve) X(execveat) \
     X(fdopen) X(fileno) X(fileno_unlocked) X(vdprintf) \
     X(__read_chk) X(__recv_chk) X(__recvfrom_chk) X(__poll_chk) X(__ppoll_chk) X(__vdprintf_chk)
@@ -69,11 +70,16 @@ static inline void *preload_real(enum preload_call call)
 /* descriptors.c: whether the descriptor is for nod's calls: a socket, or an epoll instance. */
 bool preload_is_ours(int fd);
 
+/* A pointer that leads nowhere, for the kernel to refuse. */
+static inline bool preload_is_bad(const void *ptr)
+{
+    return (uintptr_t)ptr < 65536;
+}
+
 /* start.c: a sentence on standard error, after "nod: ". */
 void preload_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Our own path, and "NOD_NET=" with the network's words as they are now. */
-extern char preload_path[];
-const char *preload_net_variable(void);
+/* Our own path, and "NOD_NET=..." as it is to be. */
+extern char preload_path[], preload_net_variable[];
 
 /* stdio.c: a descriptor number has come to mean something else: if it is 0, 1 or 2, the
  * program's standard stream goes to nod or back to the C library's. */

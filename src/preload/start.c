@@ -13,16 +13,7 @@
 
 char preload_path[PATH_MAX];
 
-/* In the environment itself, so that it can be put right where it is. */
-static char net_variable[sizeof NET + NOD_NET_WORDS] = NET;
-
-const char *preload_net_variable(void)
-{
-    char words[NOD_NET_WORDS];
-    /* A descriptor of the library's may have had to move. */
-    if (nod_net_export(words) > 0) strcpy(net_variable + strlen(NET), words);
-    return net_variable;
-}
+char preload_net_variable[sizeof NET + NOD_NET_WORDS] = NET;
 
 void preload_say(const char *format, ...)
 {
@@ -46,18 +37,17 @@ __attribute__((constructor)) static void start(void)
     Dl_info self;
     const char *words = getenv("NOD_NET");
     for (int i = 0; i < PRELOAD_COUNT; i++) preload_find((enum preload_call)i);
-    if (dladdr(net_variable, &self) != 0 && strlen(self.dli_fname) < sizeof preload_path)
+    if (dladdr(preload_path, &self) != 0 && strlen(self.dli_fname) < sizeof preload_path)
         strcpy(preload_path, self.dli_fname);
     if (!words || strlen(words) >= NOD_NET_WORDS) {
         preload_say("This program was to run on nod's TCP, but the environment does not say on "
                     "which network (NOD_NET): start it with 'nod run'.");
         _exit(CANNOT);
     }
-    strcpy(net_variable + strlen(NET), words);
+    strcpy(preload_net_variable + strlen(NET), words);
     if (nod_net_import(words, why) != 0) {
         preload_say("%s", why);
         _exit(CANNOT);
     }
-    putenv(net_variable);
     for (int fd = 0; fd < 3; fd++) preload_follow(fd);
 }

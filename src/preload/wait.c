@@ -5,8 +5,7 @@
 
 static bool any_polled(struct pollfd *fds, nfds_t count)
 {
-    /* A pointer that leads nowhere is for the kernel to refuse. */
-    if (!fds) return false;
+    if (preload_is_bad(fds)) return false;
     for (nfds_t i = 0; i < count; i++)
         if (fds[i].fd >= 0 && preload_is_ours(fds[i].fd)) return true;
     return false;
@@ -46,7 +45,7 @@ EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *
  * looked at. */
 static bool any_in(const fd_set *set, int count)
 {
-    if (!set) return false;
+    if (preload_is_bad(set)) return false;
     const fd_mask *words = set->fds_bits;
     for (int base = 0; base < count; base += WORD_BITS) {
         unsigned long word = (unsigned long)words[base / WORD_BITS];
