@@ -205,6 +205,9 @@ bool nod_tcp_each(nod_stack *stack, size_t *cursor, nod_status *out);
 /* An ACK that is being delayed becomes due now. 0 or NOD_ENOCONN. */
 int nod_tcp_ack_pending(nod_stack *stack, nod_handle handle);
 
+/* Whether a configuration makes sense to this build: 0 or NOD_EINVAL. */
+int nod_tcp_config_check(const nod_tcp_config *config);
+
 int nod_tcp_get_config(nod_stack *stack, nod_handle handle, nod_tcp_config *out);
 int nod_tcp_set_config(nod_stack *stack, nod_handle handle, const nod_tcp_config *config);
 
