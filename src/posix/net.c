@@ -391,11 +391,9 @@ size_t nod_net_export(char words[NOD_NET_WORDS])
                             nod_net->arena.size);
 }
 
-static bool keep_private(int fd)
+static bool is_open(int fd)
 {
-    if (sys_fcntl(fd, F_GETFD, 0) < 0) return false;
-    nod_here.private_fds[nod_here.private_count++] = fd;
-    return true;
+    return sys_fcntl(fd, F_GETFD, 0) >= 0;
 }
 
 static int join(size_t size, char *why)
@@ -425,13 +423,15 @@ int nod_net_import(const char *words, char *why)
     if (nod_net) return explain(why, NOD_EEXIST, "This process has a network already.");
     if (!words || sscanf(words, "1,%d,%d,%zu", &memory, &device, &size) != 3)
         return explain(why, NOD_EINVAL, "These words name no network of nod's.");
-    if (!keep_private(memory) || !keep_private(device))
+    if (!is_open(memory) || !is_open(device))
         return explain(why, NOD_EIO,
                        "The descriptors of nod's network were closed by the program that started "
                        "this one.");
     nod_here.memory = memory;
     nod_here.device = device;
     int error = join(size, why);
+    nod_here.private_fds[nod_here.private_count++] = memory;
+    nod_here.private_fds[nod_here.private_count++] = device;
     if (error) forget();
     return error;
 }

@@ -1,6 +1,8 @@
 /* The helper: drives where nobody waits, sees to deadlines, lets go of what the dead have left. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -68,7 +68,7 @@ typedef struct rest {
 
 static void rest_init(rest *p, sock *s, uint32_t events, nod_usec patience, bool dont_wait)
 {
-    *p = (pause){.s = s, .events = events, .dont_wait = dont_wait || s->nonblocking};
+    *p = (rest){.s = s, .events = events, .dont_wait = dont_wait || s->nonblocking};
     p->until = patience == NOD_NEVER ? NOD_NEVER : net_now() + patience;
 }
 
@@ -168,14 +168,14 @@ static int receive_here(sock *s, transfer *t)
 }
 
 /* Finds the socket, runs the transfer, and lets go. */
-static ssize_t run(int fd, transfer *t, int error, int (*here)(sock *s, transfer *t))
+static ssize_t run(int fd, transfer *t, int error, int (*act)(sock *s, transfer *t))
 {
     if (!net_enter()) return -1;
     sock *s = as_socket(file_at(fd));
     if (!s) error = EBADF;
     if (!error) {
         file_ref(&s->file); /* another thread may close it while we wait */
-        error = here(s, t);
+        error = act(s, t);
         file_unref(&s->file);
     }
     net_leave();
