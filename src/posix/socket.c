@@ -154,10 +154,10 @@ static uint32_t connected_ready(sock *s)
 {
     uint32_t ready = 0;
     ptrdiff_t bytes = nod_tcp_readable(nod_net->stack, s->handle);
-    bool at_end = bytes == 0 || s->peer_closed;
+    bool at_end = s->peer_closed;
     if (bytes < 0 && bytes != NOD_EAGAIN) socket_fail(s, (int)bytes);
     if (at_end || s->shut_read) ready |= POLLIN | POLLRDNORM | POLLRDHUP;
-    if (bytes >= (ptrdiff_t)s->lowat_read) ready |= POLLIN | POLLRDNORM;
+    if (bytes > 0 && bytes >= (ptrdiff_t)s->lowat_read) ready |= POLLIN | POLLRDNORM;
     if (s->shut_write || has_room(s)) ready |= POLLOUT | POLLWRNORM;
     if ((at_end || s->shut_read) && s->shut_write) ready |= POLLHUP;
     return ready;
