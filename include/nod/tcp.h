@@ -191,6 +191,9 @@ int nod_tcp_status(nod_stack *stack, nod_handle handle, nod_status *out);
  * TIME-WAIT, released ones). Start with *cursor = 0; returns false at the end. */
 bool nod_tcp_each(nod_stack *stack, size_t *cursor, nod_status *out);
 
+/* Whether a configuration makes sense to this build: 0 or NOD_EINVAL. */
+int nod_tcp_config_check(const nod_tcp_config *config);
+
 int nod_tcp_get_config(nod_stack *stack, nod_handle handle, nod_tcp_config *out);
 int nod_tcp_set_config(nod_stack *stack, nod_handle handle, const nod_tcp_config *config);
 

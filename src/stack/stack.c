@@ -62,6 +62,11 @@ bool nod_tcp_config_is_valid(const nod_tcp_config *c)
     return nod_cc_find(c->congestion) >= 0;
 }
 
+int nod_tcp_config_check(const nod_tcp_config *config)
+{
+    return nod_tcp_config_is_valid(config) ? 0 : NOD_EINVAL;
+}
+
 static void derive_key(const nod_config *config, uint8_t purpose, uint8_t key[16])
 {
     uint8_t text[17];
