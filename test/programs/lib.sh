@@ -105,7 +105,7 @@ now() {
 
 # until_true SECONDS COMMAND...
 until_true() {
-    tries=$(($1 * 20))
+    local tries=$(($1 * 20))
     shift
     until "$@"; do
         tries=$((tries - 1))
@@ -150,7 +150,7 @@ on_nod() {
 # serve NAME PROGRAM ARGS...: a server on nod in the background, with its log in NAME.log; its
 # process is $server.
 serve() {
-    name=$1
+    local name=$1
     shift
     if [ "$RUN" = kernel ]; then
         nsenter --net="/proc/$other/ns/net" "$@" >>"$name.log" 2>&1 &
@@ -193,7 +193,7 @@ kernel_listens() {
 }
 
 # client NAME PROGRAM ARGS...: a client on nod, then no connection of its is left. Its output is
-# NAME.out, its log NAME.err.
+# NAME.out, its log NAME.err; its exit code is $code, too.
 client() {
     name=$1
     shift
@@ -207,8 +207,7 @@ client() {
 
 # gives FILE WHAT NAME PROGRAM ARGS...: a client on nod that succeeds, and its output is FILE's.
 gives() {
-    file=$1
-    what=$2
+    local file=$1 what=$2
     shift 2
     if ! client "$@"; then
         wrong "$what: exit code $code"
@@ -221,8 +220,7 @@ gives() {
 
 # ends CODE WHAT NAME PROGRAM ARGS...: a client on nod that ends with this exit code.
 ends() {
-    right=$1
-    what=$2
+    local right=$1 what=$2
     shift 2
     client "$@"
     if [ $code = "$right" ]; then ok "$what"; else wrong "$what: exit code $code, not $right"; fi
@@ -230,8 +228,7 @@ ends() {
 
 # peer_gives FILE WHAT PROGRAM ARGS...: the same for a client on the kernel.
 peer_gives() {
-    file=$1
-    what=$2
+    local file=$1 what=$2
     shift 2
     "$@" >peer.out 2>peer.err
     code=$?
@@ -258,7 +255,7 @@ finish_server() {
 stop() {
     kill -TERM "$1"
     if until_true 10 gone "$1"; then
-        wait "$1"
+        wait "$1" 2>>ends.txt
         return 0
     fi
     wrong "process $1 does not end: $(tr '\0' ' ' <"/proc/$1/cmdline")"
@@ -302,7 +299,7 @@ show_logs() {
 }
 
 check() {
-    what=$1
+    local what=$1
     shift
     if "$@"; then ok "$what"; else wrong "$what: exit code $?"; fi
 }
