@@ -1,7 +1,7 @@
 # The front door. CMake does the work; see CMakePresets.json.
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
-PRODUCTS = nod-cmd catalogues # and the libraries that these need
+PRODUCTS = nod-cmd nod-preload catalogues # and the libraries that these need
 
 .PHONY: all build demo test format install clean help
 

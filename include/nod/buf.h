@@ -35,6 +35,10 @@ typedef struct nod_pool_stats {
  * NULL when there is no memory. */
 nod_pool *nod_pool_new(const nod_alloc *alloc, size_t limit);
 
+/* A pool in memory that programs share, mapped by each at the same address: tells it where the
+ * program that now uses it has its functions. They must manage the same memory as those before. */
+void nod_pool_rebind(nod_pool *pool, const nod_alloc *alloc);
+
 /* Gives up the maker's hold. The memory goes when the last block has come back. */
 void nod_pool_free(nod_pool *pool);
 void nod_pool_get_stats(const nod_pool *pool, nod_pool_stats *out);

@@ -32,6 +32,13 @@ typedef struct nod_tun_config {
  * why[NOD_LINK_WHY]. */
 nod_link *nod_link_tun(nod_pool *pool, const nod_tun_config *config, int *error, char *why);
 
+/* A link on a descriptor that gives and takes packets as a TUN does, one a read or write: a TUN
+ * of another process that was inherited, or a SOCK_SEQPACKET socket. `offload` tells that a
+ * virtio header precedes each; `tap` and `mtu` are as they were made, and nothing else is used
+ * but the name. The descriptor becomes non-blocking, and stays open when the link is closed.
+ * A socket whose peer is gone is NOD_EIO. NULL: no memory, or no descriptor. */
+nod_link *nod_link_adopt(nod_pool *pool, int fd, const nod_tun_config *config);
+
 /* The same harm as the simulator's around any link: `out` for what we send, `in` for what
  * we receive. Owns `inner`. NULL: no memory or nonsense (then `inner` is left alone). */
 nod_link *nod_link_harm(nod_link *inner, nod_pool *pool, const nod_path_config *out,
@@ -41,7 +48,8 @@ nod_link *nod_link_harm(nod_link *inner, nod_pool *pool, const nod_path_config *
  * our own end of a TAP). */
 void nod_link_iface(const nod_link *link, nod_iface_config *out);
 const char *nod_link_name(const nod_link *link);
-int nod_link_fd(const nod_link *link); /* readable when frames wait */
+/* Readable when frames wait. Close-on-exec, until who wants it inherited clears that. */
+int nod_link_fd(const nod_link *link);
 /* When receive or send must be called again without the descriptor saying so; NOD_NEVER. */
 nod_usec nod_link_deadline(const nod_link *link);
 

@@ -60,8 +60,8 @@ void nod_net_stop(nod_usec patience);
  * without a network. */
 #define NOD_NET_WORDS 128
 size_t nod_net_export(char words[NOD_NET_WORDS]);
-/* Joins the network that the words name. 0, NOD_EINVAL (no such words), NOD_EIO (the descriptors are
- * gone), NOD_ENOMEM (the memory's place is taken). */
+/* Joins the network that the words name. 0, NOD_EINVAL (no such words), NOD_EIO (the descriptors
+ * are gone), NOD_ENOMEM (the memory's place is taken). */
 int nod_net_import(const char *words, char *why);
 
 /* Drives the network whenever nobody else does, until the descriptor `until` is readable (-1: for
@@ -126,16 +126,21 @@ int nod_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
 int nod_epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms);
 int nod_epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout_ms,
                     const sigset_t *mask);
-int nod_epoll_pwait2(int epfd, struct epoll_event *events, int max,
-                     const struct timespec *timeout, const sigset_t *mask);
+int nod_epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
+                     const sigset_t *mask);
 
 int nod_dup(int fd);
 int nod_dup2(int fd, int to);
 int nod_dup3(int fd, int to, int flags);
 /* fork with the sockets shared, as it must be. */
 pid_t nod_fork(void);
-/* After a fork that was not nod_fork (a clone, a vfork that was made one): in the child, first. */
-void nod_forked(void);
+
+/* Before this process's program is replaced (execve), so that the next one finds its sockets. */
+void nod_exec_prepare(void);
+/* Around posix_spawn and its kin, so that no socket is lost between the parent, which may close
+ * it at once, and the child, which has not started yet. `pid` below 1: it was not made. */
+void *nod_spawn_prepare(void);
+void nod_spawned(void *prepared, pid_t pid);
 
 #ifdef __cplusplus
 }

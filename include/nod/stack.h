@@ -12,6 +12,9 @@
  *         poll(link, until nod_stack_deadline(stack));
  *     }
  *
+ * What the stack sends to an address of its own leaves over no link: output puts it aside, and
+ * the next tick takes it in.
+ *
  * User calls (nod/tcp.h) happen at the time that was last given. One stack belongs to one
  * thread; many cores are many stacks. */
 #ifndef NOD_STACK_H
@@ -49,6 +52,11 @@ nod_stack *nod_stack_new(const nod_config *config, nod_usec now, int *error);
 
 /* Ends everything at once and in silence: no segment is sent. */
 void nod_stack_free(nod_stack *stack);
+
+/* A stack may live in memory that programs share, mapped by each at the same address, if its
+ * allocator gives it such memory. It keeps no other address of code or of constant data, but its
+ * allocator's: tells it where the program that will call it next has those. One at a time may. */
+void nod_stack_rebind(nod_stack *stack, const nod_alloc *alloc);
 
 /* The pool of the stack's memory; links read packets into blocks from it. */
 nod_pool *nod_stack_pool(nod_stack *stack);
@@ -89,7 +97,8 @@ int nod_stack_add_route(nod_stack *stack, int iface, const nod_addr *prefix, int
  * by this call. A bad packet is no error: it is a drop, counted and traced. */
 void nod_stack_input(nod_stack *stack, nod_frame *frames, int count, nod_usec now);
 
-/* Runs the timers that are due and moves the time of user calls to `now`. */
+/* Takes in what the stack sent to itself, runs the timers that are due and moves the time of user
+ * calls to `now`. */
 void nod_stack_tick(nod_stack *stack, nod_usec now);
 
 /* Writes up to `max` frames that are to be sent now; the caller owns their slices. Returns

@@ -53,10 +53,16 @@ typedef struct nod_tcp_config {
 } nod_tcp_config;
 
 typedef struct nod_open {
-    nod_endpoint local;  /* address and port may be left 0: chosen (active), any (passive) */
+    /* Address and port may be left 0. Active: they are chosen. Passive: any address; with the
+     * family 4 or 6 and an address of zeros any of that family. Of several listeners the most
+     * exact one gets a connection. */
+    nod_endpoint local;
     nod_endpoint remote; /* active: the peer. Passive: 0, or the only peer that may connect */
     bool passive;
-    uint16_t backlog;             /* passive: connections that wait for nod_tcp_accept; 0: 128 */
+    uint16_t backlog; /* passive: connections that wait for nod_tcp_accept; 0: 128 */
+    /* Passive: others may listen on the same name, if every one of them says so. Each connection
+     * goes to one of them, by a keyed hash of its addresses and ports. */
+    bool share;
     const nod_tcp_config *config; /* NULL: the stack's. Copied */
 } nod_open;
 
@@ -97,11 +103,16 @@ int nod_tcp_send_slices(nod_stack *stack, nod_handle handle, nod_slice *slices, 
  * connection. */
 ptrdiff_t nod_tcp_receive(nod_stack *stack, nod_handle handle, void *buf, size_t len);
 
+/* RECEIVE that takes nothing: copies out bytes behind the first `skip` that wait, and leaves them
+ * there. Returns as nod_tcp_receive does when no byte waits behind those. */
+ptrdiff_t nod_tcp_peek(nod_stack *stack, nod_handle handle, size_t skip, void *buf, size_t len);
+
 /* RECEIVE without a copy: hands over up to `max` slices and their references. Returns how
  * many, else as nod_tcp_receive. */
 int nod_tcp_receive_slices(nod_stack *stack, nod_handle handle, nod_slice *slices, int max);
 
-/* How much could be read, and written, now: bytes, or a negative error. */
+/* How much could be read, and written, now: bytes, or a negative error. What can be read from a
+ * listener are connections: how many wait for ACCEPT, or NOD_EAGAIN. */
 ptrdiff_t nod_tcp_readable(nod_stack *stack, nod_handle handle);
 ptrdiff_t nod_tcp_writable(nod_stack *stack, nod_handle handle);
 
@@ -117,6 +128,28 @@ int nod_tcp_abort(nod_stack *stack, nod_handle handle);
  * unread data, or data that arrives later, is answered with a RST (SHLD-3). The stack sees
  * the rest of the connection through by itself. NOD_ENOCONN. */
 int nod_tcp_release(nod_stack *stack, nod_handle handle);
+
+/* Who uses a local port: at that address; with a family and an address of zeros at any of the
+ * family, with family 0 at any at all. A listener at any address counts at each of them. */
+enum nod_port_use {
+    NOD_PORT_LISTENER = 1 << 0,
+    NOD_PORT_CONNECTION = 1 << 1, /* in any state but TIME-WAIT */
+    NOD_PORT_TIME_WAIT = 1 << 2,
+};
+/* enum nod_port_use, or-ed. Looks at every record: for bind, not for each connection. */
+unsigned nod_tcp_port_use(const nod_stack *stack, const nod_endpoint *local);
+
+enum nod_timer {
+    NOD_TIMER_RETRANSMIT,
+    NOD_TIMER_PERSIST, /* zero-window probe */
+    NOD_TIMER_DELAYED_ACK,
+    NOD_TIMER_SWS_OVERRIDE, /* RFC 9293 3.8.6.2.1: a small segment after all */
+    NOD_TIMER_USER,         /* user timeout: R2 */
+    NOD_TIMER_FIN_WAIT_2,
+    NOD_TIMER_TIME_WAIT, /* 2 MSL are over */
+    NOD_TIMER_COUNT,
+    NOD_TIMER_NONE = NOD_TIMER_COUNT
+};
 
 typedef struct nod_status {
     enum nod_state state;
@@ -134,7 +167,19 @@ typedef struct nod_status {
     uint32_t cwnd, ssthresh;             /* bytes */
     nod_usec srtt_us, rttvar_us, rto_us; /* 0 before the first sample */
     uint32_t retransmits;                /* of the oldest segment, in a row */
-    uint32_t backlog_used;               /* listener: connections that wait */
+    uint16_t probes;                     /* of a closed window, in a row */
+    uint16_t dup_acks;                   /* duplicate ACKs, in a row */
+    bool recovery;                       /* fast recovery (RFC 6582) */
+    uint16_t rcv_mss;                    /* the peer's segments as we see them; 0: not lately */
+    uint32_t backlog, backlog_used;      /* listener: connections that may wait, that do */
+    char congestion[12];                 /* "reno"; empty for small records */
+    /* The timer that runs: of several the retransmission or the persist timer first, then one
+     * that ends the connection's state, then one of an ACK, then the user timeout. */
+    enum nod_timer timer;
+    nod_usec timer_us; /* until it runs out; NOD_NEVER: none runs */
+    /* Since octets of text were last sent, received. NOD_NEVER: none were, or nobody knows any
+     * more (what was sent before the last pause of an RTO). */
+    nod_usec since_sent_us, since_received_us;
     uint64_t bytes_sent, bytes_received; /* first time only; in order only */
     uint32_t segments_retransmitted;
 } nod_status;
@@ -145,6 +190,9 @@ int nod_tcp_status(nod_stack *stack, nod_handle handle, nod_status *out);
 /* Runs through all records of the stack, those without a handle included (SYN-RECEIVED,
  * TIME-WAIT, released ones). Start with *cursor = 0; returns false at the end. */
 bool nod_tcp_each(nod_stack *stack, size_t *cursor, nod_status *out);
+
+/* Whether a configuration makes sense to this build: 0 or NOD_EINVAL. */
+int nod_tcp_config_check(const nod_tcp_config *config);
 
 int nod_tcp_get_config(nod_stack *stack, nod_handle handle, nod_tcp_config *out);
 int nod_tcp_set_config(nod_stack *stack, nod_handle handle, const nod_tcp_config *config);

@@ -58,17 +58,6 @@ enum nod_why {
     NOD_WHY_COUNT
 };
 
-enum nod_timer {
-    NOD_TIMER_RETRANSMIT,
-    NOD_TIMER_PERSIST, /* zero-window probe */
-    NOD_TIMER_DELAYED_ACK,
-    NOD_TIMER_SWS_OVERRIDE, /* RFC 9293 3.8.6.2.1: a small segment after all */
-    NOD_TIMER_USER,         /* user timeout: R2 */
-    NOD_TIMER_FIN_WAIT_2,
-    NOD_TIMER_TIME_WAIT, /* 2 MSL are over */
-    NOD_TIMER_COUNT
-};
-
 enum nod_call {
     NOD_CALL_OPEN_ACTIVE,
     NOD_CALL_OPEN_PASSIVE,

@@ -76,19 +76,21 @@ static void system_free(void *ctx, void *ptr, size_t size)
 }
 #endif
 
+/* The caller's functions, or else the system's. */
+static nod_alloc functions_of(const nod_alloc *alloc)
+{
+    if (alloc && alloc->alloc && alloc->free) return *alloc;
+#if __STDC_HOSTED__
+    return (nod_alloc){.alloc = system_alloc, .free = system_free};
+#else
+    return (nod_alloc){0};
+#endif
+}
+
 nod_pool *nod_pool_new(const nod_alloc *alloc, size_t limit)
 {
-    nod_alloc from = {0};
-    if (alloc && alloc->alloc && alloc->free) {
-        from = *alloc;
-    } else {
-#if __STDC_HOSTED__
-        from.alloc = system_alloc;
-        from.free = system_free;
-#else
-        return NULL;
-#endif
-    }
+    nod_alloc from = functions_of(alloc);
+    if (!from.alloc) return NULL;
     nod_pool *pool = from.alloc(from.ctx, sizeof(*pool));
     if (!pool) return NULL;
     memset(pool, 0, sizeof(*pool));
@@ -99,6 +101,11 @@ nod_pool *nod_pool_new(const nod_alloc *alloc, size_t limit)
     pool->aligned = from.alloc == system_alloc; /* of others we know nothing */
 #endif
     return pool;
+}
+
+void nod_pool_rebind(nod_pool *pool, const nod_alloc *alloc)
+{
+    pool->alloc = functions_of(alloc);
 }
 
 static struct chunk *chunk_of(void *item)

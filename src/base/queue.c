@@ -134,20 +134,6 @@ void nod_queue_drop(struct nod_queue *q, nod_pool *pool, uint32_t len)
     forget_ring_if_empty(q, pool);
 }
 
-uint32_t nod_queue_read(struct nod_queue *q, nod_pool *pool, uint8_t *buf, uint32_t len)
-{
-    len = min_u32(len, q->bytes);
-    uint32_t done = 0;
-    for (uint32_t i = 0; done < len; i++) {
-        const nod_slice *slice = &entry_at(q, i)->slice;
-        uint32_t n = min_u32(len - done, slice->len);
-        memcpy(buf + done, nod_slice_bytes(slice), n);
-        done += n;
-    }
-    nod_queue_drop(q, pool, done);
-    return done;
-}
-
 bool nod_queue_take(struct nod_queue *q, nod_pool *pool, nod_slice *out)
 {
     if (!q->count) return false;
@@ -175,6 +161,28 @@ static uint32_t find(const struct nod_queue *q, uint32_t seq)
         }
     }
     return low;
+}
+
+uint32_t nod_queue_peek(const struct nod_queue *q, uint32_t skip, uint8_t *buf, uint32_t len)
+{
+    if (skip >= q->bytes) return 0;
+    len = min_u32(len, q->bytes - skip);
+    uint32_t i = find(q, q->base + skip), done = 0;
+    skip -= entry_at(q, i)->start - q->base;
+    for (; done < len; i++, skip = 0) {
+        const nod_slice *slice = &entry_at(q, i)->slice;
+        uint32_t n = min_u32(len - done, slice->len - skip);
+        memcpy(buf + done, nod_slice_bytes(slice) + skip, n);
+        done += n;
+    }
+    return done;
+}
+
+uint32_t nod_queue_read(struct nod_queue *q, nod_pool *pool, uint8_t *buf, uint32_t len)
+{
+    uint32_t done = nod_queue_peek(q, 0, buf, len);
+    nod_queue_drop(q, pool, done);
+    return done;
 }
 
 int nod_queue_share(const struct nod_queue *q, uint32_t seq, uint32_t len, nod_slice *out, int max,

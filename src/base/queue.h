@@ -28,6 +28,9 @@ bool nod_queue_put(struct nod_queue *q, nod_pool *pool, nod_slice *slice);
 /* Copies up to `len` octets out and drops them. */
 uint32_t nod_queue_read(struct nod_queue *q, nod_pool *pool, uint8_t *buf, uint32_t len);
 
+/* Copies up to `len` octets out from behind the first `skip`, and keeps them. */
+uint32_t nod_queue_peek(const struct nod_queue *q, uint32_t skip, uint8_t *buf, uint32_t len);
+
 /* Takes the first slice out. False when there is none. */
 bool nod_queue_take(struct nod_queue *q, nod_pool *pool, nod_slice *out);
 

@@ -28,16 +28,19 @@ struct nod_cc_ops {
     void (*on_idle)(struct nod_cc *cc, uint32_t mss);
 };
 
+/* Which algorithm it is, is a number and no pointer: programs that share a stack's memory have
+ * their functions at addresses of their own. */
 struct nod_cc {
-    const struct nod_cc_ops *ops;
     uint32_t cwnd, ssthresh;
     uint32_t own[2]; /* the algorithm's */
+    uint8_t id;      /* nod_cc_find */
 };
 
 extern const struct nod_cc_ops nod_cc_reno;
 
-/* NULL when there is no such algorithm. */
-const struct nod_cc_ops *nod_cc_find(const char *name);
+/* The algorithm's number, or NOD_EINVAL when there is none of this name. */
+int nod_cc_find(const char *name);
+const struct nod_cc_ops *nod_cc_ops(const struct nod_cc *cc);
 
 /* RFC 6928: min(10*MSS, max(2*MSS, 14600)). */
 uint32_t nod_cc_initial_window(uint32_t mss);

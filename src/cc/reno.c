@@ -66,10 +66,18 @@ const struct nod_cc_ops nod_cc_reno = {
     .on_idle = reno_on_idle,
 };
 
-const struct nod_cc_ops *nod_cc_find(const char *name)
+static const struct nod_cc_ops *const all[] = {&nod_cc_reno};
+#define ALGORITHMS (sizeof(all) / sizeof(all[0]))
+
+int nod_cc_find(const char *name)
 {
-    static const struct nod_cc_ops *const all[] = {&nod_cc_reno};
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-        if (strcmp(all[i]->name, name) == 0) return all[i];
-    return NULL;
+    for (size_t i = 0; i < ALGORITHMS; i++)
+        if (strcmp(all[i]->name, name) == 0) return (int)i;
+    return NOD_EINVAL;
+}
+
+const struct nod_cc_ops *nod_cc_ops(const struct nod_cc *cc)
+{
+    NOD_ASSERT(cc->id < ALGORITHMS);
+    return all[cc->id];
 }

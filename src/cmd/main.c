@@ -20,6 +20,8 @@ static const struct command commands[] = {
     {"watch", cmd_watch, N_("open a connection, use it, close it, and draw what happens")},
     {"listen", cmd_listen, N_("wait for a connection and join it to standard input and output")},
     {"connect", cmd_connect, N_("open a connection and join it to standard input and output")},
+    {"ss", cmd_ss, N_("list the connections of your stacks that run now")},
+    {"stat", cmd_stat, N_("show what they have counted, and why they dropped packets")},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

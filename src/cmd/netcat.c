@@ -18,6 +18,7 @@
 
 #define BUFFER_BYTES (1024 * 1024)
 #define COMMAND_PATIENCE (5 * NOD_SEC) /* until a command at the kernel's side listens */
+#define OWN_FDS 2
 #define RETRY_US (100 * NOD_MSEC)
 
 /* What must be done before there is a world to do it in. */
@@ -212,6 +213,8 @@ static int set_up(netcat *nc)
     if (!code) code = make_device(nc);
     if (!code) code = add_harm(nc);
     if (!code) code = join_stack(nc);
+    /* Without it all works, but that nobody can ask. */
+    if (!code) nc->asked = nod_report_open(nc->asked_path);
     return code;
 }
 
@@ -219,6 +222,7 @@ static int set_up(netcat *nc)
 static int tear_down(netcat *nc, int code)
 {
     child_stop(&nc->child);
+    if (nc->asked >= 0) nod_report_close(nc->asked, nc->asked_path);
     if (nc->loop.stack && nc->loop.link) netcat_counters(nc);
     nod_loop_end(&nc->loop);
     nod_link_close(nc->loop.link);
@@ -232,13 +236,24 @@ static int tear_down(netcat *nc, int code)
     return code;
 }
 
+/* What `nod ss` and `nod stat` ask. */
+static void answer(netcat *nc)
+{
+    nod_link_stats link;
+    nod_link_get_stats(nc->loop.link, &link);
+    nod_report_answer(nc->asked, nc->loop.stack, &link,
+                      nc->options.listen ? "nod listen" : "nod connect");
+}
+
 int netcat_turn(netcat *nc, struct pollfd *fds, int count, nod_usec until)
 {
-    struct pollfd all[4] = {{.fd = nc->signals, .events = POLLIN}};
+    struct pollfd all[OWN_FDS + NETCAT_FDS] = {{.fd = nc->signals, .events = POLLIN},
+                                               {.fd = nc->asked, .events = POLLIN}};
     struct signalfd_siginfo info;
-    if (count > 0) memcpy(all + 1, fds, (size_t)count * sizeof *fds);
-    int error = nod_loop_turn(&nc->loop, all, 1 + count, until);
-    if (count > 0) memcpy(fds, all + 1, (size_t)count * sizeof *fds);
+    if (count > 0) memcpy(all + OWN_FDS, fds, (size_t)count * sizeof *fds);
+    int error = nod_loop_turn(&nc->loop, all, OWN_FDS + count, until);
+    if (count > 0) memcpy(fds, all + OWN_FDS, (size_t)count * sizeof *fds);
+    if (all[1].revents) answer(nc);
     while (all[0].revents && read(nc->signals, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGCHLD)
             child_look(&nc->child);
@@ -398,7 +413,7 @@ static int run(bool listen, int argc, char **argv)
         free(nc);
         return code;
     }
-    nc->signals = -1;
+    nc->signals = nc->asked = -1;
     nc->terminal = isatty(STDERR_FILENO);
     nc->loop.hook = nc->options.verbose ? netcat_hook : NULL;
     nc->loop.ctx = nc;

@@ -5,6 +5,7 @@
 #include "child.h"
 #include "netcat_options.h"
 #include "nod/loop.h"
+#include "nod/report.h"
 
 #define NETCAT_BUFFER (64 * 1024)
 
@@ -15,6 +16,8 @@ typedef struct netcat {
     nod_child child;
     sigset_t old_mask;
     int signals; /* a signalfd; -1 */
+    int asked;   /* where `nod ss` asks; negative: nowhere */
+    char asked_path[NOD_REPORT_PATH];
     bool interrupted;
     bool progress_shown, terminal; /* of standard error */
     nod_usec progress_next;
@@ -39,7 +42,9 @@ typedef struct netcat {
  * handle back. */
 int netcat_talk(netcat *nc);
 
-/* netcat.c: one turn of the loop with the signals looked at. 0, or NOD_EIO. */
+/* netcat.c: one turn of the loop with the signals looked at, and at most NETCAT_FDS more
+ * descriptors. 0, or NOD_EIO. */
+#define NETCAT_FDS 3
 int netcat_turn(netcat *nc, struct pollfd *fds, int count, nod_usec until);
 
 /* report.c: all on standard error. */

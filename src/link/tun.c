@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +32,8 @@ typedef struct nod_tun {
     nod_pool *pool;
     int fd;
     bool tap, offload;
+    bool adopted;   /* the descriptor is another's */
+    bool is_socket; /* and gives its packets as a socket does */
     uint16_t mtu;
     uint32_t next_id;
     nod_block *small, *big; /* to be read into next; may be NULL */
@@ -81,7 +85,7 @@ static void tun_close(nod_link *link)
     nod_tun *tun = (nod_tun *)link;
     nod_block_unref(tun->small);
     nod_block_unref(tun->big);
-    close(tun->fd);
+    if (!tun->adopted) close(tun->fd);
     free(tun);
 }
 
@@ -119,6 +123,8 @@ static void take_vnet(nod_frame *frame, const struct virtio_net_hdr *vnet)
 {
     if (vnet->flags & VIRTIO_NET_HDR_F_DATA_VALID) frame->flags |= NOD_FRAME_CSUM_OK;
     if (!(vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)) return;
+    /* A kernel says nothing else; a peer of a socket's might. */
+    if ((size_t)vnet->csum_start + vnet->csum_offset + 2 > nod_frame_length(frame)) return;
     if (vnet->csum_offset != TCP_CHECKSUM_AT) {
         complete_checksum(frame, vnet->csum_start, vnet->csum_offset);
         return;
@@ -169,6 +175,20 @@ static bool prepare(nod_tun *tun)
     return tun->small && (tun->big || !tun->offload);
 }
 
+/* The device as a file, or as a socket, which neither may wait nor raise SIGPIPE. */
+static ssize_t take_bytes(const nod_tun *tun, struct iovec *iov, int parts)
+{
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)parts};
+    return tun->is_socket ? recvmsg(tun->fd, &msg, MSG_DONTWAIT) : readv(tun->fd, iov, parts);
+}
+
+static ssize_t give_bytes(const nod_tun *tun, struct iovec *iov, int parts)
+{
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)parts};
+    return tun->is_socket ? sendmsg(tun->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL)
+                          : writev(tun->fd, iov, parts);
+}
+
 /* Reads one packet. Returns its length (0 when it was lost), NOD_EAGAIN, or NOD_EIO. */
 static int read_packet(nod_tun *tun, nod_frame *frame)
 {
@@ -185,9 +205,15 @@ static int read_packet(nod_tun *tun, nod_frame *frame)
     } else {
         iov[parts++] = (struct iovec){nowhere, sizeof nowhere};
     }
-    ssize_t got = readv(tun->fd, iov, parts);
+    ssize_t got = take_bytes(tun, iov, parts);
     if (got < 0) return errno == EAGAIN || errno == EINTR ? NOD_EAGAIN : NOD_EIO;
-    size_t len = (size_t)got - (tun->offload ? sizeof vnet : 0);
+    if (got == 0) return NOD_EIO; /* a socket whose peer is gone; a device has no end */
+    size_t before = tun->offload ? sizeof vnet : 0;
+    if ((size_t)got <= before) {
+        tun->stats.refused++;
+        return 0;
+    }
+    size_t len = (size_t)got - before;
     if (!ready || !make_frame(tun, frame, len)) {
         tun->stats.no_memory++;
         return 0;
@@ -250,7 +276,7 @@ static int write_frame(nod_tun *tun, nod_frame *frame)
     if (frame->head_len > 0) iov[parts++] = (struct iovec){frame->head, frame->head_len};
     for (int i = 0; i < frame->parts; i++)
         iov[parts++] = (struct iovec){nod_slice_bytes(&frame->part[i]), frame->part[i].len};
-    ssize_t wrote = writev(tun->fd, iov, parts);
+    ssize_t wrote = give_bytes(tun, iov, parts);
     if (wrote >= 0) {
         tun->stats.frames_out++;
         return 0;
@@ -452,21 +478,43 @@ static int make_tun(nod_tun *tun, const nod_tun_config *config, char *why)
     return error ? error : configure(tun, config, why);
 }
 
-nod_link *nod_link_tun(nod_pool *pool, const nod_tun_config *config, int *error, char *why)
+/* NULL without memory. */
+static nod_tun *new_tun(nod_pool *pool, const nod_tun_config *config, int fd)
 {
     nod_tun *tun = calloc(1, sizeof *tun);
+    if (!tun) return NULL;
+    tun->link.ops = &tun_ops;
+    tun->pool = pool;
+    tun->fd = fd;
+    tun->tap = config->tap;
+    tun->offload = config->offload;
+    tun->mtu = config->mtu ? config->mtu : MTU_DEFAULT;
+    return tun;
+}
+
+nod_link *nod_link_adopt(nod_pool *pool, int fd, const nod_tun_config *config)
+{
+    struct stat what;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fstat(fd, &what) != 0) return NULL;
+    nod_tun *tun = new_tun(pool, config, fd);
+    if (!tun) return NULL;
+    tun->adopted = true;
+    tun->is_socket = S_ISSOCK(what.st_mode);
+    if (config->name) snprintf(tun->name, sizeof tun->name, "%s", config->name);
+    /* A socket is asked not to wait each time. */
+    if (!tun->is_socket && !(flags & O_NONBLOCK)) fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    return &tun->link;
+}
+
+nod_link *nod_link_tun(nod_pool *pool, const nod_tun_config *config, int *error, char *why)
+{
+    nod_tun *tun = new_tun(pool, config, -1);
     int status = NOD_ENOMEM;
-    if (!tun) {
+    if (!tun)
         nod_link_explain(why, NOD_ENOMEM, "There is no memory for a network device.");
-    } else {
-        tun->link.ops = &tun_ops;
-        tun->pool = pool;
-        tun->fd = -1;
-        tun->tap = config->tap;
-        tun->offload = config->offload;
-        tun->mtu = config->mtu ? config->mtu : MTU_DEFAULT;
+    else
         status = make_tun(tun, config, why);
-    }
     if (error) *error = status;
     if (status == 0) return &tun->link;
     if (tun && tun->fd >= 0) close(tun->fd);

@@ -12,6 +12,10 @@ void nod_net_init(struct nod_net *net, nod_pool *pool, const nod_config *config,
     net->icmp_per_second = net->icmp_tokens = config->icmp_per_second;
     net->icmp_filled = net->now = now;
     net->drops = drops;
+    /* Nothing is cut and nothing summed on the way back; the MTU is as everybody's, so that the
+     * peer's idea of small and large segments is, too. */
+    net->iface[NOD_IFACE_LOOPBACK].config = (nod_iface_config){
+        .kind = NOD_IFACE_IP, .mtu = 1500, .gso_max = UINT16_MAX, .csum_offload = true};
 }
 
 static void free_frame(struct nod_net *net, nod_frame *frame)
@@ -24,6 +28,8 @@ void nod_net_free(struct nod_net *net)
 {
     for (; net->queue_count; net->queue_count--)
         free_frame(net, net->queue[net->queue_first++ % NOD_NET_QUEUE]);
+    for (; net->looped_count; net->looped_count--)
+        free_frame(net, net->looped[net->looped_first++ % NOD_LOOPED]);
     if (!net->neighbours) return;
     for (int i = 0; i < NOD_NEIGHBOURS; i++)
         for (unsigned q = 0; q < net->neighbours[i].queued; q++)
@@ -91,11 +97,17 @@ bool nod_net_next_hop(const struct nod_net *net, const uint8_t dst[16], uint8_t 
 }
 
 /* The source is the interface's address with the longest prefix in common (RFC 6724 rule 8
- * is the one that matters here), link-local only for link-local. */
+ * is the one that matters here), link-local only for link-local. To an address of our own it is
+ * that address itself. */
 bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *iface,
                    uint8_t src[16])
 {
     uint8_t hop[16];
+    if (nod_net_is_local(net, dst)) {
+        *iface = NOD_IFACE_LOOPBACK;
+        memcpy(src, dst, 16);
+        return true;
+    }
     if (!nod_net_next_hop(net, dst, iface, hop)) return false;
     const struct nod_iface *out = &net->iface[*iface];
     int best = -1;

@@ -3,6 +3,7 @@
 
 #include "net/net.h"
 #include "wire/frame.h"
+#include "wire/tcp.h"
 
 static enum nod_drop link_header(struct nod_net *net, const nod_frame *frame,
                                  struct nod_packet *out, size_t *l3)
@@ -35,8 +36,17 @@ static enum nod_drop check_addresses(const struct nod_net *net, struct nod_packe
         return NOD_DROP_NOT_OURS;
     }
     bool anonymous = ip->protocol == NOD_PROTO_ICMP6 && nod_ip_is_unspecified(ip->src);
-    if (!anonymous && nod_net_is_bad_source(net, ip->src)) return NOD_DROP_BAD_SOURCE;
+    bool ours = out->iface == NOD_IFACE_LOOPBACK; /* from ourselves, and it may say so */
+    if (!anonymous && !ours && nod_net_is_bad_source(net, ip->src)) return NOD_DROP_BAD_SOURCE;
     return ip->fragment ? NOD_DROP_FRAGMENT : NOD_DROP_NONE;
+}
+
+/* Is all that the transport's header may need contiguous? */
+static bool has_header(const struct nod_packet *p)
+{
+    if (p->have == p->ip.payload || p->have >= NOD_TCP_HEADER_MAX) return true;
+    return p->ip.protocol == NOD_PROTO_TCP && p->have >= NOD_TCP_HEADER &&
+           p->have >= (size_t)(p->l4[12] >> 4) * 4;
 }
 
 /* ICMP works on one contiguous packet, and so does a header that goes beyond head[]. */
@@ -57,17 +67,17 @@ static enum nod_drop parse_ip(struct nod_net *net, nod_frame *frame, struct nod_
             if (out->have > out->ip.payload) out->have = out->ip.payload;
         }
         bool in_head = done && out->ip.protocol != NOD_PROTO_TCP && frame->head_len;
-        bool whole = done && !in_head && (out->have >= 60 || out->have == out->ip.payload);
+        bool whole = done && !in_head && has_header(out);
         if (whole || flat || (have == total && !in_head)) return drop;
         if (nod_frame_flatten(net->pool, frame) < 0) return NOD_DROP_MEMORY;
     }
 }
 
-void nod_net_input(struct nod_net *net, nod_frame *frame, struct nod_packet *out)
+void nod_net_input(struct nod_net *net, nod_frame *frame, bool looped, struct nod_packet *out)
 {
     memset(out, 0, sizeof(*out));
     out->iface = frame->iface;
-    if (frame->iface >= net->ifaces) {
+    if (!looped && frame->iface >= net->ifaces) {
         out->drop = NOD_DROP_NOT_OURS;
         return;
     }

@@ -4,6 +4,7 @@
 #include "base/util.h"
 #include "net/net.h"
 #include "wire/bytes.h"
+#include "wire/frame.h"
 
 #define RETRANS_US NOD_SEC /* RFC 4861 section 10: RETRANS_TIMER; RFC 1122: 1 ARP a second */
 #define TRIES 3
@@ -299,10 +300,8 @@ static void wait_for(struct nod_net *net, struct nod_neighbour *n, nod_frame *fr
         memmove(&n->queue[0], &n->queue[1], --n->queued * sizeof(n->queue[0]));
         net->drops[NOD_DROP_QUEUE]++;
     }
-    *copy = *frame;
+    nod_frame_move(frame, copy);
     n->queue[n->queued++] = copy;
-    frame->parts = 0;
-    frame->head_len = 0;
 }
 
 bool nod_net_resolve(struct nod_net *net, nod_frame *frame, const uint8_t dst[16])

@@ -10,6 +10,10 @@
 #define NOD_NEIGHBOURS 128    /* remembered at once; the one unused longest makes room */
 #define NOD_NEIGHBOUR_QUEUE 4 /* frames that wait for one address (RFC 1122 2.3.2.2) */
 #define NOD_NET_QUEUE 64      /* answers and released frames that wait for output */
+#define NOD_LOOPED 256        /* frames on their way from this host to itself */
+
+/* The interface that leads back to this host. Users cannot name it. */
+#define NOD_IFACE_LOOPBACK NOD_IFACES_MAX
 
 enum neighbour_state {
     NEIGHBOUR_FREE,
@@ -42,13 +46,15 @@ struct nod_route {
 
 struct nod_net {
     nod_pool *pool;
-    struct nod_iface iface[NOD_IFACES_MAX];
+    struct nod_iface iface[NOD_IFACES_MAX + 1]; /* the last: NOD_IFACE_LOOPBACK */
     unsigned ifaces;
     struct nod_route route[NOD_ROUTES_MAX];
     unsigned routes;
     struct nod_neighbour *neighbours; /* NOD_NEIGHBOURS; made with the first Ethernet */
     nod_frame *queue[NOD_NET_QUEUE];
     unsigned queue_first, queue_count;
+    nod_frame *looped[NOD_LOOPED];
+    unsigned looped_first, looped_count;
     bool answer_echo;
     uint32_t icmp_per_second, icmp_tokens;
     nod_usec icmp_filled;
@@ -81,8 +87,8 @@ void nod_net_init(struct nod_net *net, nod_pool *pool, const nod_config *config,
                   nod_usec now);
 void nod_net_free(struct nod_net *net);
 
-/* Looks at one frame, which may be flattened. */
-void nod_net_input(struct nod_net *net, nod_frame *frame, struct nod_packet *out);
+/* Looks at one frame, which may be flattened. `looped`: it comes from nod_net_unloop. */
+void nod_net_input(struct nod_net *net, nod_frame *frame, bool looped, struct nod_packet *out);
 
 /* ICMP "destination unreachable" about a packet just received, as far as RFC 1122 3.2.2 and
  * RFC 4443 2.4 e let one be sent. */
@@ -128,7 +134,11 @@ void nod_icmp6_sum(nod_frame *frame, size_t at, const uint8_t src[16], const uin
 size_t nod_net_wrap(struct nod_net *net, nod_frame *frame, uint8_t iface, const struct nod_ip *ip);
 
 /* The net's own output: answers, and frames whose neighbour was found. */
-void nod_net_queue(struct nod_net *net, const nod_frame *frame); /* takes the slices over */
+void nod_net_queue(struct nod_net *net, nod_frame *frame); /* takes the slices over */
 bool nod_net_dequeue(struct nod_net *net, nod_frame *out);
+
+/* What this host sends to itself waits here, until it comes in again. */
+void nod_net_loop(struct nod_net *net, nod_frame *frame); /* takes the slices over */
+bool nod_net_unloop(struct nod_net *net, nod_frame *out);
 
 #endif

@@ -1,7 +1,9 @@
 /* From the transport to the frame, and the frames that the IP layer itself has to send. */
 #include <string.h>
 
+#include "base/util.h"
 #include "net/net.h"
+#include "wire/frame.h"
 
 size_t nod_net_wrap(struct nod_net *net, nod_frame *frame, uint8_t iface, const struct nod_ip *ip)
 {
@@ -19,27 +21,57 @@ size_t nod_net_wrap(struct nod_net *net, nod_frame *frame, uint8_t iface, const 
     return at;
 }
 
-void nod_net_queue(struct nod_net *net, const nod_frame *frame)
+/* The frame in memory of its own; NULL, and the frame released, when there is none. */
+static nod_frame *keep(struct nod_net *net, nod_frame *frame)
 {
-    nod_frame *copy = NULL;
-    if (net->queue_count < NOD_NET_QUEUE) copy = nod_pool_take(net->pool, sizeof(*copy));
-    if (!copy) {
-        nod_frame gone = *frame;
-        nod_frame_release(&gone);
+    nod_frame *copy = nod_pool_take(net->pool, sizeof(*copy));
+    if (copy) {
+        nod_frame_move(frame, copy);
+    } else {
+        nod_frame_release(frame);
+        net->drops[NOD_DROP_MEMORY]++;
+    }
+    return copy;
+}
+
+static void unkeep(struct nod_net *net, nod_frame *kept, nod_frame *out)
+{
+    nod_frame_move(kept, out);
+    nod_pool_give(net->pool, kept, sizeof(*kept));
+}
+
+void nod_net_queue(struct nod_net *net, nod_frame *frame)
+{
+    if (net->queue_count == NOD_NET_QUEUE) {
+        nod_frame_release(frame);
         net->drops[NOD_DROP_QUEUE]++;
         return;
     }
-    *copy = *frame;
-    net->queue[(net->queue_first + net->queue_count++) % NOD_NET_QUEUE] = copy;
+    nod_frame *kept = keep(net, frame);
+    if (kept) net->queue[(net->queue_first + net->queue_count++) % NOD_NET_QUEUE] = kept;
 }
 
 bool nod_net_dequeue(struct nod_net *net, nod_frame *out)
 {
     if (!net->queue_count) return false;
-    nod_frame *frame = net->queue[net->queue_first];
+    unkeep(net, net->queue[net->queue_first], out);
     net->queue_first = (net->queue_first + 1) % NOD_NET_QUEUE;
     net->queue_count--;
-    *out = *frame;
-    nod_pool_give(net->pool, frame, sizeof(*frame));
+    return true;
+}
+
+void nod_net_loop(struct nod_net *net, nod_frame *frame)
+{
+    NOD_ASSERT(net->looped_count < NOD_LOOPED); /* output stops before */
+    nod_frame *kept = keep(net, frame);
+    if (kept) net->looped[(net->looped_first + net->looped_count++) % NOD_LOOPED] = kept;
+}
+
+bool nod_net_unloop(struct nod_net *net, nod_frame *out)
+{
+    if (!net->looped_count) return false;
+    unkeep(net, net->looped[net->looped_first], out);
+    net->looped_first = (net->looped_first + 1) % NOD_LOOPED;
+    net->looped_count--;
     return true;
 }

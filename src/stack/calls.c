@@ -30,9 +30,18 @@ static int check_remote(const nod_stack *s, const nod_endpoint *remote, struct n
     return 0;
 }
 
+/* No address, or a family's zeros: any. */
+static bool is_any(const nod_addr *addr)
+{
+    nod_addr none = {.family = addr->family};
+    return nod_addr_equal(addr, &none);
+}
+
 static int check_local(const nod_stack *s, const nod_endpoint *local, struct nod_key *key)
 {
-    if (!local->addr.family) return 0;
+    int family = local->addr.family;
+    if (family != 0 && family != 4 && family != 6) return NOD_EINVAL;
+    if (is_any(&local->addr)) return 0;
     nod_ip_from_addr(key->local, &local->addr);
     return nod_net_is_local(&s->net, key->local) ? 0 : NOD_ENOTLOCAL;
 }
@@ -44,10 +53,10 @@ static int complete_key(nod_stack *s, const nod_open *open, struct nod_key *key,
     int error = check_remote(s, &open->remote, key);
     if (!error) error = check_local(s, &open->local, key);
     if (error) return error;
-    if (nod_net_is_local(&s->net, key->remote)) return NOD_EUNREACH; /* no loopback yet */
     if (!nod_net_route(&s->net, key->remote, iface, src)) return NOD_EUNREACH;
-    if (!open->local.addr.family) memcpy(key->local, src, 16);
-    if (nod_ip_family(key->local) != nod_ip_family(key->remote)) return NOD_EINVAL;
+    if (is_any(&open->local.addr)) memcpy(key->local, src, 16);
+    int family = open->local.addr.family;
+    if (family && family != open->remote.addr.family) return NOD_EINVAL;
     key->local_port = open->local.port;
     if (!key->local_port) return nod_port_pick(s, key);
     return nod_demux_find(s, key) ? NOD_EEXIST : 0;
@@ -106,7 +115,7 @@ int nod_tcp_connect(nod_stack *s, nod_handle handle, const nod_endpoint *remote)
     struct nod_listener *l = as_listener(object);
     if (!l) return object ? NOD_EEXIST : NOD_ENOCONN;
     nod_open open = {
-        .local = nod_key_local(&l->rec.key),
+        .local = nod_listener_local(l),
         .remote = remote ? *remote : nod_key_remote(&l->rec.key),
         .config = &l->config->c,
     };
@@ -207,6 +216,14 @@ ptrdiff_t nod_tcp_receive(nod_stack *s, nod_handle handle, void *buf, size_t len
     return n;
 }
 
+ptrdiff_t nod_tcp_peek(nod_stack *s, nod_handle handle, size_t skip, void *buf, size_t len)
+{
+    struct nod_record *object = nod_slot_object(s, handle);
+    struct nod_tcb *tcb = as_tcb(object);
+    if (!tcb) return object ? NOD_EAGAIN : NOD_ENOCONN;
+    return nod_tcb_user_peek(tcb, skip, buf, len);
+}
+
 int nod_tcp_receive_slices(nod_stack *s, nod_handle handle, nod_slice *slices, int max)
 {
     struct nod_record *object = nod_slot_object(s, handle);
@@ -223,7 +240,10 @@ int nod_tcp_receive_slices(nod_stack *s, nod_handle handle, nod_slice *slices, i
 
 ptrdiff_t nod_tcp_readable(nod_stack *s, nod_handle handle)
 {
-    struct nod_tcb *tcb = as_tcb(nod_slot_object(s, handle));
+    struct nod_record *object = nod_slot_object(s, handle);
+    struct nod_listener *l = as_listener(object);
+    if (l) return l->waiting ? l->waiting : NOD_EAGAIN;
+    struct nod_tcb *tcb = as_tcb(object);
     if (!tcb) return NOD_ENOCONN;
     return tcb->work ? (ptrdiff_t)tcb->work->recvq.bytes : 0;
 }
@@ -319,7 +339,7 @@ int nod_tcp_set_config(nod_stack *s, nod_handle handle, const nod_tcp_config *co
     nod_config_drop(s, *at);
     *at = own;
     if (l || !is_live(tcb) || !tcb->work) return 0;
-    tcb->cc.ops = nod_cc_find(own->c.congestion);
+    tcb->cc.id = (uint8_t)nod_cc_find(own->c.congestion);
     nod_settle(s, tcb); /* Nagle off, a larger buffer: something may be due now */
     return 0;
 }

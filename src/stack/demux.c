@@ -35,29 +35,49 @@ void nod_demux_remove(nod_stack *s, struct nod_record *rec)
     s->records--;
 }
 
-static bool matches(const struct nod_listener *l, const struct nod_key *key)
+static const uint8_t any[16];
+
+bool nod_listener_is_at(const struct nod_listener *l, const uint8_t local[16])
 {
-    const struct nod_key *want = &l->rec.key;
-    static const uint8_t any[16];
-    if (want->local_port != key->local_port) return false;
-    bool local = memcmp(want->local, any, 16) == 0 || memcmp(want->local, key->local, 16) == 0;
-    bool remote = memcmp(want->remote, any, 16) == 0 || memcmp(want->remote, key->remote, 16) == 0;
-    bool port = !want->remote_port || want->remote_port == key->remote_port;
-    return local && remote && port;
+    if (memcmp(l->rec.key.local, any, 16) != 0) return memcmp(l->rec.key.local, local, 16) == 0;
+    return !l->family || l->family == nod_ip_family(local);
 }
 
-/* The most specific listener: a named peer before any, a named local address before any. */
+nod_endpoint nod_listener_local(const struct nod_listener *l)
+{
+    nod_endpoint local = nod_key_local(&l->rec.key);
+    if (!local.addr.family) local.addr.family = l->family;
+    return local;
+}
+
+/* How exactly a listener names this connection: a peer before any, a local address before any of
+ * its family, and that before any at all. -1: it is not for this listener. */
+static int exactness(const struct nod_listener *l, const struct nod_key *key)
+{
+    const struct nod_key *want = &l->rec.key;
+    if (want->local_port != key->local_port || !nod_listener_is_at(l, key->local)) return -1;
+    if (want->remote_port && want->remote_port != key->remote_port) return -1;
+    bool peer = memcmp(want->remote, any, 16) != 0;
+    if (peer && memcmp(want->remote, key->remote, 16) != 0) return -1;
+    return peer * 4 + (memcmp(want->local, any, 16) != 0) * 2 + (l->family != 0);
+}
+
+/* The most exact listener; of several that share a name, the one that the hash says. */
 struct nod_listener *nod_demux_listener(const nod_stack *s, const struct nod_key *key)
 {
-    static const uint8_t any[16];
-    struct nod_listener *best = NULL;
-    int best_score = -1;
+    struct nod_listener *found = NULL;
+    int best = -1;
+    uint32_t sharing = 0;
     for (struct nod_listener *l = s->listeners; l; l = l->next) {
-        if (!matches(l, key)) continue;
-        int score = (memcmp(l->rec.key.remote, any, 16) != 0) * 2 +
-                    (memcmp(l->rec.key.local, any, 16) != 0);
-        if (score > best_score) best = l;
-        if (score > best_score) best_score = score;
+        int exact = exactness(l, key);
+        if (exact < 0 || exact < best) continue;
+        sharing = exact == best ? sharing + 1 : 1;
+        best = exact;
+        found = l;
     }
-    return best;
+    if (sharing < 2) return found;
+    uint32_t skip = (uint32_t)(nod_hash(s->table_key, key, sizeof(*key)) >> 32) % sharing;
+    for (struct nod_listener *l = s->listeners; l; l = l->next)
+        if (exactness(l, key) == best && skip-- == 0) return l;
+    return found;
 }

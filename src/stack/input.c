@@ -214,12 +214,12 @@ static void icmp_error(nod_stack *s, uint32_t frame, const struct nod_packet *pa
     nod_settle(s, tcb);
 }
 
-static void frame_arrives(nod_stack *s, nod_frame *frame)
+static void frame_arrives(nod_stack *s, nod_frame *frame, bool looped)
 {
     struct nod_packet packet;
     s->env.stats.frames_in++;
     s->env.stats.bytes_in += nod_frame_length(frame);
-    nod_net_input(&s->net, frame, &packet);
+    nod_net_input(&s->net, frame, looped, &packet);
     switch (packet.kind) {
     case NOD_NET_DONE:
         if (packet.drop != NOD_DROP_NONE) nod_drop_segment(&s->env, NULL, frame->id, packet.drop);
@@ -242,7 +242,16 @@ void nod_stack_input(nod_stack *s, nod_frame *frames, int count, nod_usec now)
 {
     s->env.now = s->net.now = max_u64(s->env.now, now);
     for (int i = 0; i < count; i++) {
-        frame_arrives(s, &frames[i]);
+        frame_arrives(s, &frames[i], false);
         nod_frame_release(&frames[i]);
+    }
+}
+
+void nod_loopback_input(nod_stack *s)
+{
+    nod_frame frame;
+    for (unsigned n = s->net.looped_count; n && nod_net_unloop(&s->net, &frame); n--) {
+        frame_arrives(s, &frame, true);
+        nod_frame_release(&frame);
     }
 }

@@ -3,20 +3,30 @@
 
 #include "stack/stack.h"
 
-static struct nod_listener *same_listener(const nod_stack *s, const struct nod_key *key)
+/* Somebody listens on this name, and one of the two did not say that it may be shared. */
+static bool is_taken(const nod_stack *s, const nod_open *open, const struct nod_key *key,
+                     uint8_t family)
 {
-    for (struct nod_listener *l = s->listeners; l; l = l->next)
-        if (memcmp(&l->rec.key, key, sizeof(*key)) == 0) return l;
-    return NULL;
+    for (const struct nod_listener *l = s->listeners; l; l = l->next) {
+        bool same = memcmp(&l->rec.key, key, sizeof(*key)) == 0 && l->family == family;
+        if (same && !(l->share && open->share)) return true;
+    }
+    return false;
 }
 
 int nod_listener_new(nod_stack *s, const nod_open *open, const struct nod_key *key, nod_handle *out)
 {
-    if (same_listener(s, key)) return NOD_EEXIST; /* and leaves the first alone (MUST-41) */
+    static const uint8_t any[16];
+    uint8_t family = memcmp(key->local, any, 16) == 0 ? open->local.addr.family : 0;
+    if (is_taken(s, open, key, family))
+        return NOD_EEXIST; /* and leaves the first alone (MUST-41) */
     struct nod_listener *l = nod_pool_take(s->env.pool, sizeof(*l));
     if (!l) return NOD_ENOMEM;
     *l = (struct nod_listener){
-        .rec = {.key = *key, .kind = NOD_RECORD_LISTENER, .state = NOD_LISTEN}};
+        .rec = {.key = *key, .kind = NOD_RECORD_LISTENER, .state = NOD_LISTEN},
+        .family = family,
+        .share = open->share,
+    };
     l->slot = nod_slot_take(s, &l->rec);
     l->config = l->slot == NOD_NO_SLOT ? NULL : nod_config_share(s, open->config);
     if (!l->config) {
@@ -205,7 +215,7 @@ static void fill_tcb(nod_stack *s, struct nod_tcb *tcb, const struct nod_syn_rec
     tcb->ts_recent = r->ts_recent;
     tcb->ts_recent_s = (uint32_t)(s->env.now / NOD_SEC);
     tcb->work->retransmits = r->retransmits;
-    tcb->cc.ops->init(&tcb->cc, nod_tcb_mss(tcb));
+    nod_cc_ops(&tcb->cc)->init(&tcb->cc, nod_tcb_mss(tcb));
     if (r->retransmits) return;
     tcb->work->timed_at = r->rec.timer.deadline - syn_received_rto(c, 0); /* when it was sent */
     tcb->work->timed_end = r->iss + 1;

@@ -165,7 +165,12 @@ int nod_stack_output(nod_stack *s, nod_frame *frames, int max, nod_usec now)
 {
     s->env.now = s->net.now = max_u64(s->env.now, now);
     int n = 0;
-    while (n < max && send_one(s, &frames[n])) n++;
+    while (n < max && s->net.looped_count < NOD_LOOPED && send_one(s, &frames[n])) {
+        if (frames[n].iface == NOD_IFACE_LOOPBACK)
+            nod_net_loop(&s->net, &frames[n]);
+        else
+            n++;
+    }
     return n;
 }
 
@@ -188,6 +193,7 @@ void nod_stack_tick(nod_stack *s, nod_usec now)
 {
     s->env.now = s->net.now = max_u64(s->env.now, now);
     struct nod_timer_node *node;
+    nod_loopback_input(s);
     while ((node = nod_wheel_expire(&s->env.wheel, s->env.now)))
         expire(s, NOD_CONTAINER(node, struct nod_record, timer));
     nod_neighbour_expire(&s->net);
@@ -195,6 +201,7 @@ void nod_stack_tick(nod_stack *s, nod_usec now)
 
 nod_usec nod_stack_deadline(const nod_stack *s)
 {
-    if (s->due_first || s->env.replies.count || s->net.queue_count) return s->env.now;
+    if (s->due_first || s->env.replies.count || s->net.queue_count || s->net.looped_count)
+        return s->env.now;
     return min_u64(nod_wheel_next(&s->env.wheel), nod_neighbour_next(&s->net));
 }

@@ -59,7 +59,12 @@ bool nod_tcp_config_is_valid(const nod_tcp_config *c)
         (c->syn_timeout_us > FAR_US && c->syn_timeout_us != NOD_NEVER))
         return false;
     if (memchr(c->congestion, 0, sizeof(c->congestion)) == NULL) return false;
-    return nod_cc_find(c->congestion) != NULL;
+    return nod_cc_find(c->congestion) >= 0;
+}
+
+int nod_tcp_config_check(const nod_tcp_config *config)
+{
+    return nod_tcp_config_is_valid(config) ? 0 : NOD_EINVAL;
 }
 
 static void derive_key(const nod_config *config, uint8_t purpose, uint8_t key[16])
@@ -120,6 +125,7 @@ nod_stack *nod_stack_new(const nod_config *config, nod_usec now, int *error)
     s->env.pool = pool;
     s->env.now = now;
     s->config = *config;
+    s->config.alloc = (nod_alloc){0}; /* the pool's */
     nod_wheel_init(&s->env.wheel, now);
     derive_key(config, 0, s->table_key);
     derive_key(config, 1, s->env.isn_key);
@@ -177,6 +183,11 @@ void nod_stack_free(nod_stack *s)
     nod_pool_give(pool, s->table, ((size_t)s->table_mask + 1) * sizeof(*s->table));
     nod_pool_give(pool, s, sizeof(*s));
     nod_pool_free(pool);
+}
+
+void nod_stack_rebind(nod_stack *s, const nod_alloc *alloc)
+{
+    nod_pool_rebind(s->env.pool, alloc);
 }
 
 nod_pool *nod_stack_pool(nod_stack *s)

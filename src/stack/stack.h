@@ -15,6 +15,8 @@ struct nod_listener {
     struct nod_shared_config *config;
     struct nod_tcb *first, *last; /* connections that wait for ACCEPT */
     uint32_t slot;
+    uint8_t family; /* of a local address that is any: 4, 6, or 0 for both */
+    bool share;
     uint16_t backlog, waiting, half_open; /* half_open: SYN-RECEIVED records */
     uint16_t events;
 };
@@ -45,6 +47,12 @@ struct nod_record *nod_demux_find(const nod_stack *s, const struct nod_key *key)
 bool nod_demux_add(nod_stack *s, struct nod_record *rec); /* false: too many connections */
 void nod_demux_remove(nod_stack *s, struct nod_record *rec);
 struct nod_listener *nod_demux_listener(const nod_stack *s, const struct nod_key *key);
+/* Is this address, or all that is not said of it, among those that the listener listens at? */
+bool nod_listener_is_at(const struct nod_listener *l, const uint8_t local[16]);
+nod_endpoint nod_listener_local(const struct nod_listener *l);
+
+/* input.c */
+void nod_loopback_input(nod_stack *s); /* what this host sent to itself */
 
 /* slots.c */
 size_t nod_slot_pages(const nod_config *config); /* how many there may be */

@@ -1,7 +1,28 @@
 /* STATUS: what a record says about itself. */
+#include <string.h>
+
 #include "stack/stack.h"
 
-static void from_work(const struct nod_tcb *tcb, nod_status *out)
+static void set_timer(nod_usec now, enum nod_timer timer, nod_usec deadline, nod_status *out)
+{
+    out->timer = timer;
+    out->timer_us = deadline > now ? deadline - now : 0;
+}
+
+static void timer_of_work(nod_usec now, const struct nod_work *w, nod_status *out)
+{
+    static const enum nod_timer order[] = {
+        NOD_TIMER_RETRANSMIT,  NOD_TIMER_PERSIST,      NOD_TIMER_FIN_WAIT_2,
+        NOD_TIMER_DELAYED_ACK, NOD_TIMER_SWS_OVERRIDE, NOD_TIMER_USER,
+    };
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        if (w->at[order[i]] == NOD_NEVER) continue;
+        set_timer(now, order[i], w->at[order[i]], out);
+        return;
+    }
+}
+
+static void from_work(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
 {
     const struct nod_work *w = tcb->work;
     uint32_t data_end = nod_tcb_data_end(tcb);
@@ -11,9 +32,15 @@ static void from_work(const struct nod_tcb *tcb, nod_status *out)
     out->receive_queue = w->recvq.bytes;
     out->out_of_order = w->ooq.bytes;
     out->retransmits = w->retransmits;
+    out->probes = w->probes;
+    out->dup_acks = w->dup_acks;
+    out->recovery = w->recovery;
+    out->rcv_mss = (uint16_t)min_u32(w->rcv_mss, UINT16_MAX);
+    if (w->last_send) out->since_sent_us = now - w->last_send;
+    if (tcb->rec.state != NOD_CLOSED && tcb->rec.state != NOD_TIME_WAIT) timer_of_work(now, w, out);
 }
 
-static void from_tcb(const struct nod_tcb *tcb, nod_status *out)
+static void from_tcb(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
 {
     out->error = tcb->error;
     out->snd_una = tcb->snd.una;
@@ -36,10 +63,23 @@ static void from_tcb(const struct nod_tcb *tcb, nod_status *out)
     out->bytes_sent = tcb->bytes_sent;
     out->bytes_received = tcb->bytes_received;
     out->segments_retransmitted = tcb->segments_retransmitted;
-    if (tcb->work) from_work(tcb, out);
+    memcpy(out->congestion, tcb->config->c.congestion, sizeof(out->congestion));
+    if (tcb->bytes_received)
+        out->since_received_us = (uint32_t)(now / 1000 - tcb->received_ms) * NOD_MSEC;
+    if (tcb->work) from_work(now, tcb, out);
+    if (tcb->rec.state == NOD_TIME_WAIT)
+        set_timer(now, NOD_TIMER_TIME_WAIT, tcb->time_wait->rec.timer.deadline, out);
 }
 
-static void from_record(const struct nod_record *rec, nod_status *out)
+static void from_listener(const struct nod_listener *l, nod_status *out)
+{
+    out->local = nod_listener_local(l);
+    out->backlog = l->backlog;
+    out->backlog_used = l->waiting;
+    memcpy(out->congestion, l->config->c.congestion, sizeof(out->congestion));
+}
+
+static void from_record(nod_usec now, const struct nod_record *rec, nod_status *out)
 {
     *out = (nod_status){
         .state = rec->state,
@@ -47,22 +87,27 @@ static void from_record(const struct nod_record *rec, nod_status *out)
         .remote = nod_key_remote(&rec->key),
         .snd_scale = -1,
         .rcv_scale = -1,
+        .timer = NOD_TIMER_NONE,
+        .timer_us = NOD_NEVER,
+        .since_sent_us = NOD_NEVER,
+        .since_received_us = NOD_NEVER,
     };
     switch ((enum nod_record_kind)rec->kind) {
-    case NOD_RECORD_TCB: from_tcb((const struct nod_tcb *)rec, out); break;
+    case NOD_RECORD_TCB: from_tcb(now, (const struct nod_tcb *)rec, out); break;
     case NOD_RECORD_SYN_RECEIVED:
         out->iss = out->snd_una = ((const struct nod_syn_received *)rec)->iss;
         out->snd_nxt = out->iss + 1;
         out->irs = ((const struct nod_syn_received *)rec)->irs;
         out->rcv_nxt = out->irs + 1;
+        out->retransmits = ((const struct nod_syn_received *)rec)->retransmits;
+        set_timer(now, NOD_TIMER_RETRANSMIT, rec->timer.deadline, out);
         break;
     case NOD_RECORD_TIME_WAIT:
         out->snd_nxt = out->snd_una = ((const struct nod_time_wait *)rec)->snd_nxt;
         out->rcv_nxt = ((const struct nod_time_wait *)rec)->rcv_nxt;
+        set_timer(now, NOD_TIMER_TIME_WAIT, rec->timer.deadline, out);
         break;
-    case NOD_RECORD_LISTENER:
-        out->backlog_used = ((const struct nod_listener *)rec)->waiting;
-        break;
+    case NOD_RECORD_LISTENER: from_listener((const struct nod_listener *)rec, out); break;
     }
 }
 
@@ -70,7 +115,7 @@ int nod_tcp_status(nod_stack *s, nod_handle handle, nod_status *out)
 {
     struct nod_record *object = nod_slot_object(s, handle);
     if (!object) return NOD_ENOCONN;
-    from_record(object, out);
+    from_record(s->env.now, object, out);
     return 0;
 }
 
@@ -81,7 +126,7 @@ bool nod_tcp_each(nod_stack *s, size_t *cursor, nod_status *out)
     if (*cursor < listeners) {
         struct nod_listener *l = s->listeners;
         for (size_t i = 0; i < *cursor && l->next; i++) l = l->next;
-        from_record(&l->rec, out);
+        from_record(s->env.now, &l->rec, out);
         (*cursor)++;
         return true;
     }
@@ -90,7 +135,7 @@ bool nod_tcp_each(nod_stack *s, size_t *cursor, nod_status *out)
         const struct nod_record *rec = s->table[bucket];
         for (size_t i = 0; rec && i < place; i++) rec = rec->next;
         if (!rec) continue;
-        from_record(rec, out);
+        from_record(s->env.now, rec, out);
         *cursor = listeners + (bucket << 16) + place + 1;
         return true;
     }

@@ -209,7 +209,7 @@ static bool send_new(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max
     struct nod_work *w = tcb->work;
     uint32_t mss = nod_tcb_mss(tcb), avail = nod_tcb_data_end(tcb) - tcb->snd.nxt;
     if (tcb->snd.nxt == tcb->snd.una && env->now - w->last_send > tcb->rto_us)
-        tcb->cc.ops->on_idle(&tcb->cc, mss); /* RFC 5681 4.1 */
+        nod_cc_ops(&tcb->cc)->on_idle(&tcb->cc, mss); /* RFC 5681 4.1 */
     /* Limited transmit (RFC 3042): the first two duplicate ACKs each let one more out. */
     uint32_t extra = w->recovery ? 0 : min_u32(w->dup_acks, 2) * mss;
     uint32_t room = room_after(tcb, tcb->snd.nxt, extra);

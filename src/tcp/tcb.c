@@ -14,8 +14,8 @@ void nod_tcb_init(struct nod_env *env, struct nod_tcb *tcb, uint32_t iss)
     tcb->rto_us = (uint32_t)min_u64(tcb->config->c.rto_initial_us, UINT32_MAX);
     tcb->work->stalled_since = env->now;
     tcb->work->rcv_mss = 536;
-    tcb->cc.ops = nod_cc_find(tcb->config->c.congestion);
-    tcb->cc.ops->init(&tcb->cc, nod_tcb_mss(tcb));
+    tcb->cc.id = (uint8_t)nod_cc_find(tcb->config->c.congestion);
+    nod_cc_ops(&tcb->cc)->init(&tcb->cc, nod_tcb_mss(tcb));
 }
 
 bool nod_tcb_wake(struct nod_env *env, struct nod_tcb *tcb)

@@ -77,6 +77,7 @@ struct nod_tcb {
     uint32_t srtt_us, rttvar_us, rto_us;        /* srtt 0: no sample yet */
     uint32_t segments_retransmitted;            /* here: no octet of padding in the struct */
     struct nod_cc cc;
+    uint32_t received_ms;  /* when text last came; in the place of padding */
     struct nod_work *work; /* NULL: at rest */
     struct nod_shared_config *config;
     uint64_t bytes_sent, bytes_received;
@@ -185,6 +186,7 @@ ptrdiff_t nod_tcb_user_send(struct nod_env *env, struct nod_tcb *tcb, const void
 int nod_tcb_user_send_slices(struct nod_env *env, struct nod_tcb *tcb, nod_slice *slices, int count,
                              unsigned flags);
 ptrdiff_t nod_tcb_user_receive(struct nod_env *env, struct nod_tcb *tcb, void *buf, size_t len);
+ptrdiff_t nod_tcb_user_peek(const struct nod_tcb *tcb, size_t skip, void *buf, size_t len);
 int nod_tcb_user_receive_slices(struct nod_env *env, struct nod_tcb *tcb, nod_slice *slices,
                                 int max);
 int nod_tcb_user_close(struct nod_env *env, struct nod_tcb *tcb);

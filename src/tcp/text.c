@@ -42,6 +42,7 @@ static void take_in_order(struct nod_env *env, struct nod_tcb *tcb, struct nod_s
     }
     tcb->bytes_received += n;
     w->unacked_in += n;
+    if (n) tcb->received_ms = (uint32_t)(env->now / 1000);
     if (n) nod_tcb_event(tcb, NOD_EVENT_READABLE);
     if (n < seg->text) {
         nod_drop_segment(env, &tcb->rec, seg->frame, NOD_DROP_MEMORY);

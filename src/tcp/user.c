@@ -96,6 +96,13 @@ ptrdiff_t nod_tcb_user_receive(struct nod_env *env, struct nod_tcb *tcb, void *b
     return (ptrdiff_t)n;
 }
 
+ptrdiff_t nod_tcb_user_peek(const struct nod_tcb *tcb, size_t skip, void *buf, size_t len)
+{
+    if (!tcb->work || tcb->work->recvq.bytes <= skip) return receive_end(tcb);
+    uint32_t want = (uint32_t)min_u64(len, UINT32_MAX);
+    return (ptrdiff_t)nod_queue_peek(&tcb->work->recvq, (uint32_t)skip, buf, want);
+}
+
 int nod_tcb_user_receive_slices(struct nod_env *env, struct nod_tcb *tcb, nod_slice *slices,
                                 int max)
 {

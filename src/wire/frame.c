@@ -41,6 +41,14 @@ void nod_frame_share(const nod_frame *frame, nod_frame *out)
     }
 }
 
+void nod_frame_move(nod_frame *from, nod_frame *to)
+{
+    copy_description(from, to);
+    memcpy(to->part, from->part, from->parts * sizeof(nod_slice));
+    from->parts = 0;
+    from->head_len = 0;
+}
+
 const uint8_t *nod_frame_start(const nod_frame *frame, size_t *have)
 {
     if (frame->head_len || !frame->parts) {

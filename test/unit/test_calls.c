@@ -45,7 +45,7 @@ static void the_open(void **state)
         {NULL, "ff02::1", 0, 80, NOD_EBADADDR},
         {NULL, "::ffff:10.0.0.2", 0, 80, NOD_EBADADDR},
         {NULL, "2001:db8::1", 0, 80, NOD_EUNREACH},
-        {NULL, "10.0.0.1", 0, 80, NOD_EUNREACH}, /* there is no way to oneself */
+        {NULL, "10.0.0.1", 0, 80, 0}, /* oneself */
         {"10.0.0.3", "10.0.0.2", 0, 80, NOD_ENOTLOCAL},
         {"::1", "10.0.0.2", 0, 80, NOD_ENOTLOCAL},
     };
@@ -355,6 +355,38 @@ static void read_after_the_end(void **state)
     peer_free(&p);
 }
 
+/* PEEK takes nothing, skips what it is told to, and says what RECEIVE will say at the end. */
+static void looked_at_first(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct conn c;
+    char buf[10];
+    peer_make(&p, NULL, 4, false);
+    nod_handle listener = peer_listen(&p, 80, 0);
+    assert_int_equal(nod_tcp_peek(p.stack, listener, 0, buf, 1), NOD_EAGAIN);
+    assert_int_equal(nod_tcp_peek(p.stack, 77, 0, buf, 1), NOD_ENOCONN);
+    peer_be_called(&p, 10, &c);
+    assert_int_equal(nod_tcp_peek(p.stack, c.handle, 0, buf, 1), NOD_EAGAIN);
+    peer_send(&p, &c, NOD_ACK, "hello", 5);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(nod_tcp_peek(p.stack, c.handle, 0, buf, 10), 5);
+        assert_memory_equal(buf, "hello", 5);
+    }
+    assert_int_equal(nod_tcp_peek(p.stack, c.handle, 3, buf, 10), 2);
+    assert_memory_equal(buf, "lo", 2);
+    assert_int_equal(nod_tcp_peek(p.stack, c.handle, 5, buf, 10), NOD_EAGAIN);
+    assert_int_equal(nod_tcp_peek(p.stack, c.handle, SIZE_MAX, buf, 10), NOD_EAGAIN);
+    peer_send(&p, &c, NOD_ACK | NOD_FIN, NULL, 0);
+    assert_int_equal(nod_tcp_peek(p.stack, c.handle, 5, buf, 10), 0);
+    assert_int_equal(nod_tcp_peek(p.stack, c.handle, 4, buf, 10), 1);
+    peer_send(&p, &c, NOD_RST, NULL, 0);
+    assert_int_equal(nod_tcp_peek(p.stack, c.handle, 5, buf, 10), NOD_ERESET);
+    assert_int_equal(nod_tcp_receive(p.stack, c.handle, buf, 10), 5);
+    assert_int_equal(nod_tcp_peek(p.stack, c.handle, 0, buf, 10), NOD_ERESET);
+    peer_free(&p);
+}
+
 /* Short writes say how short; room is told of. */
 static void room(void **state)
 {
@@ -629,6 +661,7 @@ int main(void)
         cmocka_unit_test_prestate(every_call_in_every_state, &six),
         cmocka_unit_test(how_it_ended),
         cmocka_unit_test(read_after_the_end),
+        cmocka_unit_test(looked_at_first),
         cmocka_unit_test(room),
         cmocka_unit_test(slices_out),
         cmocka_unit_test(slices_in),

@@ -282,6 +282,154 @@ static void what_is_no_syn(void **state)
     peer_free(&p);
 }
 
+/* A SYN to the stack's address of either family; which of the listeners has it half open? */
+static int who_hears(struct peer *p, int family, const nod_handle *listeners, int count)
+{
+    static uint16_t from;
+    uint8_t six[16] = {0xfd, [15] = 2}, bytes[40];
+    nod_addr far = family == 6 ? nod_addr_from(6, six) : nod_addr_ip4(10, 0, 0, 2), near = far;
+    near.bytes[family == 6 ? 15 : 3] = 1;
+    struct segment g = {.sport = ++from, .dport = 80, .ctl = NOD_SYN, .wnd = 60000};
+    struct seen s;
+    peer_ip(p, &far, &near, 6, bytes, peer_tcp_bytes(&far, &near, &g, bytes));
+    if (!peer_output(p, &s, 1) || s.ctl & NOD_RST) return -1;
+    g = (struct segment){
+        .sport = from, .dport = 80, .seq = 1, .ack = s.seq + 1, .ctl = NOD_ACK, .wnd = 60000};
+    peer_ip(p, &far, &near, 6, bytes, peer_tcp_bytes(&far, &near, &g, bytes));
+    for (int i = 0; i < count; i++) {
+        nod_handle h;
+        ptrdiff_t waiting = nod_tcp_readable(p->stack, listeners[i]);
+        assert_true(waiting == NOD_EAGAIN || waiting == 1);
+        if (waiting != 1) continue;
+        assert_int_equal(nod_tcp_accept(p->stack, listeners[i], &h), 0);
+        assert_int_equal(nod_tcp_readable(p->stack, listeners[i]), NOD_EAGAIN);
+        return i;
+    }
+    return -1;
+}
+
+/* Any address, any of one family, one address: the most exact one hears, in whatever order they
+ * came to be. */
+static void any_of_a_family(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *local;  /* NULL: any of both */
+        int hears4, hears6; /* 1: yes, while nobody more exact is there */
+    } rows[] = {{NULL, 1, 1}, {"0.0.0.0", 1, 0}, {"::", 0, 1}, {"10.0.0.1", 1, 0}};
+    for (int order = 0; order < 2; order++) {
+        struct peer p;
+        nod_handle l[4] = {0};
+        peer_make(&p, NULL, 4, false);
+        nod_addr six = nod_addr_from(6, (uint8_t[16]){0xfd, [15] = 1});
+        assert_int_equal(nod_stack_add_addr(p.stack, 0, &six, 64), 0);
+        for (int i = 0; i < 4; i++) {
+            int at = order ? 3 - i : i;
+            nod_open open = {.passive = true, .local.port = 80};
+            if (rows[at].local) nod_addr_parse(rows[at].local, &open.local.addr);
+            assert_int_equal(nod_tcp_open(p.stack, &open, &l[at]), 0);
+            nod_handle again;
+            assert_int_equal(nod_tcp_open(p.stack, &open, &again), NOD_EEXIST);
+            nod_status status;
+            assert_int_equal(nod_tcp_status(p.stack, l[at], &status), 0);
+            assert_true(nod_addr_equal(&status.local.addr, &open.local.addr));
+        }
+        assert_int_equal(who_hears(&p, 4, l, 4), 3);
+        assert_int_equal(who_hears(&p, 6, l, 4), 2);
+        nod_tcp_close(p.stack, l[3]);
+        l[3] = l[0];
+        assert_int_equal(who_hears(&p, 4, l, 4), 1);
+        nod_tcp_close(p.stack, l[2]);
+        l[2] = l[0];
+        assert_int_equal(who_hears(&p, 6, l, 4), 0);
+        nod_tcp_close(p.stack, l[1]);
+        l[1] = l[0];
+        assert_int_equal(who_hears(&p, 4, l, 4), 0);
+        nod_tcp_close(p.stack, l[0]);
+        assert_int_equal(who_hears(&p, 4, l, 0), -1);
+        for (int i = 1; i < 3; i++) { /* alone, each hears its own family only */
+            nod_open open = {.passive = true, .local.port = 80};
+            nod_addr_parse(rows[i].local, &open.local.addr);
+            assert_int_equal(nod_tcp_open(p.stack, &open, &l[0]), 0);
+            assert_int_equal(who_hears(&p, 4, l, 1), rows[i].hears4 - 1);
+            assert_int_equal(who_hears(&p, 6, l, 1), rows[i].hears6 - 1);
+            nod_tcp_close(p.stack, l[0]);
+        }
+        peer_free(&p);
+    }
+}
+
+/* Listeners that share a name share what comes; one that does not say so is alone. */
+static void shared_names(void **state)
+{
+    (void)state;
+    struct peer p;
+    nod_handle l[4], other;
+    int heard[4] = {0};
+    peer_make(&p, NULL, 4, false);
+    nod_open open = {.passive = true, .share = true, .local.port = 80}, alone = open;
+    alone.share = false;
+    for (int i = 0; i < 4; i++) assert_int_equal(nod_tcp_open(p.stack, &open, &l[i]), 0);
+    assert_int_equal(nod_tcp_open(p.stack, &alone, &other), NOD_EEXIST);
+    for (int i = 0; i < 400; i++) {
+        int who = who_hears(&p, 4, l, 4);
+        assert_in_range(who, 0, 3);
+        heard[who]++;
+    }
+    for (int i = 0; i < 4; i++) assert_in_range(heard[i], 60, 140);
+    for (int i = 0; i < 3; i++) nod_tcp_close(p.stack, l[i]);
+    assert_int_equal(who_hears(&p, 4, l + 3, 1), 0);
+    nod_tcp_close(p.stack, l[3]);
+    assert_int_equal(nod_tcp_open(p.stack, &alone, &other), 0);
+    assert_int_equal(nod_tcp_open(p.stack, &open, &l[0]), NOD_EEXIST);
+    peer_free(&p);
+}
+
+static unsigned use_of(struct peer *p, const char *addr, uint16_t port)
+{
+    nod_endpoint local = {.port = port};
+    if (addr) assert_int_equal(nod_addr_parse(addr, &local.addr), 0);
+    return nod_tcp_port_use(p->stack, &local);
+}
+
+static void who_uses_a_port(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct conn c;
+    peer_make(&p, NULL, 4, false);
+    assert_int_equal(use_of(&p, NULL, 80), 0);
+    nod_open open = {.passive = true, .local = {nod_addr_ip4(0, 0, 0, 0), 80}};
+    nod_handle any4, one;
+    assert_int_equal(nod_tcp_open(p.stack, &open, &any4), 0);
+    assert_int_equal(use_of(&p, NULL, 80), NOD_PORT_LISTENER);
+    assert_int_equal(use_of(&p, "10.0.0.1", 80), NOD_PORT_LISTENER);
+    assert_int_equal(use_of(&p, "0.0.0.0", 80), NOD_PORT_LISTENER);
+    assert_int_equal(use_of(&p, "::", 80), 0);
+    assert_int_equal(use_of(&p, "fd00::1", 80), 0);
+    assert_int_equal(use_of(&p, "10.0.0.1", 81), 0);
+    peer_connect(&p, any4, 80, 1000, &c);
+    nod_tcp_close(p.stack, any4);
+    assert_int_equal(use_of(&p, NULL, 80), NOD_PORT_CONNECTION);
+    assert_int_equal(use_of(&p, "10.0.0.1", 80), NOD_PORT_CONNECTION);
+    assert_int_equal(use_of(&p, "10.0.0.9", 80), 0);
+    assert_int_equal(use_of(&p, "::", 80), 0);
+    open.local = (nod_endpoint){nod_addr_ip4(10, 0, 0, 1), 80};
+    assert_int_equal(nod_tcp_open(p.stack, &open, &one), 0);
+    assert_int_equal(use_of(&p, "0.0.0.0", 80), NOD_PORT_CONNECTION | NOD_PORT_LISTENER);
+    assert_int_equal(use_of(&p, "10.0.0.2", 80), 0);
+    nod_tcp_close(p.stack, one);
+    nod_tcp_close(p.stack, c.handle);
+    peer_drain(&p);
+    c.ack++;
+    peer_send(&p, &c, NOD_ACK | NOD_FIN, NULL, 0);
+    assert_int_equal(use_of(&p, NULL, 80), NOD_PORT_TIME_WAIT);
+    assert_int_equal(use_of(&p, "10.0.0.1", 80), NOD_PORT_TIME_WAIT);
+    peer_tick(&p, 300 * NOD_SEC);
+    assert_int_equal(use_of(&p, NULL, 80), 0);
+    peer_free(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +442,9 @@ int main(void)
         cmocka_unit_test(ended_while_waiting),
         cmocka_unit_test(whose_is_it),
         cmocka_unit_test(what_is_no_syn),
+        cmocka_unit_test(any_of_a_family),
+        cmocka_unit_test(shared_names),
+        cmocka_unit_test(who_uses_a_port),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -116,6 +116,16 @@ static void share(nod_rng *rng, const struct nod_queue *q)
     assert_int_equal(sum, got);
 }
 
+static void peek(nod_rng *rng, const struct nod_queue *q)
+{
+    static uint8_t buf[50000];
+    uint32_t skip = (uint32_t)nod_rng_below(rng, model_len + 10);
+    uint32_t want = (uint32_t)nod_rng_below(rng, sizeof(buf));
+    uint32_t there = skip < model_len ? model_len - skip : 0;
+    assert_int_equal(nod_queue_peek(q, skip, buf, want), want < there ? want : there);
+    assert_memory_equal(buf, model + skip, want < there ? want : there);
+}
+
 static void one_history(nod_rng *rng)
 {
     static uint8_t buf[50000];
@@ -127,7 +137,7 @@ static void one_history(nod_rng *rng)
     for (int step = 0; step < 600; step++) {
         uint32_t before = model_len;
         uint32_t n = (uint32_t)nod_rng_below(rng, nod_rng_below(rng, 3) ? 4000 : sizeof(buf));
-        switch (nod_rng_below(rng, 8)) {
+        switch (nod_rng_below(rng, 9)) {
         case 0:
         case 1:
             if (model_len < MODEL - 50000) put(rng, &q, pool);
@@ -149,6 +159,7 @@ static void one_history(nod_rng *rng)
             model_drop(n);
             break;
         case 7: share(rng, &q); break;
+        case 8: peek(rng, &q); break;
         }
         if (model_len < before) base += before - model_len;
         assert_int_equal(q.bytes, model_len);

@@ -1,0 +1,461 @@
+/* Socket options.
+ *
+ * The placeholder, a socket of the kernel's own, checks and keeps every option exactly as the
+ * kernel does; nod reads from there what it has a mechanism for. The few that programs set all
+ * the time, and those whose answer is the connection's, are nod's alone. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "net.h"
+#include "sys.h"
+
+#define BUFFER_LEAST 2048
+#define BUFFER_MOST (64u << 20)
+
+/* Finds the socket and takes the lock. NULL: neither, and errno is set. */
+static sock *enter_socket(int fd)
+{
+    if (!net_enter()) return NULL;
+    sock *s = as_socket(file_at(fd));
+    if (!s) {
+        net_leave();
+        errno = EBADF;
+    }
+    return s;
+}
+
+static int leave(int error)
+{
+    net_leave();
+    if (!error) return 0;
+    errno = error;
+    return -1;
+}
+
+/* Inheritance: an accepted socket has its listener's options. Its placeholder is told of them
+ * when somebody asks it. */
+
+static void remember(sock *s, int level, int name, const void *value, socklen_t len)
+{
+    set_option *o = net_new(sizeof *o), **at = &s->options;
+    if (!o || len > sizeof o->value) {
+        net_delete(o, sizeof *o);
+        return;
+    }
+    *o = (set_option){.level = level, .name = name, .len = len};
+    memcpy(o->value, value, len);
+    while (*at && ((*at)->level != level || (*at)->name != name)) at = &(*at)->next;
+    if (*at) {
+        set_option *old = *at;
+        o->next = old->next;
+        net_delete(old, sizeof *old);
+    }
+    *at = o;
+}
+
+void option_forget(sock *s)
+{
+    while (s->options) {
+        set_option *o = s->options;
+        s->options = o->next;
+        net_delete(o, sizeof *o);
+    }
+}
+
+void option_inherit(sock *child, const sock *listener)
+{
+    child->v6only = listener->v6only;
+    child->reuse_addr = listener->reuse_addr;
+    child->reuse_port = listener->reuse_port;
+    child->linger = listener->linger;
+    child->linger_s = listener->linger_s;
+    child->cork = listener->cork;
+    child->lowat_read = listener->lowat_read;
+    child->lowat_unsent = listener->lowat_unsent;
+    child->read_timeout = listener->read_timeout;
+    child->write_timeout = listener->write_timeout;
+    child->config = listener->config;
+    for (const set_option *o = listener->options; o; o = o->next)
+        remember(child, o->level, o->name, o->value, o->len);
+    child->replay = child->options != NULL;
+}
+
+void option_replay(sock *s, int fd)
+{
+    s->replay = false;
+    for (const set_option *o = s->options; o; o = o->next)
+        sys_setsockopt(fd, o->level, o->name, o->value, o->len);
+}
+
+bool option_apply(sock *s)
+{
+    if (!s->handle) return true;
+    return nod_tcp_set_config(nod_net->stack, s->handle, &s->config) == 0;
+}
+
+/* What nod has a mechanism for, as the placeholder has understood it. */
+
+static int read_int(int fd, int level, int name)
+{
+    int value = 0;
+    socklen_t len = sizeof value;
+    sys_getsockopt(fd, level, name, &value, &len);
+    return value;
+}
+
+static nod_usec read_time(int fd, int name)
+{
+    struct timeval time = {0};
+    socklen_t len = sizeof time;
+    sys_getsockopt(fd, SOL_SOCKET, name, &time, &len);
+    nod_usec us = (nod_usec)time.tv_sec * NOD_SEC + (nod_usec)time.tv_usec;
+    return us ? us : NOD_NEVER;
+}
+
+/* The kernel's number is twice what was asked for, for its own bookkeeping. */
+static uint32_t read_buffer(int fd, int name)
+{
+    uint32_t bytes = (uint32_t)read_int(fd, SOL_SOCKET, name) / 2;
+    return bytes < BUFFER_LEAST ? BUFFER_LEAST : bytes > BUFFER_MOST ? BUFFER_MOST : bytes;
+}
+
+static void take_linger(sock *s, int fd)
+{
+    struct linger value = {0};
+    socklen_t len = sizeof value;
+    sys_getsockopt(fd, SOL_SOCKET, SO_LINGER, &value, &len);
+    s->linger = value.l_onoff != 0;
+    s->linger_s = value.l_linger;
+}
+
+static void take_socket_option(sock *s, int fd, int name)
+{
+    switch (name) {
+    case SO_LINGER: take_linger(s, fd); break;
+    case SO_REUSEADDR: s->reuse_addr = read_int(fd, SOL_SOCKET, name); break;
+    case SO_REUSEPORT: s->reuse_port = read_int(fd, SOL_SOCKET, name); break;
+    case SO_RCVTIMEO:
+    case SO_RCVTIMEO_NEW: s->read_timeout = read_time(fd, SO_RCVTIMEO); break;
+    case SO_SNDTIMEO:
+    case SO_SNDTIMEO_NEW: s->write_timeout = read_time(fd, SO_SNDTIMEO); break;
+    case SO_RCVLOWAT: s->lowat_read = (uint32_t)read_int(fd, SOL_SOCKET, name); break;
+    case SO_RCVBUF:
+    case SO_RCVBUFFORCE: s->config.receive_buffer = read_buffer(fd, SO_RCVBUF); break;
+    case SO_SNDBUF:
+    case SO_SNDBUFFORCE: s->config.send_buffer = read_buffer(fd, SO_SNDBUF); break;
+    }
+}
+
+static void take_tcp_option(sock *s, int fd, int name)
+{
+    int value = read_int(fd, IPPROTO_TCP, name);
+    switch (name) {
+    case TCP_MAXSEG: s->config.mss_max = (uint16_t)value; break;
+    case TCP_DEFER_ACCEPT: s->defer_accept = (nod_usec)value * NOD_SEC; break;
+    case TCP_NOTSENT_LOWAT: s->lowat_unsent = (uint32_t)value; break;
+    case TCP_USER_TIMEOUT:
+        s->config.user_timeout_us =
+            value ? (nod_usec)(unsigned)value * NOD_MSEC : nod_net->tcp.user_timeout_us;
+        break;
+    }
+}
+
+static void take_ip_option(sock *s, int fd, int level, int name)
+{
+    int value = read_int(fd, level, name);
+    if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY) s->v6only = value;
+    bool tos = level == IPPROTO_IP ? name == IP_TOS : name == IPV6_TCLASS;
+    bool ttl = level == IPPROTO_IP ? name == IP_TTL : name == IPV6_UNICAST_HOPS;
+    if (tos) s->config.dscp = (uint8_t)((unsigned)value >> 2 & 63);
+    if (ttl && value > 0) s->config.ttl = (uint8_t)value;
+}
+
+static bool changes_config(int level, int name)
+{
+    if (level == SOL_SOCKET)
+        return name == SO_RCVBUF || name == SO_RCVBUFFORCE || name == SO_SNDBUF ||
+               name == SO_SNDBUFFORCE;
+    if (level == IPPROTO_TCP) return name == TCP_MAXSEG || name == TCP_USER_TIMEOUT;
+    return level == IPPROTO_IP || level == IPPROTO_IPV6;
+}
+
+/* Nod's alone. */
+
+static bool is_switch(int level, int name)
+{
+    return level == IPPROTO_TCP &&
+           (name == TCP_NODELAY || name == TCP_CORK || name == TCP_QUICKACK);
+}
+
+static void uncork(sock *s)
+{
+    if (s->state == SOCKET_CONNECTED && !s->shut_write)
+        nod_tcp_send(nod_net->stack, s->handle, "", 0, 0);
+}
+
+static int set_switch(sock *s, int name, const void *value, socklen_t len)
+{
+    int on;
+    if ((int)len < (int)sizeof on) return EINVAL;
+    if (is_bad(value)) return EFAULT;
+    memcpy(&on, value, sizeof on);
+    if (name == TCP_CORK) {
+        s->cork = on;
+        if (!on) uncork(s);
+        return 0;
+    }
+    if (name == TCP_NODELAY)
+        s->config.nagle = !on;
+    else
+        s->config.delayed_ack = !(on & 1);
+    option_apply(s);
+    if (name == TCP_NODELAY && on && !s->cork) uncork(s);
+    return 0;
+}
+
+static int get_switch(const sock *s, int name)
+{
+    if (name == TCP_CORK) return s->cork;
+    return name == TCP_NODELAY ? !s->config.nagle : !s->config.delayed_ack;
+}
+
+static int set_congestion(sock *s, const void *value, socklen_t len)
+{
+    nod_tcp_config config = s->config;
+    if ((int)len < 1) return EINVAL;
+    if (is_bad(value)) return EFAULT;
+    if (len > sizeof config.congestion - 1) len = sizeof config.congestion - 1;
+    memset(config.congestion, 0, sizeof config.congestion);
+    memcpy(config.congestion, value, strnlen(value, len));
+    /* A stack knows what it can by being asked to. */
+    if (nod_tcp_config_check(&config) != 0) return ENOENT;
+    s->config = config;
+    option_apply(s);
+    return 0;
+}
+
+/* Would be kept and not obeyed, where a program relies on it. */
+static bool is_refused(int level, int name)
+{
+    return level == IPPROTO_TCP &&
+           (name == TCP_MD5SIG || name == TCP_MD5SIG_EXT || name == TCP_ULP || name == TCP_REPAIR);
+}
+
+static int check_state(const sock *s, int level, int name)
+{
+    if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY && s->state != SOCKET_FRESH) return EINVAL;
+    return 0;
+}
+
+static void take(sock *s, int fd, int level, int name)
+{
+    if (level == SOL_SOCKET) take_socket_option(s, fd, name);
+    if (level == IPPROTO_TCP) take_tcp_option(s, fd, name);
+    if (level == IPPROTO_IP || level == IPPROTO_IPV6) take_ip_option(s, fd, level, name);
+    if (changes_config(level, name)) option_apply(s);
+}
+
+int nod_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+    if (!nod_is_socket(fd)) return sys_setsockopt(fd, level, name, value, len);
+    sock *s = enter_socket(fd);
+    if (!s) return -1;
+    if (is_switch(level, name)) return leave(set_switch(s, name, value, len));
+    if (level == IPPROTO_TCP && name == TCP_CONGESTION) return leave(set_congestion(s, value, len));
+    if (is_refused(level, name)) return leave(EOPNOTSUPP);
+    int error = check_state(s, level, name);
+    if (error) return leave(error);
+    if (sys_setsockopt(fd, level, name, value, len) != 0) return leave(errno);
+    remember(s, level, name, value, len);
+    take(s, fd, level, name);
+    return leave(0);
+}
+
+/* Asking. */
+
+static int give(void *value, socklen_t *len, const void *from, socklen_t size)
+{
+    if (is_bad(len)) return EFAULT;
+    if ((int)*len < 0) return EINVAL;
+    if (*len > size) *len = size;
+    if (*len > 0 && is_bad(value)) return EFAULT;
+    memcpy(value, from, *len);
+    return 0;
+}
+
+static uint8_t linux_state(enum nod_state state)
+{
+    switch (state) {
+    case NOD_CLOSED: return 7;
+    case NOD_LISTEN: return 10;
+    case NOD_SYN_SENT: return 2;
+    case NOD_SYN_RECEIVED: return 3;
+    case NOD_ESTABLISHED: return 1;
+    case NOD_FIN_WAIT_1: return 4;
+    case NOD_FIN_WAIT_2: return 5;
+    case NOD_CLOSE_WAIT: return 8;
+    case NOD_CLOSING: return 11;
+    case NOD_LAST_ACK: return 9;
+    case NOD_TIME_WAIT: return 6;
+    }
+    return 7;
+}
+
+static void fill_info(const nod_status *status, struct tcp_info *info)
+{
+    uint32_t mss = status->mss ? status->mss : 536;
+    uint32_t flight = status->send_queue - status->send_unsent;
+    *info = (struct tcp_info){
+        .tcpi_state = linux_state(status->state),
+        .tcpi_retransmits = (uint8_t)(status->retransmits < 255 ? status->retransmits : 255),
+        .tcpi_rto = (uint32_t)status->rto_us,
+        .tcpi_snd_mss = mss,
+        .tcpi_rcv_mss = mss,
+        .tcpi_advmss = mss,
+        .tcpi_unacked = (flight + mss - 1) / mss,
+        .tcpi_rtt = (uint32_t)status->srtt_us,
+        .tcpi_rttvar = (uint32_t)status->rttvar_us,
+        .tcpi_snd_ssthresh = status->ssthresh / mss,
+        .tcpi_snd_cwnd = status->cwnd / mss,
+        .tcpi_rcv_space = status->rcv_wnd,
+        .tcpi_total_retrans = status->segments_retransmitted,
+        .tcpi_bytes_acked = status->bytes_sent - flight,
+        .tcpi_bytes_received = status->bytes_received,
+        .tcpi_notsent_bytes = status->send_unsent,
+        .tcpi_bytes_sent = status->bytes_sent,
+        .tcpi_snd_wnd = status->snd_wnd,
+    };
+    if (status->timestamps) info->tcpi_options |= TCPI_OPT_TIMESTAMPS;
+    if (status->sack) info->tcpi_options |= TCPI_OPT_SACK;
+    if (status->snd_scale >= 0) {
+        info->tcpi_options |= TCPI_OPT_WSCALE;
+        info->tcpi_snd_wscale = (uint8_t)status->snd_scale & 15;
+        info->tcpi_rcv_wscale = (uint8_t)status->rcv_scale & 15;
+    }
+    if (status->state == NOD_LISTEN) { /* as Linux: the queue and its limit */
+        info->tcpi_unacked = status->backlog_used;
+        info->tcpi_sacked = status->backlog;
+    }
+}
+
+static int get_info(const sock *s, void *value, socklen_t *len)
+{
+    nod_status status = {.state = NOD_CLOSED};
+    struct tcp_info info;
+    if (s->handle) nod_tcp_status(nod_net->stack, s->handle, &status);
+    fill_info(&status, &info);
+    return give(value, len, &info, sizeof info);
+}
+
+static int get_error(sock *s, void *value, socklen_t *len)
+{
+    if (s->state == SOCKET_CONNECTED) socket_ready(s); /* finds out if it has ended */
+    int error = socket_take_error(s);
+    return give(value, len, &error, sizeof error);
+}
+
+static int get_maxseg(const sock *s, int fd, void *value, socklen_t *len)
+{
+    nod_status status;
+    int mss = read_int(fd, IPPROTO_TCP, TCP_MAXSEG);
+    if (s->state == SOCKET_CONNECTED && nod_tcp_status(nod_net->stack, s->handle, &status) == 0)
+        mss = status.mss;
+    return give(value, len, &mss, sizeof mss);
+}
+
+/* True when the answer is nod's; *error is it then. */
+static bool get_own(sock *s, int fd, int level, int name, void *value, socklen_t *len, int *error)
+{
+    int number = 0;
+    if (is_switch(level, name))
+        number = get_switch(s, name);
+    else if (level == SOL_SOCKET && name == SO_ACCEPTCONN)
+        number = s->state == SOCKET_LISTENING;
+    else if (level == SOL_SOCKET && name == SO_ERROR)
+        return *error = get_error(s, value, len), true;
+    else if (level == IPPROTO_TCP && name == TCP_INFO)
+        return *error = get_info(s, value, len), true;
+    else if (level == IPPROTO_TCP && name == TCP_MAXSEG)
+        return *error = get_maxseg(s, fd, value, len), true;
+    else if (level == IPPROTO_TCP && name == TCP_CONGESTION)
+        return *error = give(value, len, s->config.congestion, sizeof s->config.congestion), true;
+    else
+        return false;
+    return *error = give(value, len, &number, sizeof number), true;
+}
+
+int nod_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+    int error;
+    if (!nod_is_socket(fd)) return sys_getsockopt(fd, level, name, value, len);
+    sock *s = enter_socket(fd);
+    if (!s) return -1;
+    if (get_own(s, fd, level, name, value, len, &error)) return leave(error);
+    if (s->replay) option_replay(s, fd);
+    error = sys_getsockopt(fd, level, name, value, len) != 0 ? errno : 0;
+    return leave(error);
+}
+
+/* fcntl and ioctl. */
+
+static int set_nonblocking(int fd, bool on)
+{
+    sock *s = enter_socket(fd);
+    if (!s) return -1;
+    s->nonblocking = on;
+    return leave(0);
+}
+
+int nod_fcntl(int fd, int command, unsigned long argument)
+{
+    if (nod_is_private(fd)) {
+        errno = EBADF;
+        return -1;
+    }
+    if (!nod_is_socket(fd) && !nod_is_epoll(fd)) return sys_fcntl(fd, command, argument);
+    if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
+        return file_dup(fd, (int)argument, command == F_DUPFD_CLOEXEC);
+    int got = sys_fcntl(fd, command, argument);
+    if (got >= 0 && command == F_SETFL && nod_is_socket(fd))
+        set_nonblocking(fd, argument & O_NONBLOCK);
+    return got;
+}
+
+static int count_bytes(const sock *s, unsigned long request, int *count)
+{
+    nod_status status;
+    *count = 0;
+    if (s->state == SOCKET_LISTENING) return EINVAL;
+    if (!s->handle || nod_tcp_status(nod_net->stack, s->handle, &status) != 0) return 0;
+    switch (request) {
+    case SIOCINQ: *count = (int)status.receive_queue; break;
+    case SIOCOUTQ: *count = (int)status.send_queue; break;
+    case SIOCOUTQNSD: *count = (int)status.send_unsent; break;
+    }
+    return 0;
+}
+
+int nod_ioctl(int fd, unsigned long request, void *argument)
+{
+    int count = 0;
+    if (!nod_is_socket(fd)) return sys_ioctl(fd, request, argument);
+    if (request == FIONBIO) {
+        int got = sys_ioctl(fd, request, argument);
+        return got < 0 ? got : set_nonblocking(fd, *(int *)argument != 0);
+    }
+    if (request != SIOCINQ && request != SIOCOUTQ && request != SIOCOUTQNSD &&
+        request != SIOCATMARK)
+        return sys_ioctl(fd, request, argument);
+    sock *s = enter_socket(fd);
+    if (!s) return -1;
+    int error = request == SIOCATMARK ? 0 : count_bytes(s, request, &count);
+    if (!error && is_bad(argument)) error = EFAULT;
+    if (!error) memcpy(argument, &count, sizeof count);
+    return leave(error);
+}
