@@ -64,7 +64,8 @@ void nod_link_close(nod_link *link);
 typedef struct nod_link_stats {
     uint64_t frames_in, frames_out; /* through the device */
     uint64_t no_memory;             /* packets that came and were lost, for there was no block */
-    uint64_t refused; /* packets that the device took for nonsense: damaged ones, mostly */
+    uint64_t
+        refused; /* packets that it took for nonsense (damaged ones), or came while it was down */
     nod_path_stats harm_out, harm_in; /* of nod_link_harm; else zero */
 } nod_link_stats;
 void nod_link_get_stats(const nod_link *link, nod_link_stats *out);

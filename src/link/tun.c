@@ -283,7 +283,8 @@ static int write_frame(nod_tun *tun, nod_frame *frame)
     }
     if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ENOMEM) return NOD_EAGAIN;
     /* Not a packet, says the kernel: damage may have hit the IP version. It is lost. */
-    if (errno == EINVAL || errno == EMSGSIZE) {
+    bool down = errno == EIO && !tun->is_socket; /* and it may come up again */
+    if (errno == EINVAL || errno == EMSGSIZE || down) {
         tun->stats.refused++;
         return 0;
     }
