@@ -36,7 +36,9 @@ nod_link *nod_link_tun(nod_pool *pool, const nod_tun_config *config, int *error,
  * of another process that was inherited, or a SOCK_SEQPACKET socket. `offload` tells that a
  * virtio header precedes each; `tap` and `mtu` are as they were made, and nothing else is used
  * but the name. The descriptor becomes non-blocking, and stays open when the link is closed.
- * A socket whose peer is gone is NOD_EIO. NULL: no memory, or no descriptor. */
+ * A socket whose peer is gone is NOD_EIO. Between calls it holds nothing of the pool's, which may
+ * be shared with other processes: one that dies or forks leaves no doubt about whose a block is.
+ * NULL: no memory, or no descriptor. */
 nod_link *nod_link_adopt(nod_pool *pool, int fd, const nod_tun_config *config);
 
 /* The same harm as the simulator's around any link: `out` for what we send, `in` for what
@@ -64,7 +66,8 @@ void nod_link_close(nod_link *link);
 typedef struct nod_link_stats {
     uint64_t frames_in, frames_out; /* through the device */
     uint64_t no_memory;             /* packets that came and were lost, for there was no block */
-    uint64_t refused; /* packets that the device took for nonsense: damaged ones, mostly */
+    uint64_t
+        refused; /* packets that it took for nonsense (damaged ones), or came while it was down */
     nod_path_stats harm_out, harm_in; /* of nod_link_harm; else zero */
 } nod_link_stats;
 void nod_link_get_stats(const nod_link *link, nod_link_stats *out);

@@ -20,6 +20,7 @@ static const struct command commands[] = {
     {"watch", cmd_watch, N_("open a connection, use it, close it, and draw what happens")},
     {"listen", cmd_listen, N_("wait for a connection and join it to standard input and output")},
     {"connect", cmd_connect, N_("open a connection and join it to standard input and output")},
+    {"run", cmd_run, N_("run a program that exists with its TCP on nod")},
     {"ss", cmd_ss, N_("list the connections of your stacks that run now")},
     {"stat", cmd_stat, N_("show what they have counted, and why they dropped packets")},
 };
@@ -69,7 +70,8 @@ static int take_language(int *argc, char **argv)
     int kept = 1;
     for (int i = 1; i < *argc; i++) {
         const char *value = NULL;
-        if (strcmp(argv[i], "--") == 0) {
+        /* What follows 'run' is partly another program's; it looks for itself. */
+        if (strcmp(argv[i], "--") == 0 || (kept == 1 && strcmp(argv[i], "run") == 0)) {
             while (i < *argc) argv[kept++] = argv[i++];
             break;
         }

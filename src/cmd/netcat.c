@@ -30,11 +30,13 @@ static int resolve(netcat *nc)
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
     nc->peer.port = options->port;
     if (strcmp(options->host, "kernel") == 0) {
-        nc->peer.addr = options->want4 ? options->host4 : options->host6;
+        nc->peer.addr = options->net.want4 ? options->net.host4 : options->net.host6;
         return 0;
     }
     if (nod_addr_parse(options->host, &nc->peer.addr) != 0) {
-        hints.ai_family = !options->want6 ? AF_INET : !options->want4 ? AF_INET6 : AF_UNSPEC;
+        hints.ai_family = !options->net.want6   ? AF_INET
+                          : !options->net.want4 ? AF_INET6
+                                                : AF_UNSPEC;
         int error = getaddrinfo(options->host, NULL, &hints, &found);
         if (error) {
             netcat_say(nc, "%s is not known: %s.", options->host, gai_strerror(error));
@@ -48,7 +50,7 @@ static int resolve(netcat *nc)
                 nod_addr_from(6, &((struct sockaddr_in6 *)(void *)found->ai_addr)->sin6_addr);
         freeaddrinfo(found);
     }
-    if (nc->peer.addr.family == 4 ? options->want4 : options->want6) return 0;
+    if (nc->peer.addr.family == 4 ? options->net.want4 : options->net.want6) return 0;
     netcat_say(nc, "%s is of the family that -4, -6 or --mtu leaves out.", options->host);
     return CMD_USAGE;
 }
@@ -75,7 +77,7 @@ static int explain_device(netcat *nc, int error, const char *why)
 {
     /* A namespace gives the right to make a device, but not that to open a file. */
     bool advise =
-        error == NOD_EPERM && !nc->options.netns && access("/dev/net/tun", R_OK | W_OK) == 0;
+        error == NOD_EPERM && !nc->options.net.netns && access("/dev/net/tun", R_OK | W_OK) == 0;
     netcat_say(nc, "%s%s", why, advise ? _(" Or try --netns, which needs no rights.") : "");
     return error == NOD_EINVAL ? CMD_USAGE : CMD_SYSTEM;
 }
@@ -87,23 +89,23 @@ static int make_device(netcat *nc)
     char why[NOD_LINK_WHY] = "";
     int error;
     nod_tun_config config = {
-        .name = options->tun,
-        .offload = !options->no_offload,
-        .mtu = options->mtu,
-        .prefix4 = options->prefix4,
-        .prefix6 = options->prefix6,
+        .name = options->net.tun,
+        .offload = !options->net.no_offload,
+        .mtu = options->net.mtu,
+        .prefix4 = options->net.prefix4,
+        .prefix6 = options->net.prefix6,
     };
-    if (options->want4) config.host4 = options->host4;
-    if (options->want6) config.host6 = options->host6;
+    if (options->net.want4) config.host4 = options->net.host4;
+    if (options->net.want6) config.host6 = options->net.host6;
     nc->loop.link = nod_link_tun(pool, &config, &error, why);
-    bool need6 = options->only6 || nc->peer.addr.family == 6;
-    if (!nc->loop.link && options->want4 && options->want6 && !need6) {
+    bool need6 = options->net.only6 || nc->peer.addr.family == 6;
+    if (!nc->loop.link && options->net.want4 && options->net.want6 && !need6) {
         /* A kernel without IPv6 is no reason to do without IPv4. */
         config.host6.family = 0;
         nc->loop.link = nod_link_tun(pool, &config, &error, why);
         if (nc->loop.link) {
-            nc->options.want6 = false;
-            if (options->verbose) netcat_say(nc, "The kernel has no IPv6 here: only IPv4.");
+            nc->options.net.want6 = false;
+            if (options->net.verbose) netcat_say(nc, "The kernel has no IPv6 here: only IPv4.");
         }
     }
     return nc->loop.link ? 0 : explain_device(nc, error, why);
@@ -112,20 +114,18 @@ static int make_device(netcat *nc)
 static int add_harm(netcat *nc)
 {
     netcat_options *options = &nc->options;
-    if (!options->harm) return 0;
-    if (!options->seed_given && nod_entropy(&options->seed, sizeof options->seed) != 0) {
-        netcat_say(nc, "The system has no entropy.");
-        return CMD_SYSTEM;
-    }
-    nod_link *harmed = nod_link_harm(nc->loop.link, nod_stack_pool(nc->loop.stack), &options->path,
-                                     &options->path, options->seed);
+    if (!options->net.harm) return 0;
+    int code = net_options_seed(&options->net);
+    if (code) return code;
+    nod_link *harmed = nod_link_harm(nc->loop.link, nod_stack_pool(nc->loop.stack),
+                                     &options->net.path, &options->net.path, options->net.seed);
     if (!harmed) {
         netcat_say(nc, "There is no memory for the bad network.");
         return CMD_SYSTEM;
     }
     nc->loop.link = harmed;
-    if (options->verbose)
-        netcat_say(nc, "the network is bad: --seed %llu", (unsigned long long)options->seed);
+    if (options->net.verbose)
+        netcat_say(nc, "the network is bad: --seed %llu", (unsigned long long)options->net.seed);
     return 0;
 }
 
@@ -139,8 +139,8 @@ static int make_stack(netcat *nc)
         netcat_say(nc, "The system has no entropy.");
         return CMD_SYSTEM;
     }
-    if (options->pcap || options->verbose) config.trace_events = NOD_LOOP_TRACE;
-    if (options->msl_us) config.tcp.msl_us = options->msl_us;
+    if (options->net.pcap || options->net.verbose) config.trace_events = NOD_LOOP_TRACE;
+    if (options->net.msl_us) config.tcp.msl_us = options->net.msl_us;
     if (options->timeout_us) config.tcp.syn_timeout_us = options->timeout_us;
     config.tcp.send_buffer = config.tcp.receive_buffer = BUFFER_BYTES;
     nc->loop.stack = nod_stack_new(&config, nod_clock(), &error);
@@ -171,14 +171,15 @@ static int join_stack(netcat *nc)
         netcat_say(nc, "The stack does not take the device: %s.", error_words(error));
         return CMD_SYSTEM;
     }
-    if (options->want4) code = add_family(nc, &options->own4, options->prefix4);
-    if (!code && options->want6) code = add_family(nc, &options->own6, options->prefix6);
+    if (options->net.want4) code = add_family(nc, &options->net.own4, options->net.prefix4);
+    if (!code && options->net.want6)
+        code = add_family(nc, &options->net.own6, options->net.prefix6);
     return code;
 }
 
 static int open_capture(netcat *nc)
 {
-    const char *path = nc->options.pcap;
+    const char *path = nc->options.net.pcap;
     if (!path) return 0;
     nc->loop.capture = nod_capture_open(path, nod_loop_epoch());
     if (nc->loop.capture) return 0;
@@ -198,7 +199,7 @@ static int start_command(netcat *nc)
 static int enter_netns(netcat *nc)
 {
     char why[NOD_NETNS_WHY] = "";
-    if (!nc->options.netns || nod_netns_enter(why) == 0) return 0;
+    if (!nc->options.net.netns || nod_netns_enter(why) == 0) return 0;
     netcat_say(nc, "%s", why);
     return CMD_SYSTEM;
 }
@@ -228,7 +229,8 @@ static int tear_down(netcat *nc, int code)
     nod_link_close(nc->loop.link);
     nod_stack_free(nc->loop.stack);
     if (nc->loop.capture && nod_capture_close(nc->loop.capture) != 0) {
-        netcat_say(nc, "%s could not be written to its end: is the disk full?", nc->options.pcap);
+        netcat_say(nc, "%s could not be written to its end: is the disk full?",
+                   nc->options.net.pcap);
         if (code == CMD_OK) code = CMD_SYSTEM;
     }
     if (nc->signals >= 0) close(nc->signals);
@@ -342,8 +344,8 @@ static int open_listener(netcat *nc, nod_handle *listener)
         netcat_say(nc, "Cannot listen on port %u: %s.", nc->options.port, error_words(error));
         return CMD_FAILED;
     }
-    if (nc->options.verbose) {
-        nod_endpoint own = {nc->options.want4 ? nc->options.own4 : nc->options.own6,
+    if (nc->options.net.verbose) {
+        nod_endpoint own = {nc->options.net.want4 ? nc->options.net.own4 : nc->options.net.own6,
                             nc->options.port};
         netcat_say(nc, "listening on %s, device %s", netcat_endpoint(&own, text, sizeof text),
                    nod_link_name(nc->loop.link));
@@ -415,7 +417,7 @@ static int run(bool listen, int argc, char **argv)
     }
     nc->signals = nc->asked = -1;
     nc->terminal = isatty(STDERR_FILENO);
-    nc->loop.hook = nc->options.verbose ? netcat_hook : NULL;
+    nc->loop.hook = nc->options.net.verbose ? netcat_hook : NULL;
     nc->loop.ctx = nc;
     code = set_up(nc);
     if (code == 0) code = listen ? run_listen(nc) : run_connect(nc);

@@ -63,9 +63,9 @@ void netcat_explain(netcat *nc, int error)
     case NOD_EIO: netcat_say(nc, "The device %s is gone.", nod_link_name(nc->loop.link)); break;
     default: netcat_say(nc, "%s: %s.", peer, error_words(error)); break;
     }
-    if (nc->options.harm)
+    if (nc->options.net.harm)
         netcat_say(nc, "--seed %llu throws the same dice again.",
-                   (unsigned long long)nc->options.seed);
+                   (unsigned long long)nc->options.net.seed);
 }
 
 void netcat_progress(netcat *nc, nod_usec now)
@@ -95,7 +95,7 @@ void netcat_hook(void *ctx, const nod_trace *trace)
 {
     netcat *nc = ctx;
     char local[NETCAT_ENDPOINT_TEXT], remote[NETCAT_ENDPOINT_TEXT];
-    if (nc->options.verbose == 0 || trace->type != NOD_TRACE_STATE) return;
+    if (nc->options.net.verbose == 0 || trace->type != NOD_TRACE_STATE) return;
     netcat_say(nc, "%s %s: %s -> %s", netcat_endpoint(&trace->local, local, sizeof local),
                netcat_endpoint(&trace->remote, remote, sizeof remote),
                nod_state_name((enum nod_state)trace->u.edge.from),
@@ -123,7 +123,7 @@ void netcat_counters(netcat *nc)
     char in[16], out[16];
     nod_stack_stats stats;
     nod_link_stats link;
-    if (nc->options.verbose == 0) return;
+    if (nc->options.net.verbose == 0) return;
     nod_stack_get_stats(nc->loop.stack, &stats);
     nod_link_get_stats(nc->loop.link, &link);
     netcat_say(nc, "sent %s in %llu segments, %llu of them again; received %s in %llu segments",

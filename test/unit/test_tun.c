@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -291,6 +292,40 @@ static void nonsense_is_refused(void **state)
     nod_pool_free(pool);
 }
 
+static void set_up(const char *name, bool up)
+{
+    struct ifreq request = {0};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
+    assert_int_equal(ioctl(fd, SIOCGIFFLAGS, &request), 0);
+    request.ifr_flags = (short)(up ? request.ifr_flags | IFF_UP : request.ifr_flags & ~IFF_UP);
+    assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &request), 0);
+    close(fd);
+}
+
+/* A device that is down loses packets, as a cable that is pulled does, and is no failure. */
+static void down_and_up(void **state)
+{
+    (void)state;
+    nod_pool *pool = nod_pool_new(NULL, 0);
+    nod_link *link = open_tun(pool, false, NULL);
+    nod_link_stats stats;
+    nod_frame frame;
+    set_up(nod_link_name(link), false);
+    ip4_head(&frame, IPPROTO_UDP, 8, 0);
+    assert_int_equal(nod_link_send(link, &frame, 1, nod_clock()), 1);
+    assert_int_equal(nod_link_receive(link, &frame, 1, nod_clock()), 0);
+    nod_link_get_stats(link, &stats);
+    assert_int_equal(stats.refused, 1);
+    set_up(nod_link_name(link), true);
+    ip4_head(&frame, IPPROTO_UDP, 8, 0);
+    assert_int_equal(nod_link_send(link, &frame, 1, nod_clock()), 1);
+    nod_link_get_stats(link, &stats);
+    assert_int_equal(stats.frames_out, 1);
+    nod_link_close(link);
+    nod_pool_free(pool);
+}
+
 /* The device lives as long as the link, and the kernel picks names when asked to. */
 static void names(void **state)
 {
@@ -378,6 +413,7 @@ int main(void)
         cmocka_unit_test(large_offload),
         cmocka_unit_test(no_memory),
         cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(down_and_up),
         cmocka_unit_test(names),
         cmocka_unit_test(refusals),
         cmocka_unit_test(no_permission),
