@@ -35,11 +35,15 @@ bool process_is_alive(const process *p)
 
 static void bury(void)
 {
+    bool died = false;
     for (ring *at = nod_net->processes.next, *next; at != &nod_net->processes; at = next) {
         process *p = ring_entry(at, process, in_net);
         next = at->next;
-        if (p != nod_here.self && !process_is_alive(p)) process_free(p);
+        if (p == nod_here.self || process_is_alive(p)) continue;
+        process_free(p);
+        died = true;
     }
+    if (died) net_wake_all();
 }
 
 static bool is_late(nod_usec now)
