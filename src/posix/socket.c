@@ -159,7 +159,7 @@ static uint32_t connected_ready(sock *s)
     if (at_end || s->shut_read) ready |= POLLIN | POLLRDNORM | POLLRDHUP;
     if (bytes > 0 && bytes >= (ptrdiff_t)s->lowat_read) ready |= POLLIN | POLLRDNORM;
     if (s->shut_write || has_room(s)) ready |= POLLOUT | POLLWRNORM;
-    if ((at_end || s->shut_read) && s->shut_write) ready |= POLLHUP;
+    if ((s->peer_closed || s->shut_read) && s->shut_write) ready |= POLLHUP;
     return ready;
 }
 
@@ -410,6 +410,13 @@ int nod_listen(int fd, int backlog)
     return leave(listen_here(s, backlog));
 }
 
+/* Whether the peer's FIN has been reached. */
+static bool has_closed(enum nod_state state)
+{
+    return state == NOD_CLOSE_WAIT || state == NOD_LAST_ACK || state == NOD_CLOSING ||
+           state == NOD_TIME_WAIT;
+}
+
 /* A connection that a listener gave, as a socket of its own. */
 static sock *adopt(const sock *listener, nod_handle handle)
 {
@@ -421,7 +428,7 @@ static sock *adopt(const sock *listener, nod_handle handle)
     s->state = SOCKET_CONNECTED;
     nod_tcp_status(nod_net->stack, handle, &status);
     s->local = status.local;
-    s->peer_closed = nod_tcp_readable(nod_net->stack, handle) == 0;
+    s->peer_closed = has_closed(status.state);
     if (status.error) socket_fail(s, status.error);
     return s;
 }
