@@ -393,6 +393,7 @@ static int listen_here(sock *s, int backlog)
         .passive = true,
         .backlog = (uint16_t)(queue + 1), /* Linux takes one more */
         .share = s->reuse_port,
+        .defer_accept_us = s->defer_accept,
         .config = &s->config,
     };
     int error = nod_tcp_open(nod_net->stack, &open, &handle);
@@ -410,13 +411,6 @@ int nod_listen(int fd, int backlog)
     return leave(listen_here(s, backlog));
 }
 
-/* Whether the peer's FIN has been reached. */
-static bool has_closed(enum nod_state state)
-{
-    return state == NOD_CLOSE_WAIT || state == NOD_LAST_ACK || state == NOD_CLOSING ||
-           state == NOD_TIME_WAIT;
-}
-
 /* A connection that a listener gave, as a socket of its own. */
 static sock *adopt(const sock *listener, nod_handle handle)
 {
@@ -428,7 +422,7 @@ static sock *adopt(const sock *listener, nod_handle handle)
     s->state = SOCKET_CONNECTED;
     nod_tcp_status(nod_net->stack, handle, &status);
     s->local = status.local;
-    s->peer_closed = has_closed(status.state);
+    s->peer_closed = status.state == NOD_CLOSE_WAIT;
     if (status.error) socket_fail(s, status.error);
     return s;
 }

@@ -1,0 +1,91 @@
+/* Waiting for what the network has to bring, never for a time. */
+#include "states.h"
+
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { TURNS = 3000, TURN_US = 1000 };
+
+void await_events(int fd, short events)
+{
+    struct pollfd ready = {.fd = fd, .events = events};
+    if (poll(&ready, 1, 3000) != 1) say_line("(poll has waited in vain for events)");
+}
+
+void await_unread(int fd, int bytes)
+{
+    int unread = -1;
+    for (int i = 0; i < TURNS; i++) {
+        if (ioctl(fd, FIONREAD, &unread) != 0 || unread >= bytes) return;
+        struct pollfd ready = {.fd = fd, .events = POLLRDHUP};
+        poll(&ready, 1, 1);
+    }
+    say_line("(waited in vain for %d bytes, there are %d)", bytes, unread);
+}
+
+void await_acked(int fd)
+{
+    int unacked = -1;
+    for (int i = 0; i < TURNS; i++) {
+        if (ioctl(fd, SIOCOUTQ, &unacked) != 0 || unacked == 0) return;
+        usleep(TURN_US);
+    }
+    say_line("(waited in vain for acknowledgments)");
+}
+
+int tcp_state(int fd)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 || len == 0) return 0;
+    return info.tcpi_state;
+}
+
+void await_tcp_state(int fd, int which)
+{
+    int now = -1;
+    for (int i = 0; i < TURNS; i++) {
+        now = tcp_state(fd);
+        if (now == which) return;
+        usleep(i < 20 ? 50 : TURN_US);
+    }
+    say_line("(waited in vain for %s, it is %s)", tcp_state_name(which), tcp_state_name(now));
+}
+
+const char *tcp_state_name(int which)
+{
+    static const char *const names[] = {
+        "none",       "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT",
+        "CLOSE",      "CLOSE_WAIT",  "LAST_ACK", "LISTEN",   "CLOSING",   "NEW_SYN_RECV",
+    };
+    return which >= 0 && which < (int)(sizeof names / sizeof *names) ? names[which] : "?";
+}
+
+/* As much as goes in at once, down to single octets. */
+static int stuff(int fd)
+{
+    static char bytes[65536];
+    int total = 0;
+    for (size_t size = sizeof bytes; size > 0; size /= 16) {
+        ssize_t sent;
+        while ((sent = send(fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL)) > 0) total += (int)sent;
+    }
+    return total;
+}
+
+int fill(int fd)
+{
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
+    int total = 0;
+    for (int i = 0; i < 1000; i++) {
+        int more = stuff(fd);
+        total += more;
+        if (poll(&room, 1, 15) == 0 && more == 0) return total;
+    }
+    say_line("(it is never full)");
+    return total;
+}
