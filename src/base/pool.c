@@ -9,7 +9,8 @@
 #endif
 
 /* Free memory is poisoned, so that AddressSanitizer sees a use after free in spite of the
- * free lists. */
+ * free lists; but not what comes from a caller's functions, for other programs may use it too,
+ * and each knows only of what it has poisoned itself. */
 #if defined(__SANITIZE_ADDRESS__)
 #define NOD_ASAN 1
 #elif defined(__has_feature)
@@ -247,7 +248,7 @@ static void *carve(nod_pool *pool, size_t size)
         pool->idle_chunks += chunk->next && chunk->next->live == 0;
         pool->carve = (uint8_t *)chunk + 32;
         pool->carve_left = CHUNK - 32;
-        ASAN_POISON_MEMORY_REGION(pool->carve, pool->carve_left);
+        if (pool->aligned) ASAN_POISON_MEMORY_REGION(pool->carve, pool->carve_left);
     }
     void *ptr = pool->carve;
     pool->carve += size;
@@ -304,7 +305,7 @@ void nod_pool_give(nod_pool *pool, void *ptr, size_t size)
         count_given(pool, ptr, class_size[c]);
         item->next = pool->free[c];
         pool->free[c] = item;
-        ASAN_POISON_MEMORY_REGION(item, class_size[c]);
+        if (pool->aligned) ASAN_POISON_MEMORY_REGION(item, class_size[c]);
         pool->stats.in_use -= class_size[c];
     }
     destroy_if_done(pool);
