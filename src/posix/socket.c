@@ -159,7 +159,7 @@ static uint32_t connected_ready(sock *s)
     if (at_end || s->shut_read) ready |= POLLIN | POLLRDNORM | POLLRDHUP;
     if (bytes > 0 && bytes >= (ptrdiff_t)s->lowat_read) ready |= POLLIN | POLLRDNORM;
     if (s->shut_write || has_room(s)) ready |= POLLOUT | POLLWRNORM;
-    if ((at_end || s->shut_read) && s->shut_write) ready |= POLLHUP;
+    if ((s->peer_closed || s->shut_read) && s->shut_write) ready |= POLLHUP;
     return ready;
 }
 
