@@ -3,13 +3,14 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 PRODUCTS = nod-cmd nod-preload catalogues # and the libraries that these need
 
-.PHONY: all build demo test format install clean help
+.PHONY: all build demo test bench-sockets format install clean help
 
 all: build
 
 help:
 	@echo "make demo     install what is missing, build, and watch a connection to the kernel"
 	@echo "make test     the same with every test; the last line is the result"
+	@echo "make bench-sockets  real programs on nod and on the kernel, compared; minutes"
 	@echo "make build    release, in build/release"
 	@echo "make install  PREFIX=$(PREFIX), DESTDIR is heeded"
 	@echo "make format   clang-format over every C file"
@@ -29,6 +30,12 @@ demo:
 test:
 	@scripts/install-deps test
 	@JOBS=$(JOBS) scripts/test
+
+bench-sockets:
+	@scripts/install-deps bench
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target $(PRODUCTS) bench-pingpong bench-connects
+	@bench/sockets
 
 format:
 	@find include src test fuzz bench \( -name '*.c' -o -name '*.h' \) -print0 2>/dev/null | \

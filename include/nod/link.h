@@ -36,7 +36,9 @@ nod_link *nod_link_tun(nod_pool *pool, const nod_tun_config *config, int *error,
  * of another process that was inherited, or a SOCK_SEQPACKET socket. `offload` tells that a
  * virtio header precedes each; `tap` and `mtu` are as they were made, and nothing else is used
  * but the name. The descriptor becomes non-blocking, and stays open when the link is closed.
- * A socket whose peer is gone is NOD_EIO. NULL: no memory, or no descriptor. */
+ * A socket whose peer is gone is NOD_EIO. Between calls it holds nothing of the pool's, which may
+ * be shared with other processes: one that dies or forks leaves no doubt about whose a block is.
+ * NULL: no memory, or no descriptor. */
 nod_link *nod_link_adopt(nod_pool *pool, int fd, const nod_tun_config *config);
 
 /* The same harm as the simulator's around any link: `out` for what we send, `in` for what

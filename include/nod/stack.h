@@ -115,7 +115,7 @@ enum nod_event_flags {
     NOD_EVENT_ACCEPT = 1 << 0,      /* a listener has a connection for nod_tcp_accept */
     NOD_EVENT_OPEN = 1 << 1,        /* the open succeeded: ESTABLISHED */
     NOD_EVENT_READABLE = 1 << 2,    /* bytes arrived */
-    NOD_EVENT_WRITABLE = 1 << 3,    /* room again after a short SEND */
+    NOD_EVENT_WRITABLE = 1 << 3,    /* nod_tcp_writable again, after a short SEND or a 0 of it */
     NOD_EVENT_PEER_CLOSED = 1 << 4, /* "connection closing": the peer's FIN has been reached */
     NOD_EVENT_SENT = 1 << 5,        /* everything sent, a FIN included, has been acknowledged */
     NOD_EVENT_ERROR = 1 << 6,       /* the connection is gone; `error` says why */

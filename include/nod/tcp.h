@@ -63,6 +63,9 @@ typedef struct nod_open {
     /* Passive: others may listen on the same name, if every one of them says so. Each connection
      * goes to one of them, by a keyed hash of its addresses and ports. */
     bool share;
+    /* Passive: a connection waits for ACCEPT when its first octets have come, or after so long,
+     * when its end has answered once more that it is there. 0: at once. */
+    nod_usec defer_accept_us;
     const nod_tcp_config *config; /* NULL: the stack's. Copied */
 } nod_open;
 
@@ -78,12 +81,18 @@ int nod_tcp_open(nod_stack *stack, const nod_open *open, nod_handle *out);
  * if none). NOD_EEXIST when the name is of a connection. Errors as nod_tcp_open. */
 int nod_tcp_connect(nod_stack *stack, nod_handle handle, const nod_endpoint *remote);
 
+/* Changes what the passive OPEN said; `backlog` 0: 128. NOD_ENOCONN, NOD_EINVAL: no listener. */
+int nod_tcp_set_listen(nod_stack *stack, nod_handle listener, uint16_t backlog,
+                       nod_usec defer_accept_us);
+
 /* Takes the oldest waiting connection of a listener; its handle is the caller's.
  * NOD_EAGAIN: none waits. NOD_ENOCONN, NOD_EINVAL: no such listener. */
 int nod_tcp_accept(nod_stack *stack, nod_handle listener, nod_handle *out);
 
 enum nod_send_flags {
-    NOD_SEND_MORE = 1 << 0, /* more follows at once: hold a segment that is not full */
+    /* More follows: a segment that is not full is held back, for 200 ms at most, until a SEND
+     * without this flag, which may be one of no bytes. */
+    NOD_SEND_MORE = 1 << 0,
 };
 
 /* SEND: copies bytes into the send queue. Returns how many were taken, which may be fewer
@@ -112,7 +121,9 @@ ptrdiff_t nod_tcp_peek(nod_stack *stack, nod_handle handle, size_t skip, void *b
 int nod_tcp_receive_slices(nod_stack *stack, nod_handle handle, nod_slice *slices, int max);
 
 /* How much could be read, and written, now: bytes, or a negative error. What can be read from a
- * listener are connections: how many wait for ACCEPT, or NOD_EAGAIN. */
+ * listener are connections: how many wait for ACCEPT, or NOD_EAGAIN. To write is
+ * worth while when a third of the send buffer is free: 0 before that, and NOD_EVENT_WRITABLE
+ * follows then. A SEND takes what there is room for all the same. */
 ptrdiff_t nod_tcp_readable(nod_stack *stack, nod_handle handle);
 ptrdiff_t nod_tcp_writable(nod_stack *stack, nod_handle handle);
 
@@ -190,6 +201,9 @@ int nod_tcp_status(nod_stack *stack, nod_handle handle, nod_status *out);
 /* Runs through all records of the stack, those without a handle included (SYN-RECEIVED,
  * TIME-WAIT, released ones). Start with *cursor = 0; returns false at the end. */
 bool nod_tcp_each(nod_stack *stack, size_t *cursor, nod_status *out);
+
+/* An ACK that is being delayed becomes due now. 0 or NOD_ENOCONN. */
+int nod_tcp_ack_pending(nod_stack *stack, nod_handle handle);
 
 /* Whether a configuration makes sense to this build: 0 or NOD_EINVAL. */
 int nod_tcp_config_check(const nod_tcp_config *config);

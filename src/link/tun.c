@@ -80,11 +80,17 @@ static void tun_stats(const nod_link *link, nod_link_stats *out)
     *out = ((const nod_tun *)link)->stats;
 }
 
+static void forget_blocks(nod_tun *tun)
+{
+    nod_block_unref(tun->small);
+    nod_block_unref(tun->big);
+    tun->small = tun->big = NULL;
+}
+
 static void tun_close(nod_link *link)
 {
     nod_tun *tun = (nod_tun *)link;
-    nod_block_unref(tun->small);
-    nod_block_unref(tun->big);
+    forget_blocks(tun);
     if (!tun->adopted) close(tun->fd);
     free(tun);
 }
@@ -231,9 +237,11 @@ static int tun_receive(nod_link *link, nod_frame *frames, int max, nod_usec now)
     while (count < max) {
         int got = read_packet(tun, &frames[count]);
         if (got == NOD_EAGAIN) break;
-        if (got == NOD_EIO) return count > 0 ? count : NOD_EIO;
+        if (got == NOD_EIO && count == 0) count = NOD_EIO;
+        if (got == NOD_EIO) break;
         if (got > 0) count++;
     }
+    if (tun->adopted) forget_blocks(tun);
     return count;
 }
 

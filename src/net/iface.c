@@ -114,8 +114,7 @@ bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *if
     for (unsigned a = 0; a < out->addrs; a++) {
         const uint8_t *addr = out->addr[a];
         if (nod_ip_family(addr) != nod_ip_family(dst)) continue;
-        int common = 0;
-        while (common < 128 && nod_ip_prefix_match(addr, dst, common + 1)) common++;
+        int common = nod_ip_common_bits(addr, dst);
         if (common <= best) continue;
         best = common;
         memcpy(src, addr, 16);

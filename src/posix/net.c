@@ -38,13 +38,14 @@ static void give(void *ctx, void *ptr, size_t size)
     arena_free(ctx, ptr, size);
 }
 
-/* The stack calls the allocator where it lies in this process. */
+/* The stack calls the allocator where it lies in this process: for a child where it was, for a
+ * program that was executed, and kept its process's number, elsewhere. */
 static void bind_stack(void)
 {
-    if (nod_net->bound == nod_here.pid) return;
+    if (nod_net->bound == (uintptr_t)take) return;
     const nod_alloc alloc = {take, give, &nod_net->arena};
     nod_stack_rebind(nod_net->stack, &alloc);
-    nod_net->bound = nod_here.pid;
+    nod_net->bound = (uintptr_t)take;
 }
 
 static int lock(void)
@@ -216,7 +217,7 @@ static int make_stack(const nod_net_config *config, size_t size, char *why)
     /* Pieces are rounded up to powers of two, and sockets need theirs. */
     if (stack.memory_limit > size / 4) stack.memory_limit = size / 4;
     nod_net->stack = nod_stack_new(&stack, nod_clock(), &error);
-    nod_net->bound = nod_here.pid;
+    nod_net->bound = (uintptr_t)take;
     nod_net->tcp = stack.tcp;
     return error ? explain(why, error, "The stack cannot be made: %s.", nod_strerror(error)) : 0;
 }

@@ -167,7 +167,7 @@ typedef struct net {
     uint32_t layout; /* of this structure, so that only the same build joins */
     pthread_mutex_t lock;
     bool broken; /* somebody died while holding the lock */
-    pid_t bound; /* the process whose allocator the stack calls now */
+    uintptr_t bound; /* where the allocator is that the stack calls now */
     arena arena;
     nod_stack *stack;
     nod_tun_config tun; /* without its name: what the device speaks */

@@ -154,10 +154,10 @@ static uint32_t connected_ready(sock *s)
 {
     uint32_t ready = 0;
     ptrdiff_t bytes = nod_tcp_readable(nod_net->stack, s->handle);
-    bool at_end = bytes == 0 || s->peer_closed;
+    bool at_end = s->peer_closed;
     if (bytes < 0 && bytes != NOD_EAGAIN) socket_fail(s, (int)bytes);
     if (at_end || s->shut_read) ready |= POLLIN | POLLRDNORM | POLLRDHUP;
-    if (bytes >= (ptrdiff_t)s->lowat_read) ready |= POLLIN | POLLRDNORM;
+    if (bytes > 0 && bytes >= (ptrdiff_t)s->lowat_read) ready |= POLLIN | POLLRDNORM;
     if (s->shut_write || has_room(s)) ready |= POLLOUT | POLLWRNORM;
     if ((at_end || s->shut_read) && s->shut_write) ready |= POLLHUP;
     return ready;
@@ -393,6 +393,7 @@ static int listen_here(sock *s, int backlog)
         .passive = true,
         .backlog = (uint16_t)(queue + 1), /* Linux takes one more */
         .share = s->reuse_port,
+        .defer_accept_us = s->defer_accept,
         .config = &s->config,
     };
     int error = nod_tcp_open(nod_net->stack, &open, &handle);
@@ -421,7 +422,7 @@ static sock *adopt(const sock *listener, nod_handle handle)
     s->state = SOCKET_CONNECTED;
     nod_tcp_status(nod_net->stack, handle, &status);
     s->local = status.local;
-    s->peer_closed = nod_tcp_readable(nod_net->stack, handle) == 0;
+    s->peer_closed = status.state == NOD_CLOSE_WAIT;
     if (status.error) socket_fail(s, status.error);
     return s;
 }

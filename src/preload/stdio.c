@@ -47,10 +47,22 @@ static void forget(stream *gone)
     free(gone);
 }
 
+static FILE *original[3], *ours[3]; /* of the standard streams; ours: NULL, where not in use */
+
+static FILE **standard(int fd)
+{
+    return fd == 0 ? &stdin : fd == 1 ? &stdout : &stderr;
+}
+
 static int end(void *cookie)
 {
-    int fd = ((const stream *)cookie)->fd;
-    forget(cookie);
+    stream *ended = cookie;
+    int fd = ended->fd;
+    if (fd >= 0 && fd < 3 && ours[fd] == ended->file) {
+        *standard(fd) = original[fd];
+        ours[fd] = NULL;
+    }
+    forget(ended);
     return fd < 0 ? 0 : close(fd);
 }
 
@@ -114,27 +126,35 @@ static void move_pending(FILE *from, FILE *to)
     __fpurge(from);
 }
 
+static void take_over(int fd)
+{
+    FILE *made = open_stream(fd, fd == 0 ? "r" : "w");
+    if (!made) return;
+    if (fd == 2) setvbuf(made, NULL, _IONBF, 0);
+    original[fd] = *standard(fd);
+    if (fd != 0) move_pending(original[fd], made);
+    *standard(fd) = ours[fd] = made;
+}
+
+/* The number is somebody else's now. */
+static void give_back(int fd)
+{
+    FILE *made = ours[fd];
+    ours[fd] = NULL;
+    if (*standard(fd) == made) *standard(fd) = original[fd];
+    if (fd != 0) move_pending(made, original[fd]);
+    stream *old = stream_of(made);
+    if (old) old->fd = -1;
+    fclose(made);
+}
+
 void preload_follow(int fd)
 {
-    static FILE *original[3], *ours[3];
     if (fd < 0 || fd > 2 || nod_is_socket(fd) == (ours[fd] != NULL)) return;
-    FILE **standard = fd == 0 ? &stdin : fd == 1 ? &stdout : &stderr;
-    if (!ours[fd]) {
-        FILE *made = open_stream(fd, fd == 0 ? "r" : "w");
-        if (!made) return;
-        if (fd == 2) setvbuf(made, NULL, _IONBF, 0);
-        if (fd != 0) move_pending(*standard, made);
-        original[fd] = *standard;
-        *standard = ours[fd] = made;
-        return;
-    }
-    if (*standard == ours[fd]) *standard = original[fd];
-    if (fd != 0) move_pending(ours[fd], original[fd]);
-    /* The number is somebody else's now. */
-    stream *old = stream_of(ours[fd]);
-    if (old) old->fd = -1;
-    fclose(ours[fd]);
-    ours[fd] = NULL;
+    if (ours[fd])
+        give_back(fd);
+    else
+        take_over(fd);
 }
 
 /* dprintf makes a stream for the moment. */

@@ -132,6 +132,16 @@ int nod_tcp_connect(nod_stack *s, nod_handle handle, const nod_endpoint *remote)
     return 0;
 }
 
+int nod_tcp_set_listen(nod_stack *s, nod_handle listener, uint16_t backlog,
+                       nod_usec defer_accept_us)
+{
+    struct nod_record *object = nod_slot_object(s, listener);
+    struct nod_listener *l = as_listener(object);
+    if (!l) return object ? NOD_EINVAL : NOD_ENOCONN;
+    nod_listener_set(l, backlog, defer_accept_us);
+    return 0;
+}
+
 int nod_tcp_accept(nod_stack *s, nod_handle listener, nod_handle *out)
 {
     struct nod_record *object = nod_slot_object(s, listener);
@@ -178,7 +188,7 @@ ptrdiff_t nod_tcp_send(nod_stack *s, nod_handle handle, const void *bytes, size_
     if (error) return error;
     ptrdiff_t n = nod_tcb_user_send(&s->env, tcb, bytes, len, flags);
     nod_trace_call(s, &tcb->rec, handle, NOD_CALL_SEND, len, n);
-    if (n > 0) nod_settle(s, tcb);
+    if (n >= 0) nod_settle(s, tcb); /* also of nothing: what was held back may go */
     return n;
 }
 
@@ -251,7 +261,7 @@ ptrdiff_t nod_tcp_readable(nod_stack *s, nod_handle handle)
 ptrdiff_t nod_tcp_writable(nod_stack *s, nod_handle handle)
 {
     struct nod_tcb *tcb = as_tcb(nod_slot_object(s, handle));
-    return tcb ? nod_tcb_send_room(tcb) : NOD_ENOCONN;
+    return tcb ? nod_tcb_writable(tcb) : NOD_ENOCONN;
 }
 
 int nod_tcp_close(nod_stack *s, nod_handle handle)
@@ -317,6 +327,16 @@ int nod_tcp_release(nod_stack *s, nod_handle handle)
     return 0;
 }
 
+int nod_tcp_ack_pending(nod_stack *s, nod_handle handle)
+{
+    struct nod_tcb *tcb = as_tcb(nod_slot_object(s, handle));
+    if (!tcb) return NOD_ENOCONN;
+    if (!is_live(tcb) || !tcb->work || tcb->work->at[NOD_TIMER_DELAYED_ACK] == NOD_NEVER) return 0;
+    nod_tcb_ack_now(tcb, NOD_WHY_ACK_AT_ONCE);
+    nod_settle(s, tcb);
+    return 0;
+}
+
 int nod_tcp_get_config(nod_stack *s, nod_handle handle, nod_tcp_config *out)
 {
     struct nod_record *object = nod_slot_object(s, handle);
@@ -330,16 +350,18 @@ int nod_tcp_set_config(nod_stack *s, nod_handle handle, const nod_tcp_config *co
 {
     struct nod_record *object = nod_slot_object(s, handle);
     if (!object) return NOD_ENOCONN;
-    if (!nod_tcp_config_is_valid(config)) return NOD_EINVAL;
-    struct nod_shared_config *own = nod_config_share(s, config);
-    if (!own) return NOD_ENOMEM;
     struct nod_listener *l = as_listener(object);
     struct nod_tcb *tcb = as_tcb(object);
     struct nod_shared_config **at = l ? &l->config : &tcb->config;
+    if (memcmp(&(*at)->c, config, sizeof(*config)) == 0) return 0;
+    if (!nod_tcp_config_is_valid(config)) return NOD_EINVAL;
+    struct nod_shared_config *own = nod_config_share(s, config);
+    if (!own) return NOD_ENOMEM;
     nod_config_drop(s, *at);
     *at = own;
     if (l || !is_live(tcb) || !tcb->work) return 0;
     tcb->cc.id = (uint8_t)nod_cc_find(own->c.congestion);
+    nod_tcb_tell_room(tcb);
     nod_settle(s, tcb); /* Nagle off, a larger buffer: something may be due now */
     return 0;
 }

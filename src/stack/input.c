@@ -90,6 +90,7 @@ static void to_syn_received(nod_stack *s, struct nod_syn_received *r, struct nod
         return;
     case NOD_PROMOTE: break;
     }
+    if (nod_listen_defers(s, r, seg)) return;
     struct nod_tcb *tcb = nod_listen_promote(s, r);
     if (tcb)
         to_tcb(s, tcb, seg);

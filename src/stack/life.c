@@ -10,16 +10,28 @@ struct nod_shared_config *nod_config_share(nod_stack *s, const nod_tcp_config *c
         s->shared->refs++;
         return s->shared;
     }
+    /* A server asks for the same on each connection that it accepts. Padding may differ between
+     * two that mean the same: then they are not shared, and that is all. */
+    for (int i = 0; i < NOD_CONFIGS_LATELY; i++) {
+        struct nod_shared_config *same = s->lately[i];
+        if (!same || memcmp(&same->c, config, sizeof(*config)) != 0) continue;
+        same->refs++;
+        return same;
+    }
     struct nod_shared_config *own = nod_pool_take(s->env.pool, sizeof(*own));
     if (!own) return NULL;
     own->refs = 1;
-    own->c = *config;
+    memcpy(&own->c, config, sizeof(own->c));
+    s->lately[s->lately_next++ % NOD_CONFIGS_LATELY] = own;
     return own;
 }
 
 void nod_config_drop(nod_stack *s, struct nod_shared_config *config)
 {
-    if (--config->refs == 0) nod_pool_give(s->env.pool, config, sizeof(*config));
+    if (--config->refs > 0) return;
+    for (int i = 0; i < NOD_CONFIGS_LATELY; i++)
+        if (s->lately[i] == config) s->lately[i] = NULL;
+    nod_pool_give(s->env.pool, config, sizeof(*config));
 }
 
 /* MUST-67: the link's MTU less fixed headers, not options (RFC 6691). */
@@ -198,7 +210,9 @@ void nod_settle(nod_stack *s, struct nod_tcb *tcb)
         detach(s, tcb);
     } else {
         nod_due(s, tcb);
-        nod_timers_schedule(&s->env, tcb);
+        /* Output sets the timer anew when all is sent that may be. Until then any will do, but one
+         * there must be: output may be late, if the link is stuck, and the user timeout is not. */
+        if (!tcb->rec.timer.pprev) nod_timers_schedule(&s->env, tcb);
     }
     bool gone = tcb->rec.state == NOD_CLOSED || tcb->rec.state == NOD_TIME_WAIT;
     if (gone && !is_owned(tcb)) {

@@ -3,6 +3,9 @@
 
 #include "stack/stack.h"
 
+#define BACKLOG 128 /* when nobody says */
+#define DEFER_MAX_US (3600 * NOD_SEC)
+
 /* Somebody listens on this name, and one of the two did not say that it may be shared. */
 static bool is_taken(const nod_stack *s, const nod_open *open, const struct nod_key *key,
                      uint8_t family)
@@ -12,6 +15,12 @@ static bool is_taken(const nod_stack *s, const nod_open *open, const struct nod_
         if (same && !(l->share && open->share)) return true;
     }
     return false;
+}
+
+void nod_listener_set(struct nod_listener *l, uint16_t backlog, nod_usec defer_accept_us)
+{
+    l->backlog = backlog ? backlog : BACKLOG;
+    l->defer_accept_us = min_u64(defer_accept_us, DEFER_MAX_US);
 }
 
 int nod_listener_new(nod_stack *s, const nod_open *open, const struct nod_key *key, nod_handle *out)
@@ -34,7 +43,7 @@ int nod_listener_new(nod_stack *s, const nod_open *open, const struct nod_key *k
         nod_pool_give(s->env.pool, l, sizeof(*l));
         return NOD_ENOMEM;
     }
-    l->backlog = open->backlog ? open->backlog : 128;
+    nod_listener_set(l, open->backlog, open->defer_accept_us);
     l->next = s->listeners;
     s->listeners = l;
     s->env.stats.listeners++;
@@ -179,9 +188,26 @@ void nod_syn_received_free(nod_stack *s, struct nod_syn_received *r)
     nod_pool_give(s->env.pool, r, sizeof(*r));
 }
 
+/* The user wants to hear of a connection when it has something to read: an ACK without text
+ * completes the handshake and no more, until that has lasted too long. */
+bool nod_listen_defers(nod_stack *s, struct nod_syn_received *r, const struct nod_segment *seg)
+{
+    const struct nod_listener *l =
+        (struct nod_listener *)nod_env_slot(&s->env, r->listener)->object;
+    if (!l->defer_accept_us || seg->text || seg->fin || r->rec.flags & SMALL_OVERDUE) return false;
+    if (r->rec.flags & SMALL_DEFERRED) return true;
+    r->rec.flags |= SMALL_DEFERRED;
+    nod_wheel_set(&s->env.wheel, &r->rec.timer, s->env.now + l->defer_accept_us);
+    return true;
+}
+
 void nod_syn_received_expire(nod_stack *s, struct nod_syn_received *r)
 {
     struct nod_small_config config = nod_syn_received_config(s, r);
+    if (r->rec.flags & SMALL_DEFERRED && !(r->rec.flags & SMALL_OVERDUE)) {
+        r->rec.flags |= SMALL_OVERDUE; /* a SYN,ACK asks for another ACK */
+        r->retransmits = 0;
+    }
     nod_usec elapsed = 0;
     for (unsigned i = 0; i <= r->retransmits; i++) elapsed += syn_received_rto(config.tcp, i);
     if (elapsed >= config.tcp->syn_timeout_us) { /* R2 */
@@ -216,7 +242,7 @@ static void fill_tcb(nod_stack *s, struct nod_tcb *tcb, const struct nod_syn_rec
     tcb->ts_recent_s = (uint32_t)(s->env.now / NOD_SEC);
     tcb->work->retransmits = r->retransmits;
     nod_cc_ops(&tcb->cc)->init(&tcb->cc, nod_tcb_mss(tcb));
-    if (r->retransmits) return;
+    if (r->retransmits || r->rec.flags & SMALL_DEFERRED) return;
     tcb->work->timed_at = r->rec.timer.deadline - syn_received_rto(c, 0); /* when it was sent */
     tcb->work->timed_end = r->iss + 1;
 }

@@ -46,6 +46,27 @@ static void count(nod_stack *s, nod_frame *frame)
     s->env.stats.bytes_out += nod_frame_length(frame);
 }
 
+static void trace_reply(nod_stack *s, struct nod_reply *reply, const struct nod_tcp_header *h,
+                        uint32_t frame)
+{
+    if (!s->env.trace.events) return;
+    if (reply->slot != NOD_NO_SLOT && nod_env_slot(&s->env, reply->slot)->object) {
+        /* A small record does not remember where the numbers began; its TCB may. */
+        const struct nod_tcb *tcb = (struct nod_tcb *)nod_env_slot(&s->env, reply->slot)->object;
+        reply->iss = tcb->snd.iss;
+        reply->irs = tcb->rcv.irs;
+    }
+    nod_trace about = {.state = reply->state,
+                       .iface = reply->iface,
+                       .handle = nod_env_handle(&s->env, reply->slot)};
+    about.u.segment.why = reply->why;
+    about.u.segment.retransmission = reply->retransmission;
+    about.u.segment.rel_seq = reply->seq - reply->iss;
+    about.u.segment.rel_ack = reply->ctl & NOD_ACK ? reply->ack - reply->irs : 0;
+    about.u.segment.wnd_bytes = (uint32_t)reply->wnd << reply->scale;
+    nod_trace_out(s, frame, &reply->key, h, 0, &about);
+}
+
 /* One of the stack's own replies. False: it went to wait for a neighbour, or nowhere. */
 static bool send_reply(nod_stack *s, struct nod_reply *reply, nod_frame *frame)
 {
@@ -66,21 +87,7 @@ static bool send_reply(nod_stack *s, struct nod_reply *reply, nod_frame *frame)
     s->env.stats.segments_out++;
     s->env.stats.resets_out += (reply->ctl & NOD_RST) != 0;
     s->env.stats.retransmitted += reply->retransmission;
-    if (reply->slot != NOD_NO_SLOT && nod_env_slot(&s->env, reply->slot)->object) {
-        /* A small record does not remember where the numbers began; its TCB may. */
-        const struct nod_tcb *tcb = (struct nod_tcb *)nod_env_slot(&s->env, reply->slot)->object;
-        reply->iss = tcb->snd.iss;
-        reply->irs = tcb->rcv.irs;
-    }
-    nod_trace about = {.state = reply->state,
-                       .iface = reply->iface,
-                       .handle = nod_env_handle(&s->env, reply->slot)};
-    about.u.segment.why = reply->why;
-    about.u.segment.retransmission = reply->retransmission;
-    about.u.segment.rel_seq = reply->seq - reply->iss;
-    about.u.segment.rel_ack = reply->ctl & NOD_ACK ? reply->ack - reply->irs : 0;
-    about.u.segment.wnd_bytes = (uint32_t)reply->wnd << reply->scale;
-    nod_trace_out(s, frame->id, &reply->key, &h, 0, &about);
+    trace_reply(s, reply, &h, frame->id);
     return nod_net_resolve(&s->net, frame, reply->key.remote);
 }
 
@@ -88,6 +95,21 @@ static uint32_t text_max(const nod_stack *s, const struct nod_tcb *tcb)
 {
     uint32_t gso = s->net.iface[tcb->rec.iface].config.gso_max;
     return gso > 200 ? min_u32(gso, 65535) - 40 - NOD_TCP_HEADER_MAX : 0;
+}
+
+static void trace_segment(nod_stack *s, const struct nod_tcb *tcb, const struct nod_out *out,
+                          uint32_t frame, uint8_t state)
+{
+    if (!s->env.trace.events) return;
+    nod_trace about = {
+        .state = state, .iface = tcb->rec.iface, .handle = nod_env_handle(&s->env, tcb->slot)};
+    about.u.segment.why = out->why;
+    about.u.segment.retransmission = out->retransmission;
+    about.u.segment.rel_seq = out->h.seq - tcb->snd.iss;
+    about.u.segment.rel_ack = out->h.ctl & NOD_ACK ? out->h.ack - tcb->rcv.irs : 0;
+    uint8_t scale = out->h.ctl & NOD_SYN ? 0 : tcb->rcv_scale;
+    about.u.segment.wnd_bytes = (uint32_t)out->h.wnd << scale;
+    nod_trace_out(s, frame, &tcb->rec.key, &out->h, out->text, &about);
 }
 
 static bool send_segment(nod_stack *s, struct nod_tcb *tcb, struct nod_out *out, nod_frame *frame,
@@ -108,15 +130,7 @@ static bool send_segment(nod_stack *s, struct nod_tcb *tcb, struct nod_out *out,
     count(s, frame);
     s->env.stats.segments_out++;
     s->env.stats.retransmitted += out->retransmission;
-    nod_trace about = {
-        .state = state, .iface = tcb->rec.iface, .handle = nod_env_handle(&s->env, tcb->slot)};
-    about.u.segment.why = out->why;
-    about.u.segment.retransmission = out->retransmission;
-    about.u.segment.rel_seq = out->h.seq - tcb->snd.iss;
-    about.u.segment.rel_ack = out->h.ctl & NOD_ACK ? out->h.ack - tcb->rcv.irs : 0;
-    uint8_t scale = out->h.ctl & NOD_SYN ? 0 : tcb->rcv_scale;
-    about.u.segment.wnd_bytes = (uint32_t)out->h.wnd << scale;
-    nod_trace_out(s, frame->id, &tcb->rec.key, &out->h, out->text, &about);
+    trace_segment(s, tcb, out, frame->id, state);
     return nod_net_resolve(&s->net, frame, tcb->rec.key.remote);
 }
 

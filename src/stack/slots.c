@@ -97,6 +97,7 @@ static uint32_t take_flags(struct nod_record *object, int *error)
         return flags;
     }
     struct nod_tcb *tcb = (struct nod_tcb *)object;
+    if (tcb->flags & TCB_WAITS_ACCEPT) return 0;         /* ACCEPT tells them, with the name */
     flags = tcb->flags & TCB_RELEASED ? 0 : tcb->events; /* nobody has a name for it any more */
     tcb->events = 0;
     *error = flags & NOD_EVENT_ERROR ? tcb->error : tcb->soft_error;

@@ -7,6 +7,7 @@
 #include "tcp/tcb.h"
 
 #define NOD_PORT_COUNTERS 64
+#define NOD_CONFIGS_LATELY 4
 
 /* A passive OPEN. */
 struct nod_listener {
@@ -14,6 +15,7 @@ struct nod_listener {
     struct nod_listener *next; /* of all */
     struct nod_shared_config *config;
     struct nod_tcb *first, *last; /* connections that wait for ACCEPT */
+    nod_usec defer_accept_us;
     uint32_t slot;
     uint8_t family; /* of a local address that is any: 4, 6, or 0 for both */
     bool share;
@@ -26,6 +28,8 @@ struct nod_stack {
     struct nod_net net;
     nod_config config;
     struct nod_shared_config *shared; /* every connection's that asked for nothing else */
+    struct nod_shared_config *lately[NOD_CONFIGS_LATELY]; /* made last, for those who ask for the */
+    unsigned lately_next;                                 /* same; without a reference */
 
     struct nod_record **table; /* keyed hash of the connection's key */
     uint32_t table_mask;
@@ -88,9 +92,11 @@ uint16_t nod_adv_mss(const nod_stack *s, const struct nod_key *key, uint8_t ifac
 /* listen.c */
 int nod_listener_new(nod_stack *s, const nod_open *open, const struct nod_key *key,
                      nod_handle *out);
+void nod_listener_set(struct nod_listener *l, uint16_t backlog, nod_usec defer_accept_us);
 void nod_listener_free(nod_stack *s, struct nod_listener *listener, bool keep_slot);
 void nod_listen_input(nod_stack *s, struct nod_listener *listener, const struct nod_key *key,
                       struct nod_segment *seg, uint32_t iss_floor);
+bool nod_listen_defers(nod_stack *s, struct nod_syn_received *r, const struct nod_segment *seg);
 struct nod_tcb *nod_listen_promote(nod_stack *s, struct nod_syn_received *r);
 void nod_syn_received_expire(nod_stack *s, struct nod_syn_received *r);
 void nod_syn_received_free(nod_stack *s, struct nod_syn_received *r);

@@ -75,14 +75,9 @@ static void forget_acked(struct nod_env *env, struct nod_tcb *tcb, uint32_t ack)
 
 static void tell_sender(struct nod_tcb *tcb)
 {
-    const struct nod_work *w = tcb->work;
     if (tcb->snd.una == tcb->snd.nxt && seq_ge(tcb->snd.nxt, nod_tcb_data_end(tcb)))
         nod_tcb_event(tcb, NOD_EVENT_SENT);
-    uint32_t buffer = tcb->config->c.send_buffer;
-    if (tcb->flags & TCB_WANTS_ROOM && w->sendq.bytes <= buffer - buffer / 3) {
-        tcb->flags &= ~(uint32_t)TCB_WANTS_ROOM;
-        nod_tcb_event(tcb, NOD_EVENT_WRITABLE);
-    }
+    nod_tcb_tell_room(tcb);
 }
 
 static void take_new_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg)

@@ -9,6 +9,8 @@ enum nod_small_flags {
     SMALL_TS = 1 << 0,
     SMALL_SACK = 1 << 1,
     SMALL_SCALE = 1 << 2,
+    SMALL_DEFERRED = 1 << 3, /* the handshake is complete, but text is waited for */
+    SMALL_OVERDUE = 1 << 4,  /* no longer: the next ACK will do */
 };
 
 struct nod_syn_received {

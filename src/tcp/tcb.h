@@ -193,5 +193,7 @@ int nod_tcb_user_close(struct nod_env *env, struct nod_tcb *tcb);
 int nod_tcb_user_abort(struct nod_env *env, struct nod_tcb *tcb);
 void nod_tcb_user_release(struct nod_env *env, struct nod_tcb *tcb);
 ptrdiff_t nod_tcb_send_room(const struct nod_tcb *tcb);
+ptrdiff_t nod_tcb_writable(struct nod_tcb *tcb); /* and waits for room if there is too little */
+void nod_tcb_tell_room(struct nod_tcb *tcb);     /* whoever waits, when there is enough */
 
 #endif

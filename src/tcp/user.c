@@ -28,6 +28,28 @@ ptrdiff_t nod_tcb_send_room(const struct nod_tcb *tcb)
     return buffer > queued ? (ptrdiff_t)(buffer - queued) : 0;
 }
 
+/* Told of room only when it is worth something: a third of the buffer. */
+static bool is_worth_telling(const struct nod_tcb *tcb)
+{
+    uint32_t queued = tcb->work ? tcb->work->sendq.bytes : 0, buffer = tcb->config->c.send_buffer;
+    return queued <= buffer - buffer / 3;
+}
+
+void nod_tcb_tell_room(struct nod_tcb *tcb)
+{
+    if (!(tcb->flags & TCB_WANTS_ROOM) || !is_worth_telling(tcb)) return;
+    tcb->flags &= (uint16_t)~TCB_WANTS_ROOM;
+    nod_tcb_event(tcb, NOD_EVENT_WRITABLE);
+}
+
+ptrdiff_t nod_tcb_writable(struct nod_tcb *tcb)
+{
+    ptrdiff_t room = nod_tcb_send_room(tcb);
+    if (room < 0 || is_worth_telling(tcb)) return room;
+    tcb->flags |= TCB_WANTS_ROOM;
+    return 0;
+}
+
 static ptrdiff_t room_or_wait(struct nod_tcb *tcb)
 {
     ptrdiff_t room = nod_tcb_send_room(tcb);
@@ -39,7 +61,7 @@ static ptrdiff_t room_or_wait(struct nod_tcb *tcb)
 ptrdiff_t nod_tcb_user_send(struct nod_env *env, struct nod_tcb *tcb, const void *bytes, size_t len,
                             unsigned flags)
 {
-    ptrdiff_t room = room_or_wait(tcb);
+    ptrdiff_t room = len ? room_or_wait(tcb) : nod_tcb_send_room(tcb);
     if (room < 0) return room;
     struct nod_work *w = tcb->work;
     uint32_t want = (uint32_t)min_u64(len, (uint64_t)room);

@@ -70,10 +70,10 @@ void nod_sum_add_pseudo(struct nod_sum *sum, int family, const uint8_t *src, con
                         uint8_t protocol, uint32_t len)
 {
     size_t size = family == 6 ? 16 : 4;
-    uint8_t tail[8] = {0};
+    uint8_t pseudo[40] = {0}, *tail = pseudo + 2 * size;
+    memcpy(pseudo, src, size);
+    memcpy(pseudo + size, dst, size);
     put32(tail, len);
     tail[7] = protocol;
-    nod_sum_add(sum, src, size);
-    nod_sum_add(sum, dst, size);
-    nod_sum_add(sum, tail, sizeof(tail));
+    nod_sum_add(sum, pseudo, 2 * size + 8);
 }

@@ -59,6 +59,14 @@ bool nod_ip_is_broadcast(const uint8_t ip[16])
     return nod_ip_family(ip) == 4 && memcmp(ip + 12, all, 4) == 0;
 }
 
+int nod_ip_common_bits(const uint8_t a[16], const uint8_t b[16])
+{
+    int i = 0;
+    while (i < 16 && a[i] == b[i]) i++;
+    if (i == 16) return 128;
+    return i * 8 + __builtin_clz((unsigned)(a[i] ^ b[i])) - 24;
+}
+
 bool nod_ip_prefix_match(const uint8_t a[16], const uint8_t b[16], int bits)
 {
     int bytes = bits / 8, rest = bits % 8;

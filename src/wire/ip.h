@@ -57,6 +57,8 @@ bool nod_ip_is_loopback(const uint8_t ip[16]);
 bool nod_ip_is_broadcast(const uint8_t ip[16]);                               /* 255.255.255.255 */
 bool nod_ip_prefix_match(const uint8_t a[16], const uint8_t b[16], int bits); /* of 128 */
 
+int nod_ip_common_bits(const uint8_t a[16], const uint8_t b[16]); /* 0 to 128, from the left */
+
 struct nod_ethernet {
     uint8_t dst[6], src[6];
     uint16_t type;

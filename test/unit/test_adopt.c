@@ -96,6 +96,9 @@ static void plain_is_cut(void **state)
         nod_frame_release(&got[i]);
     }
     assert_int_equal(nod_link_receive(theirs, got, 4, 0), 0); /* and nobody waited */
+    nod_pool_stats stats;
+    nod_pool_get_stats(pool, &stats);
+    assert_int_equal(stats.in_use, 0); /* nor holds anything */
     end();
 }
 

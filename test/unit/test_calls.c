@@ -387,6 +387,54 @@ static void looked_at_first(void **state)
     peer_free(&p);
 }
 
+/* A delayed ACK can be had at once; where none is delayed, none is sent. */
+static void acknowledged_now(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct conn c;
+    struct seen s;
+    peer_make(&p, NULL, 4, false);
+    peer_be_called(&p, 10, &c);
+    assert_int_equal(nod_tcp_ack_pending(p.stack, 0), NOD_ENOCONN);
+    assert_int_equal(nod_tcp_ack_pending(p.stack, c.handle), 0);
+    assert_int_equal(peer_output(&p, &s, 1), 0);
+    peer_send(&p, &c, NOD_ACK, "hello", 5);
+    assert_int_equal(peer_output(&p, &s, 1), 0);
+    assert_int_equal(nod_tcp_ack_pending(p.stack, c.handle), 0);
+    assert_int_equal(peer_output(&p, &s, 1), 1);
+    assert_true(s.ctl == NOD_ACK && s.ack == c.seq);
+    assert_int_equal(nod_tcp_ack_pending(p.stack, c.handle), 0);
+    peer_tick(&p, NOD_SEC);
+    assert_int_equal(peer_drain(&p), 0);
+    peer_free(&p);
+}
+
+/* A link that takes nothing: time goes on all the same, and the user hears when it is over. */
+static void nobody_takes_what_is_due(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct conn c;
+    int error;
+    nod_handle h;
+    peer_make(&p, NULL, 4, false);
+    peer_be_called(&p, 10, &c);
+    nod_open open = {.remote = {p.far, 80}};
+    assert_int_equal(nod_tcp_open(p.stack, &open, &h), 0);
+    assert_int_equal(nod_tcp_send(p.stack, c.handle, "hello", 5, 0), 5);
+    peer_events(&p, 0, NULL);
+    peer_tick(&p, 254 * NOD_SEC);
+    assert_int_equal(peer_events(&p, 0, NULL) & NOD_EVENT_ERROR, 0);
+    peer_tick(&p, NOD_SEC);
+    assert_int_equal(peer_events(&p, h, &error), NOD_EVENT_ERROR);
+    assert_int_equal(error, NOD_ETIMEDOUT);
+    peer_tick(&p, 45 * NOD_SEC);
+    assert_true(peer_events(&p, c.handle, &error) & NOD_EVENT_ERROR);
+    assert_int_equal(error, NOD_ETIMEDOUT);
+    peer_free(&p);
+}
+
 /* Short writes say how short; room is told of. */
 static void room(void **state)
 {
@@ -416,6 +464,42 @@ static void room(void **state)
     peer_free(&p);
 }
 
+/* Nobody is called for a crumb of room: not before a third is free, and who asked is told then,
+ * by an ACK or by a larger buffer. */
+static void room_worth_having(void **state)
+{
+    (void)state;
+    static char bytes[300000];
+    for (int larger = 0; larger < 2; larger++) {
+        struct peer p;
+        struct conn c;
+        nod_tcp_config config;
+        peer_make(&p, NULL, 4, false);
+        peer_be_called(&p, 10, &c);
+        assert_int_equal(nod_tcp_get_config(p.stack, c.handle, &config), 0);
+        uint32_t third = config.send_buffer / 3, left = config.send_buffer - third + 1;
+        assert_int_equal(nod_tcp_send(p.stack, c.handle, bytes, left, 0), left);
+        peer_events(&p, 0, NULL);
+        assert_int_equal(nod_tcp_writable(p.stack, c.handle), 0);
+        assert_int_equal(nod_tcp_send(p.stack, c.handle, bytes, 10, 0), 10); /* room there is */
+        static struct seen s[128];
+        assert_true(peer_output(&p, s, 128) > 1);
+        c.ack += 10; /* a crumb */
+        peer_send(&p, &c, NOD_ACK, NULL, 0);
+        assert_int_equal(peer_events(&p, c.handle, NULL) & NOD_EVENT_WRITABLE, 0);
+        if (larger) {
+            config.send_buffer *= 2;
+            assert_int_equal(nod_tcp_set_config(p.stack, c.handle, &config), 0);
+        } else {
+            c.ack += 1;
+            peer_send(&p, &c, NOD_ACK, NULL, 0);
+        }
+        assert_true(peer_events(&p, c.handle, NULL) & NOD_EVENT_WRITABLE);
+        assert_true(nod_tcp_writable(p.stack, c.handle) >= third);
+        peer_free(&p);
+    }
+}
+
 /* Slices that fit whole are taken with their references; the rest stays the caller's. */
 static void slices_out(void **state)
 {
@@ -437,7 +521,7 @@ static void slices_out(void **state)
     assert_int_equal(nod_tcp_send_slices(p.stack, c.handle, slices, 4, 0), 2);
     assert_true(!slices[0].block && !slices[1].block && slices[2].len == 4000 && slices[3].block);
     assert_int_equal(nod_tcp_send_slices(p.stack, c.handle, slices + 2, 2, 0), NOD_EAGAIN);
-    assert_int_equal(nod_tcp_writable(p.stack, c.handle), 2000);
+    assert_int_equal(nod_tcp_writable(p.stack, c.handle), 0);
     struct seen s[16];
     int n = peer_output(&p, s, 16);
     size_t got = 0;
@@ -505,6 +589,15 @@ static void more_to_come(void **state)
     assert_int_equal(peer_output(&p, &s, 1), 1);
     assert_int_equal(s.text_len, 11);
     assert_memory_equal(s.text, "hello world", 11);
+    /* A SEND of nothing says that nothing more follows. */
+    c.ack += 11;
+    peer_send(&p, &c, NOD_ACK, NULL, 0);
+    assert_int_equal(nod_tcp_send(p.stack, c.handle, "bye", 3, NOD_SEND_MORE), 3);
+    assert_int_equal(nod_tcp_send(p.stack, c.handle, NULL, 0, NOD_SEND_MORE), 0);
+    assert_int_equal(peer_output(&p, &s, 1), 0);
+    assert_int_equal(nod_tcp_send(p.stack, c.handle, NULL, 0, 0), 0);
+    assert_int_equal(peer_output(&p, &s, 1), 1);
+    assert_int_equal(s.text_len, 3);
     peer_free(&p);
 }
 
@@ -662,6 +755,9 @@ int main(void)
         cmocka_unit_test(how_it_ended),
         cmocka_unit_test(read_after_the_end),
         cmocka_unit_test(looked_at_first),
+        cmocka_unit_test(nobody_takes_what_is_due),
+        cmocka_unit_test(acknowledged_now),
+        cmocka_unit_test(room_worth_having),
         cmocka_unit_test(room),
         cmocka_unit_test(slices_out),
         cmocka_unit_test(slices_in),

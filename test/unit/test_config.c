@@ -144,6 +144,45 @@ static void at_open_and_later(void **state)
     peer_free(&p);
 }
 
+/* Equal ones are one: a server that says the same on each connection pays for it once. */
+static void equal_ones_are_shared(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct conn c[100];
+    nod_tcp_config config;
+    peer_make(&p, NULL, 4, false);
+    nod_handle listener = peer_listen(&p, 80, 0);
+    for (uint16_t i = 0; i < 100; i++) peer_connect(&p, listener, 80, (uint16_t)(1000 + i), &c[i]);
+    size_t before = peer_in_use(&p);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(nod_tcp_get_config(p.stack, c[i].handle, &config), 0);
+        config.nagle = false;
+        assert_int_equal(nod_tcp_set_config(p.stack, c[i].handle, &config), 0);
+    }
+    assert_in_range(peer_in_use(&p) - before, 1, 192);
+    config.ttl = 7; /* one that changes its mind changes nobody else's */
+    assert_int_equal(nod_tcp_set_config(p.stack, c[0].handle, &config), 0);
+    assert_int_equal(nod_tcp_get_config(p.stack, c[1].handle, &config), 0);
+    assert_true(!config.nagle && config.ttl == 64);
+    for (int i = 0; i < 100; i++) {
+        nod_tcp_abort(p.stack, c[i].handle);
+        nod_tcp_release(p.stack, c[i].handle);
+    }
+    peer_drain(&p);
+    peer_connect(&p, listener, 80, 3000, &c[0]); /* what is remembered is none that is gone */
+    config.ttl = 7;
+    assert_int_equal(nod_tcp_set_config(p.stack, c[0].handle, &config), 0);
+    for (uint16_t i = 1; i < 5; i++) {
+        peer_connect(&p, listener, 80, (uint16_t)(3000 + i), &c[i]);
+        config.ttl = (uint8_t)(10 + i);
+        assert_int_equal(nod_tcp_set_config(p.stack, c[i].handle, &config), 0);
+    }
+    assert_int_equal(nod_tcp_get_config(p.stack, c[0].handle, &config), 0);
+    assert_int_equal(config.ttl, 7);
+    peer_free(&p);
+}
+
 static void interfaces(void **state)
 {
     (void)state;
@@ -259,6 +298,7 @@ int main(void)
         cmocka_unit_test(connections),
         cmocka_unit_test(far_deadlines),
         cmocka_unit_test(at_open_and_later),
+        cmocka_unit_test(equal_ones_are_shared),
         cmocka_unit_test(interfaces),
         cmocka_unit_test(addresses_and_routes),
         cmocka_unit_test(too_many_connections),

@@ -282,6 +282,92 @@ static void what_is_no_syn(void **state)
     peer_free(&p);
 }
 
+/* The handshake's last ACK of 1 and, with `text`, what comes with it. */
+static void last_ack(struct peer *p, const struct seen *syn_ack, const char *text)
+{
+    peer_tcp(p, &(struct segment){.sport = syn_ack->dport,
+                                  .dport = 80,
+                                  .seq = 1001,
+                                  .ack = syn_ack->seq + 1,
+                                  .ctl = NOD_ACK,
+                                  .wnd = 60000,
+                                  .text = text,
+                                  .len = strlen(text)});
+}
+
+/* Deferred: the connection waits for ACCEPT with its first octets, or when the time is over and
+ * it has answered once more. Until then it is a small record and says nothing. */
+static void deferred(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct seen s;
+    nod_handle listener, h;
+    char buf[5];
+    peer_make(&p, NULL, 4, false);
+    nod_open open = {.passive = true, .local.port = 80, .defer_accept_us = 5 * NOD_SEC};
+    assert_int_equal(nod_tcp_open(p.stack, &open, &listener), 0);
+    syn(&p, 1, 80);
+    assert_int_equal(peer_output(&p, &s, 1), 1);
+    last_ack(&p, &s, "");
+    assert_int_equal(peer_events(&p, 0, NULL), 0);
+    assert_int_equal(nod_tcp_accept(p.stack, listener, &h), NOD_EAGAIN);
+    peer_tick(&p, 3 * NOD_SEC);
+    assert_int_equal(peer_drain(&p), 0);
+    assert_int_equal(stats_of(&p).syn_received, 1);
+    last_ack(&p, &s, "hello");
+    assert_int_equal(nod_tcp_accept(p.stack, listener, &h), 0);
+    assert_int_equal(nod_tcp_receive(p.stack, h, buf, 5), 5);
+    nod_status status;
+    assert_int_equal(nod_tcp_status(p.stack, h, &status), 0);
+    assert_int_equal(status.srtt_us, 0); /* three seconds of silence are no round trip */
+
+    syn(&p, 2, 80);
+    assert_int_equal(peer_output(&p, &s, 1), 1);
+    last_ack(&p, &s, "");
+    peer_tick(&p, 5 * NOD_SEC - 1);
+    last_ack(&p, &s, "");
+    peer_drain(&p);
+    assert_int_equal(nod_tcp_accept(p.stack, listener, &h), NOD_EAGAIN);
+    peer_tick(&p, 1);
+    assert_int_equal(peer_output(&p, &s, 1), 1);
+    assert_int_equal(s.ctl, NOD_SYN | NOD_ACK);
+    assert_int_equal(nod_tcp_accept(p.stack, listener, &h), NOD_EAGAIN);
+    last_ack(&p, &s, "");
+    assert_int_equal(nod_tcp_accept(p.stack, listener, &h), 0);
+
+    /* One that is not there any more goes as any half-open one does. */
+    syn(&p, 3, 80);
+    assert_int_equal(peer_output(&p, &s, 1), 1);
+    last_ack(&p, &s, "");
+    for (int i = 0; i < 60; i++) peer_tick(&p, 10 * NOD_SEC), peer_drain(&p);
+    assert_int_equal(stats_of(&p).syn_received, 0);
+    assert_int_equal(nod_tcp_accept(p.stack, listener, &h), NOD_EAGAIN);
+    peer_free(&p);
+}
+
+/* What a listener said may be changed while it listens. */
+static void changed_while_it_listens(void **state)
+{
+    (void)state;
+    struct peer p;
+    uint32_t iss;
+    peer_make(&p, NULL, 4, false);
+    nod_handle listener = peer_listen(&p, 80, 1), h;
+    assert_true(come_in(&p, 1, 80, &iss));
+    assert_false(come_in(&p, 2, 80, &iss));
+    assert_int_equal(nod_tcp_set_listen(p.stack, listener, 2, 5 * NOD_SEC), 0);
+    assert_true(come_in(&p, 2, 80, &iss));
+    assert_int_equal(nod_tcp_readable(p.stack, listener), 1); /* the other is deferred */
+    assert_int_equal(nod_tcp_set_listen(p.stack, listener, 0, 0), 0);
+    assert_true(come_in(&p, 3, 80, &iss));
+    assert_int_equal(nod_tcp_readable(p.stack, listener), 2);
+    assert_int_equal(nod_tcp_accept(p.stack, listener, &h), 0);
+    assert_int_equal(nod_tcp_set_listen(p.stack, h, 1, 0), NOD_EINVAL);
+    assert_int_equal(nod_tcp_set_listen(p.stack, 0, 1, 0), NOD_ENOCONN);
+    peer_free(&p);
+}
+
 /* A SYN to the stack's address of either family; which of the listeners has it half open? */
 static int who_hears(struct peer *p, int family, const nod_handle *listeners, int count)
 {
@@ -442,6 +528,8 @@ int main(void)
         cmocka_unit_test(ended_while_waiting),
         cmocka_unit_test(whose_is_it),
         cmocka_unit_test(what_is_no_syn),
+        cmocka_unit_test(deferred),
+        cmocka_unit_test(changed_while_it_listens),
         cmocka_unit_test(any_of_a_family),
         cmocka_unit_test(shared_names),
         cmocka_unit_test(who_uses_a_port),

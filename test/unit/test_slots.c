@@ -196,6 +196,44 @@ static void nobody_gets_the_dead_ones_mail(void **state)
     peer_free(&p);
 }
 
+/* What happened before ACCEPT is told after it, and not before: also when the slot is still
+ * listed for the events of somebody who is gone. */
+static void not_before_accept(void **state)
+{
+    (void)state;
+    for (int gone = 0; gone < 100; gone++) {
+        struct peer p;
+        struct conn c;
+        struct seen s;
+        nod_event e[4];
+        nod_handle h;
+        peer_make(&p, NULL, 4, false);
+        nod_handle listener = peer_listen(&p, 80, 0);
+        for (int i = 0; i < gone; i++) {
+            peer_be_called(&p, 80, &c);
+            peer_send(&p, &c, NOD_RST | NOD_ACK, NULL, 0);
+            assert_int_equal(nod_tcp_release(p.stack, c.handle), 0);
+        }
+        peer_tcp(&p, &(struct segment){.sport = 9, .dport = 80, .ctl = NOD_SYN, .wnd = 100});
+        assert_int_equal(peer_output(&p, &s, 1), 1);
+        peer_tcp(&p, &(struct segment){.sport = 9,
+                                       .dport = 80,
+                                       .seq = 1,
+                                       .ack = s.seq + 1,
+                                       .ctl = NOD_ACK,
+                                       .wnd = 100,
+                                       .text = "hello",
+                                       .len = 5});
+        assert_int_equal(nod_stack_events(p.stack, e, 4), 1);
+        assert_true(e[0].handle == listener && e[0].flags == NOD_EVENT_ACCEPT);
+        assert_int_equal(nod_tcp_accept(p.stack, listener, &h), 0);
+        assert_int_equal(nod_stack_events(p.stack, e, 4), 1);
+        assert_true(e[0].handle == h);
+        assert_true((e[0].flags & NOD_EVENT_READABLE) && (e[0].flags & NOD_EVENT_OPEN));
+        peer_free(&p);
+    }
+}
+
 /* Opens and releases in any order: live names work, dead ones do not, all are different. */
 static void one_history(nod_rng *rng)
 {
@@ -247,6 +285,7 @@ int main(void)
         cmocka_unit_test(pulled_in_order),
         cmocka_unit_test(errors_are_told),
         cmocka_unit_test(nobody_gets_the_dead_ones_mail),
+        cmocka_unit_test(not_before_accept),
         cmocka_unit_test(random_histories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

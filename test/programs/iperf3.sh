@@ -1,0 +1,52 @@
+#!/bin/sh
+# iperf3 on nod, as a client and as a server: one way, the other, both, and eight streams. What it
+# says of both ends must fit; its content is noise that it does not look at.
+. "$(dirname "$0")/lib.sh"
+needs iperf3
+inside 100
+
+# What iperf3 says in run.json must fit: no error, every stream moved, and no receiver has more
+# than was sent.
+moved() {
+    "$python" - <<'END'
+import json
+import sys
+said = json.load(open("run.json"))
+if "error" in said:
+    sys.exit(said["error"])
+streams = said["end"]["streams"]
+counts = [(s["sender"]["bytes"], s["receiver"]["bytes"]) for s in streams]
+if not counts or not all(0 < received <= sent for sent, received in counts):
+    sys.exit("sent and received: %s" % counts)
+END
+}
+
+# runs WHERE HOST: the client is run by the command WHERE.
+runs() {
+    for options in "-n $amount" "-n $amount -R" "-t 1 --bidir" "-n $amount -l 16K -P 8" \
+        "-n $amount -l 16K -P 8 -R"; do
+        # shellcheck disable=SC2086
+        "$1" timeout 20 iperf3 -c "$2" $options -J >run.json 2>run.err
+        check "$1: $2 $options" moved
+    done
+}
+
+on_kernel() {
+    "$@"
+}
+
+for link in "$clean" "$harmful"; do
+    amount=$(volume 64000000)
+    iperf3 -s >peer.log 2>&1 &
+    peer=$!
+    kernel_listening 5201
+    runs on_nod $kernel4
+    runs on_nod $kernel6
+    stop $peer
+    serve server iperf3 -s
+    listening 5201
+    runs on_kernel $nod4
+    runs on_kernel $nod6
+    finish_server "the server"
+done
+finish
