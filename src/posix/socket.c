@@ -551,9 +551,10 @@ static int disconnect(sock *s)
         nod_tcp_abort(nod_net->stack, handle);
         nod_tcp_release(nod_net->stack, handle);
     }
+    /* As Linux has it: who goes on as if nothing had happened is told, once. */
+    s->err = s->state == SOCKET_CONNECTED || s->state == SOCKET_CONNECTING ? ECONNRESET : 0;
     s->state = s->port_given ? SOCKET_BOUND : SOCKET_FRESH;
     if (!s->port_given) s->local = (nod_endpoint){0};
-    s->err = 0;
     s->shut_read = s->shut_write = s->peer_closed = false;
     return 0;
 }
@@ -621,10 +622,8 @@ static int connect_here(sock *s, const nod_endpoint *remote)
         error = connect_start(s, remote);
         if (error) return error;
         net_flush();
-        if (s->nonblocking) {
-            net_drive(); /* over loopback it may be done already */
-            if (s->state == SOCKET_CONNECTING) return EINPROGRESS;
-        }
+        /* The peer may have answered by now; but no program expects to hear so from the kernel. */
+        if (s->nonblocking) return EINPROGRESS;
     }
     error = wait_connect(s);
     if (error) return error;
