@@ -65,6 +65,9 @@ typedef struct file {
     ring watches;   /* struct watch: who wants to know when readiness changes */
 } file;
 
+/* Beside the events of poll: the peer has heard all that was said. */
+#define WATCH_HEARD (1u << 20)
+
 /* Somebody's interest in a file. */
 typedef struct watch {
     ring in_file;
