@@ -159,7 +159,7 @@ static uint32_t connected_ready(sock *s)
     if (at_end || s->shut_read) ready |= POLLIN | POLLRDNORM | POLLRDHUP;
     if (bytes > 0 && bytes >= (ptrdiff_t)s->lowat_read) ready |= POLLIN | POLLRDNORM;
     if (s->shut_write || has_room(s)) ready |= POLLOUT | POLLWRNORM;
-    if ((at_end || s->shut_read) && s->shut_write) ready |= POLLHUP;
+    if ((s->peer_closed || s->shut_read) && s->shut_write) ready |= POLLHUP;
     return ready;
 }
 
@@ -205,7 +205,8 @@ void socket_event(const nod_event *event)
         socket_fail(s, event->error);
         changed |= ~0u;
     }
-    if (flags & (NOD_EVENT_CLOSED | NOD_EVENT_SENT)) changed |= POLLHUP;
+    if (flags & (NOD_EVENT_CLOSED | NOD_EVENT_SENT)) changed |= WATCH_HEARD;
+    if (flags & NOD_EVENT_CLOSED) changed |= POLLHUP;
     if (changed) net_wake(&s->file, changed);
 }
 
@@ -743,7 +744,7 @@ static void linger(sock *s)
     waiter *w = net_waiter();
     if (!w) return;
     if (!s->shut_write) nod_tcp_close(nod_net->stack, s->handle);
-    watch_add(&w->own, &s->file, w, POLLHUP);
+    watch_add(&w->own, &s->file, w, WATCH_HEARD);
     while (net_now() < until && nod_tcp_status(nod_net->stack, s->handle, &status) == 0) {
         if (status.state == NOD_CLOSED || status.snd_una == status.snd_nxt) break;
         int woken = net_sleep(w, until, NULL, 0, NULL);

@@ -8,8 +8,8 @@ code=$?
 unset LD_PRELOAD
 tries=100
 while :; do
-    if [ "$RUN" = kernel ]; then ss -Htan; else "$NOD" ss; fi |
-        grep -E -v '^(State|LISTEN|TIME-WAIT|[[:space:]])' >"$left"
+    if [ "$RUN" = kernel ]; then ss -Htan; else "$NOD" ss -Htan; fi |
+        grep -E -v '^(LISTEN|TIME-WAIT) ' >"$left"
     tries=$((tries - 1))
     { [ -s "$left" ] && [ $tries -gt 0 ]; } || break
     sleep 0.05

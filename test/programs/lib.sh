@@ -50,7 +50,7 @@ inside() {
         skip "this user may not make private namespaces"
     work=$(mktemp -d)
     chmod 755 "$work"
-    NOD_TEST_INSIDE=$work timeout -k 5 "$limit" unshare $user --net --pid --fork --kill-child \
+    NOD_TEST_INSIDE=$work NOD_TEST_USER=$(id -u) timeout -k 5 "$limit" unshare $user --net --pid --fork --kill-child \
         --mount --mount-proc sh "$here/$test_name.sh"
     status=$?
     [ $status = 124 ] && echo "WRONG: not done after $limit seconds" && show_logs
@@ -61,9 +61,11 @@ inside() {
 prepare() {
     ip_sysctl=/proc/sys/net/ipv4/tcp_tw_reuse
     [ -w $ip_sysctl ] && echo 1 >$ip_sysctl
-    # `nod ss` finds the stacks of this test, and no other's.
+    # `nod ss` finds the stacks of this test, and no other's: both folders where it looks are ours.
     export XDG_RUNTIME_DIR="$work/run"
     mkdir -m 700 "$XDG_RUNTIME_DIR"
+    mkdir -p -m 700 "/tmp/nod-$NOD_TEST_USER"
+    mount -t tmpfs -o mode=700 tmpfs "/tmp/nod-$NOD_TEST_USER"
     cd "$work" || exit 1
     exec </dev/null
     if [ "$RUN" = kernel ]; then
@@ -177,7 +179,7 @@ nod_ss() {
     if [ "$RUN" = kernel ]; then
         in_other ss -Htan
     else
-        "$NOD" ss
+        "$NOD" ss -Htan
     fi
 }
 
@@ -267,7 +269,7 @@ gone() {
 }
 
 left() {
-    nod_ss | grep -E -v '^(State|LISTEN|TIME-WAIT|[[:space:]])'
+    nod_ss | grep -E -v '^(LISTEN|TIME-WAIT) '
 }
 
 nothing_left() {
