@@ -99,6 +99,14 @@ enum socket_state {
     SOCKET_DEAD, /* the connection has ended by an error, which may still have to be told */
 };
 
+/* How far the program's connect has come, which is not how far the connection has. */
+enum attempt {
+    ATTEMPT_NONE,
+    ATTEMPT_BEGUN,  /* how it ended has still to be told, by connect */
+    ATTEMPT_TOLD,   /* as with accepted sockets */
+    ATTEMPT_UNDONE, /* by shutdown, when it had come to nothing: there can be no other */
+};
+
 /* One option that a program has set, to be set on the placeholders of accepted sockets too. */
 typedef struct set_option {
     struct set_option *next;
@@ -115,7 +123,7 @@ typedef struct sock {
     bool nonblocking;
     bool shut_read, shut_write;
     bool peer_closed; /* the peer's FIN has been reached */
-    bool told_open;   /* a connect that was not waited for has been asked about since */
+    uint8_t attempt;  /* enum attempt */
     bool reuse_addr, reuse_port, port_given;
     bool cork, linger;
     uint8_t err;      /* an errno to be told once; 0: none */
