@@ -294,12 +294,17 @@ static void add_handle(struct host *h, nod_handle handle)
 
 static void call_open(struct host *h, struct choices *c)
 {
-    uint8_t shape = choose8(c);
+    uint8_t shape = choose8(c), more = choose8(c);
     int family = shape & 1 ? 6 : 4, iface = shape & 2 ? 1 : 0;
     nod_handle handle;
-    nod_open open = {.passive = shape & 4, .backlog = choose8(c) & 3};
-    if (!open.passive || shape & 8)
-        open.remote = (nod_endpoint){address(family, iface, choose8(c)), choose8(c)};
+    nod_open open = {.passive = shape & 4, .backlog = more & 3, .share = more & 4};
+    if (more & 8) open.defer_accept_us = choose32(c);
+    if (more & 16) open.local.addr.family = (uint8_t)family;
+    if (!open.passive || shape & 8) {
+        uint8_t last = more & 32 ? 1 : choose8(c); /* 1: the stack itself */
+        uint16_t port = more & 64 ? 80 : choose8(c);
+        open.remote = (nod_endpoint){address(family, iface, last), port};
+    }
     if (open.passive || shape & 16) open.local.port = choose8(c);
     if (shape & 32) open.local.addr = address(family, iface, 1);
     if (nod_tcp_open(h->stack, &open, &handle) == 0) add_handle(h, handle);
@@ -347,7 +352,7 @@ void host_call(struct host *h, struct choices *c)
     nod_handle handle = any_handle(h, c), other;
     nod_status status;
     size_t cursor = 0;
-    switch (what % 14) {
+    switch (what % 17) {
     case 0: call_open(h, c); break;
     case 1:
         if (nod_tcp_accept(h->stack, handle, &other) == 0) add_handle(h, other);
@@ -371,6 +376,14 @@ void host_call(struct host *h, struct choices *c)
     case 13: {
         nod_endpoint remote = {address(4, 1, 2), choose8(c)};
         nod_tcp_connect(h->stack, handle, choose8(c) & 1 ? &remote : NULL);
+        break;
+    }
+    case 14: nod_tcp_peek(h->stack, handle, choose16(c), buf, choose16(c) % sizeof(buf)); break;
+    case 15: nod_tcp_set_listen(h->stack, handle, choose8(c) & 7, choose32(c)); break;
+    case 16: {
+        nod_endpoint local = {address(choose8(c) & 1 ? 6 : 4, 1, choose8(c) & 1), choose8(c)};
+        nod_tcp_port_use(h->stack, &local);
+        nod_tcp_ack_pending(h->stack, handle);
         break;
     }
     }

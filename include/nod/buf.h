@@ -15,7 +15,9 @@ extern "C" {
 typedef struct nod_pool nod_pool;
 typedef struct nod_block nod_block;
 
-/* Where memory comes from. Both functions or neither (then malloc and free are used). */
+/* Where memory comes from. Both functions or neither (then malloc and free are used). What is
+ * aligned as malloc does it will do; where requests of 16 KiB are aligned to 16 KiB, memory that
+ * small pieces were carved from can be given back. */
 typedef struct nod_alloc {
     void *(*alloc)(void *ctx, size_t size); /* NULL when there is none */
     void (*free)(void *ctx, void *ptr, size_t size);

@@ -15,11 +15,12 @@ enum nod_program {
     NOD_PROGRAM_FOREIGN,    /* for another machine, or another C library */
 };
 
-#define NOD_PROGRAM_WHY 512
+/* Looks at the file, and for a script at its interpreter. Unless it is fine, culprit[PATH_MAX]
+ * gets the path of the one that is not. May be called between fork and exec. */
+enum nod_program nod_program_look(const char *path, char *culprit);
 
-/* Looks at the file, and for a script at its interpreter. Unless it is fine, why[NOD_PROGRAM_WHY]
- * gets a sentence that says what is against it. May be called between fork and exec. */
-enum nod_program nod_program_look(const char *path, char *why);
+/* "is linked statically": in English, after the path. */
+const char *nod_program_words(enum nod_program kind);
 
 #ifdef __cplusplus
 }

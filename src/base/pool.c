@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #endif
 
-/* Free memory is poisoned, so that AddressSanitizer sees a use after free in spite of the
- * free lists. */
 #if defined(__SANITIZE_ADDRESS__)
 #define NOD_ASAN 1
 #elif defined(__has_feature)
@@ -59,8 +57,21 @@ struct nod_pool {
     uint8_t *carve;       /* what is left of it */
     size_t carve_left;
     uint32_t idle_chunks; /* those behind it of which nothing is handed out */
+    bool is_system;       /* the memory is the system's, and this program's own */
     bool aligned;         /* chunks begin at multiples of their size: an item finds its own */
 };
+
+/* Free memory is poisoned, so that AddressSanitizer sees a use after free in spite of the free
+ * lists; but not what may be shared with a program that would not hear of it. */
+static void poison(const nod_pool *pool, const void *ptr, size_t size)
+{
+    if (pool->is_system) ASAN_POISON_MEMORY_REGION(ptr, size);
+}
+
+static void unpoison(const nod_pool *pool, const void *ptr, size_t size)
+{
+    if (pool->is_system) ASAN_UNPOISON_MEMORY_REGION(ptr, size);
+}
 
 #if __STDC_HOSTED__
 static void *system_alloc(void *ctx, size_t size)
@@ -98,8 +109,9 @@ nod_pool *nod_pool_new(const nod_alloc *alloc, size_t limit)
     pool->stats.limit = limit;
     pool->stats.system_calls = 1;
 #if __STDC_HOSTED__
-    pool->aligned = from.alloc == system_alloc; /* of others we know nothing */
+    pool->is_system = from.alloc == system_alloc;
 #endif
+    pool->aligned = true; /* until one is seen that is not */
     return pool;
 }
 
@@ -140,12 +152,12 @@ static void forget_idle_items(nod_pool *pool, size_t c)
     struct free_item *item = pool->free[c], *next;
     pool->free[c] = NULL;
     for (; item; item = next) {
-        ASAN_UNPOISON_MEMORY_REGION(item, class_size[c]);
+        unpoison(pool, item, class_size[c]);
         next = item->next;
         if (is_idle(pool, chunk_of(item))) continue;
         item->next = pool->free[c];
         pool->free[c] = item;
-        ASAN_POISON_MEMORY_REGION(item, class_size[c]);
+        poison(pool, item, class_size[c]);
     }
 }
 
@@ -162,7 +174,7 @@ static void trim_chunks(nod_pool *pool)
             continue;
         }
         *at = chunk->next;
-        ASAN_UNPOISON_MEMORY_REGION(chunk, CHUNK);
+        unpoison(pool, chunk, CHUNK);
         pool->alloc.free(pool->alloc.ctx, chunk, CHUNK);
         pool->stats.taken -= CHUNK;
     }
@@ -176,7 +188,7 @@ static void trim(nod_pool *pool)
         if (class_size[c] <= CARVED_MAX) continue;
         while (pool->free[c]) {
             struct free_item *item = pool->free[c];
-            ASAN_UNPOISON_MEMORY_REGION(item, class_size[c]);
+            unpoison(pool, item, class_size[c]);
             pool->free[c] = item->next;
             pool->alloc.free(pool->alloc.ctx, item, class_size[c]);
             pool->stats.taken -= class_size[c];
@@ -189,7 +201,7 @@ static void destroy(nod_pool *pool)
     trim(pool);
     while (pool->chunks) {
         struct chunk *chunk = pool->chunks;
-        ASAN_UNPOISON_MEMORY_REGION(chunk, CHUNK);
+        unpoison(pool, chunk, CHUNK);
         pool->chunks = chunk->next;
         pool->alloc.free(pool->alloc.ctx, chunk, CHUNK);
     }
@@ -241,13 +253,14 @@ static void *carve(nod_pool *pool, size_t size)
     if (pool->carve_left < size) {
         struct chunk *chunk = from_system(pool, CHUNK);
         if (!chunk) return NULL;
+        if (chunk != chunk_of(chunk)) pool->aligned = false;
         chunk->next = pool->chunks;
         chunk->live = 0;
         pool->chunks = chunk;
         pool->idle_chunks += chunk->next && chunk->next->live == 0;
         pool->carve = (uint8_t *)chunk + 32;
         pool->carve_left = CHUNK - 32;
-        ASAN_POISON_MEMORY_REGION(pool->carve, pool->carve_left);
+        poison(pool, pool->carve, pool->carve_left);
     }
     void *ptr = pool->carve;
     pool->carve += size;
@@ -279,12 +292,12 @@ void *nod_pool_take(nod_pool *pool, size_t size)
     size = class_size[c];
     if (pool->free[c]) {
         ptr = pool->free[c];
-        ASAN_UNPOISON_MEMORY_REGION(ptr, size);
+        unpoison(pool, ptr, size);
         pool->free[c] = pool->free[c]->next;
     } else {
         ptr = size <= CARVED_MAX ? carve(pool, size) : from_system(pool, size);
         if (!ptr) return NULL;
-        ASAN_UNPOISON_MEMORY_REGION(ptr, size);
+        unpoison(pool, ptr, size);
     }
     count_taken(pool, ptr, size);
     pool->stats.in_use += size;
@@ -304,7 +317,7 @@ void nod_pool_give(nod_pool *pool, void *ptr, size_t size)
         count_given(pool, ptr, class_size[c]);
         item->next = pool->free[c];
         pool->free[c] = item;
-        ASAN_POISON_MEMORY_REGION(item, class_size[c]);
+        poison(pool, item, class_size[c]);
         pool->stats.in_use -= class_size[c];
     }
     destroy_if_done(pool);

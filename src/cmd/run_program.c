@@ -90,7 +90,7 @@ static int explain_kind(enum nod_program kind, const char *path)
 
 int run_program_find(const char *name, char path[PATH_MAX])
 {
-    char why[NOD_PROGRAM_WHY];
+    char culprit[PATH_MAX];
     if (!*name || strlen(name) >= PATH_MAX) return no_such(name);
     if (strchr(name, '/')) {
         strcpy(path, name);
@@ -101,7 +101,8 @@ int run_program_find(const char *name, char path[PATH_MAX])
     }
     if (access(path, X_OK) != 0)
         return refuse(RUN_NOT_RUN, _("%s may not be executed: 'chmod +x' would allow it."), path);
-    return explain_kind(nod_program_look(path, why), path);
+    enum nod_program kind = nod_program_look(path, culprit);
+    return explain_kind(kind, culprit);
 }
 
 /* The object. */

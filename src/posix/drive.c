@@ -92,16 +92,37 @@ void net_glance(void)
 
 /* Waking. */
 
+/* Whom to kick, when the lock is free again: they would only wait for it. */
+#define KICKS_MAX 32
+static __thread struct {
+    int count;
+    struct {
+        uint8_t len;
+        char name[sizeof((waiter *)NULL)->name];
+    } to[KICKS_MAX];
+} kicks;
+
+void net_kick(void)
+{
+    int keep = errno;
+    for (int i = 0; i < kicks.count; i++) {
+        struct sockaddr_un to = {.sun_family = AF_UNIX};
+        memcpy(to.sun_path, kicks.to[i].name, kicks.to[i].len);
+        sys_sendto(nod_here.kicker, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, &to,
+                   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + kicks.to[i].len));
+    }
+    kicks.count = 0;
+    errno = keep;
+}
+
 static void kick(waiter *w)
 {
     if (nod_here.kicker < 0)
         nod_here.kicker = private_add(sys_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), false);
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-    memcpy(to.sun_path, w->name, w->name_len);
-    int keep = errno;
-    w->kicked = sys_sendto(nod_here.kicker, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, &to,
-                           (socklen_t)(offsetof(struct sockaddr_un, sun_path) + w->name_len)) == 1;
-    errno = keep;
+    if (kicks.count == KICKS_MAX) net_kick();
+    kicks.to[kicks.count].len = w->name_len;
+    memcpy(kicks.to[kicks.count++].name, w->name, w->name_len);
+    w->kicked = true;
 }
 
 static void wake(waiter *w)
@@ -120,6 +141,18 @@ void net_wake(file *f, uint32_t events)
             wake(w->waiter);
         else
             epoll_fire((item *)(void *)w, events);
+    }
+}
+
+void net_wake_all(void)
+{
+    for (ring *p = nod_net->processes.next; p != &nod_net->processes; p = p->next) {
+        process *owner = ring_entry(p, process, in_net);
+        for (ring *at = owner->waiters.next; at != &owner->waiters; at = at->next) {
+            waiter *w = ring_entry(at, waiter, in_process);
+            w->kicked = false;
+            wake(w);
+        }
     }
 }
 

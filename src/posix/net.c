@@ -16,7 +16,6 @@
 #define MEMORY_DEFAULT ((size_t)1 << 30)
 #define MEMORY_LEAST ((size_t)4 << 20)
 #define PRIVATE_FROM 900 /* descriptor numbers of our own, below the usual limit of 1024 */
-#define SPINS 4000       /* before a thread sleeps for the lock: a turn takes some microseconds */
 
 net *nod_net;
 here nod_here = {.device = -1, .memory = -1, .kicker = -1, .helper_stop = -1};
@@ -48,16 +47,6 @@ static void bind_stack(void)
     nod_net->bound = (uintptr_t)take;
 }
 
-static int lock(void)
-{
-    for (int i = 0; i < SPINS; i++) {
-        int error = pthread_mutex_trylock(&nod_net->lock);
-        if (error != EBUSY) return error;
-        __builtin_ia32_pause();
-    }
-    return pthread_mutex_lock(&nod_net->lock);
-}
-
 bool net_enter(void)
 {
     if (!nod_net || inside) {
@@ -65,7 +54,7 @@ bool net_enter(void)
         return false;
     }
     inside = 1;
-    int error = lock();
+    int error = pthread_mutex_lock(&nod_net->lock);
     if (error == EOWNERDEAD) {
         /* What it was doing is half done, in the memory of all: nothing there can be trusted. */
         nod_net->broken = true;
@@ -90,6 +79,7 @@ void net_leave(void)
     int keep = errno;
     net_flush();
     pthread_mutex_unlock(&nod_net->lock);
+    net_kick();
     inside = 0;
     errno = keep;
 }

@@ -65,6 +65,9 @@ typedef struct file {
     ring watches;   /* struct watch: who wants to know when readiness changes */
 } file;
 
+/* Beside the events of poll: the peer has heard all that was said. */
+#define WATCH_HEARD (1u << 20)
+
 /* Somebody's interest in a file. */
 typedef struct watch {
     ring in_file;
@@ -82,7 +85,7 @@ typedef struct waiter {
     struct process *process;
     bool asleep;      /* in the kernel, with the lock free */
     bool woken;       /* something that it watches has changed */
-    bool kicked;      /* a datagram is on its way to it */
+    bool kicked;      /* a datagram is on its way to it, or will be as soon as the lock is free */
     uint8_t name_len; /* of the abstract name of its wake socket */
     char name[13];
 } waiter;
@@ -166,7 +169,7 @@ typedef struct net {
     uint32_t magic;
     uint32_t layout; /* of this structure, so that only the same build joins */
     pthread_mutex_t lock;
-    bool broken; /* somebody died while holding the lock */
+    bool broken;     /* somebody died while holding the lock */
     uintptr_t bound; /* where the allocator is that the stack calls now */
     arena arena;
     nod_stack *stack;
@@ -213,6 +216,9 @@ nod_usec net_now(void); /* as last told to the stack */
 
 void *net_new(size_t size); /* cleared; NULL: no memory */
 void net_delete(void *ptr, size_t size);
+
+void net_kick(void);     /* the lock is free: wakes whom net_wake has marked */
+void net_wake_all(void); /* after a death: who died may have owed others a kick */
 
 /* Driving; the lock is held. */
 void net_drive(void); /* takes in what the device has, and runs timers */

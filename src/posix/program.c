@@ -18,8 +18,6 @@
 #define NOBODY 65534 /* what a user namespace shows of users that it does not know */
 
 typedef struct file {
-    const char *path;
-    char *why;
     int fd;
     size_t head_len;
     union {
@@ -37,20 +35,6 @@ static bool is_privileged(const file *f)
     bool group = what.st_mode & S_ISGID && what.st_mode & S_IXGRP;
     if (group && what.st_gid != getegid() && what.st_gid != NOBODY) return true;
     return geteuid() != 0 && fgetxattr(f->fd, "security.capability", NULL, 0) > 0;
-}
-
-static enum nod_program static_program(const file *f)
-{
-    snprintf(f->why, NOD_PROGRAM_WHY,
-             "%s is linked statically, so nod's TCP cannot be put beneath it.", f->path);
-    return NOD_PROGRAM_STATIC;
-}
-
-static enum nod_program foreign_program(const file *f, const char *what)
-{
-    snprintf(f->why, NOD_PROGRAM_WHY,
-             "%s is %s, and nod's TCP is not: it cannot be put beneath it.", f->path, what);
-    return NOD_PROGRAM_FOREIGN;
 }
 
 /* The machine that this very code is for. */
@@ -97,18 +81,12 @@ static enum nod_program look_at_elf(const file *f)
     char loader[LINE_MAX_BYTES];
     if (f->head_len < sizeof f->head.elf) return NOD_PROGRAM_FINE;
     int bits = sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32;
-    if (f->head.elf.e_ident[EI_CLASS] != bits)
-        return foreign_program(f, bits == ELFCLASS64 ? "a 32-bit program" : "a 64-bit program");
+    if (f->head.elf.e_ident[EI_CLASS] != bits) return NOD_PROGRAM_FOREIGN;
     if (own_machine() != EM_NONE && f->head.elf.e_machine != own_machine())
-        return foreign_program(f, "for another kind of machine");
-    if (!find_loader(f, loader)) return static_program(f);
-    if (strstr(loader, "ld-musl")) return foreign_program(f, "for the C library musl");
-    if (!is_privileged(f)) return NOD_PROGRAM_FINE;
-    snprintf(f->why, NOD_PROGRAM_WHY,
-             "%s runs with more rights than you have (set-user-ID, set-group-ID or capabilities), "
-             "so nod's TCP cannot be put beneath it.",
-             f->path);
-    return NOD_PROGRAM_PRIVILEGED;
+        return NOD_PROGRAM_FOREIGN;
+    if (!find_loader(f, loader)) return NOD_PROGRAM_STATIC;
+    if (strstr(loader, "ld-musl")) return NOD_PROGRAM_FOREIGN;
+    return is_privileged(f) ? NOD_PROGRAM_PRIVILEGED : NOD_PROGRAM_FINE;
 }
 
 /* The interpreter in "#! /path argument". False when there is none. */
@@ -124,10 +102,10 @@ static bool take_interpreter(const file *f, char path[LINE_MAX_BYTES])
     return true;
 }
 
-static enum nod_program look(const char *path, char *why, int depth)
+static enum nod_program look(const char *path, char *culprit, int depth)
 {
     char interpreter[LINE_MAX_BYTES];
-    file f = {.path = path, .why = why, .fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)};
+    file f = {.fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)};
     enum nod_program kind = NOD_PROGRAM_FINE;
     bool script = false;
     if (f.fd < 0) return NOD_PROGRAM_FINE;
@@ -138,11 +116,25 @@ static enum nod_program look(const char *path, char *why, int depth)
     else if (f.head_len > 2 && memcmp(f.head.text, "#!", 2) == 0)
         script = take_interpreter(&f, interpreter);
     close(f.fd);
-    return script && depth < SCRIPTS_MAX ? look(interpreter, why, depth + 1) : kind;
+    if (script && depth < SCRIPTS_MAX) return look(interpreter, culprit, depth + 1);
+    if (kind != NOD_PROGRAM_FINE) snprintf(culprit, PATH_MAX, "%s", path);
+    return kind;
 }
 
-enum nod_program nod_program_look(const char *path, char *why)
+enum nod_program nod_program_look(const char *path, char *culprit)
 {
-    *why = 0;
-    return look(path, why, 0);
+    *culprit = 0;
+    return look(path, culprit, 0);
+}
+
+const char *nod_program_words(enum nod_program kind)
+{
+    switch (kind) {
+    case NOD_PROGRAM_FINE: break;
+    case NOD_PROGRAM_STATIC: return "is linked statically";
+    case NOD_PROGRAM_PRIVILEGED:
+        return "runs with more rights than you have (set-user-ID, set-group-ID or capabilities)";
+    case NOD_PROGRAM_FOREIGN: return "is for another kind of machine or another C library";
+    }
+    return "is fine";
 }

@@ -15,6 +15,7 @@
 #define LATE_US                                                                                    \
     (2 * NOD_MSEC)               /* a deadline that nobody has seen to for so long is the helper's \
                                   */
+#define LEFT_US (2 * NOD_MSEC)   /* how long a device that nobody sleeps on may be left alone */
 #define UNBORN_US (10 * NOD_SEC) /* what was made for a fork that failed */
 
 bool process_is_alive(const process *p)
@@ -34,11 +35,15 @@ bool process_is_alive(const process *p)
 
 static void bury(void)
 {
+    bool died = false;
     for (ring *at = nod_net->processes.next, *next; at != &nod_net->processes; at = next) {
         process *p = ring_entry(at, process, in_net);
         next = at->next;
-        if (p != nod_here.self && !process_is_alive(p)) process_free(p);
+        if (p == nod_here.self || process_is_alive(p)) continue;
+        process_free(p);
+        died = true;
     }
+    if (died) net_wake_all();
 }
 
 static bool is_late(nod_usec now)
@@ -47,24 +52,34 @@ static bool is_late(nod_usec now)
     return deadline != NOD_NEVER && deadline + LATE_US <= now;
 }
 
+typedef struct server {
+    int report;
+    nod_usec bury_at;
+    nod_usec drove_at; /* when we did last */
+    bool listens;
+} server;
+
+/* Nobody sleeps on the device, nor looks at it now and then: a program that is busy with it is
+ * left alone, for two would be in each other's way. */
+static bool is_needed(const server *me, nod_usec now)
+{
+    return nod_net->asleep == 0 &&
+           (nod_net->driven_at == me->drove_at || now - nod_net->driven_at >= LEFT_US);
+}
+
 /* How long the helper may sleep, and whether packets are its to wake for. */
-static nod_usec plan(nod_usec now, bool *listens)
+static nod_usec plan(server *me, nod_usec now)
 {
     nod_stack_stats stats;
     nod_stack_get_stats(nod_net->stack, &stats);
     nod_usec deadline = nod_stack_deadline(nod_net->stack);
     bool quiet = stats.connections == stats.listeners && stats.syn_received == 0;
     nod_usec wake = now + (quiet ? IDLE_US : TICK_US);
-    *listens = nod_net->asleep == 0;
-    if (*listens && deadline < wake) wake = deadline;
+    me->listens = is_needed(me, now);
+    if (me->listens && deadline < wake) wake = deadline;
+    if (!me->listens && nod_net->asleep == 0 && now + LEFT_US < wake) wake = now + LEFT_US;
     return wake;
 }
-
-typedef struct server {
-    int report;
-    nod_usec bury_at;
-    bool listens;
-} server;
 
 /* One look. Returns when to look again. */
 static nod_usec attend(server *me)
@@ -72,7 +87,10 @@ static nod_usec attend(server *me)
     nod_usec wake = nod_clock() + IDLE_US;
     if (!net_enter()) return wake;
     nod_usec now = net_now();
-    if (nod_net->asleep == 0 || is_late(now)) net_drive();
+    if (is_needed(me, now) || is_late(now)) {
+        net_drive();
+        me->drove_at = nod_net->driven_at;
+    }
     if (now >= me->bury_at) {
         bury();
         me->bury_at = now + 5 * TICK_US;
@@ -80,7 +98,7 @@ static nod_usec attend(server *me)
     if (me->report >= 0)
         nod_report_answer(me->report, nod_net->stack, &nod_net->link_stats, nod_net->name);
     net_flush();
-    wake = plan(now, &me->listens);
+    wake = plan(me, now);
     net_leave();
     return wake;
 }

@@ -159,7 +159,7 @@ static uint32_t connected_ready(sock *s)
     if (at_end || s->shut_read) ready |= POLLIN | POLLRDNORM | POLLRDHUP;
     if (bytes > 0 && bytes >= (ptrdiff_t)s->lowat_read) ready |= POLLIN | POLLRDNORM;
     if (s->shut_write || has_room(s)) ready |= POLLOUT | POLLWRNORM;
-    if ((at_end || s->shut_read) && s->shut_write) ready |= POLLHUP;
+    if ((s->peer_closed || s->shut_read) && s->shut_write) ready |= POLLHUP;
     return ready;
 }
 
@@ -202,7 +202,8 @@ void socket_event(const nod_event *event)
         socket_fail(s, event->error);
         changed |= ~0u;
     }
-    if (flags & (NOD_EVENT_CLOSED | NOD_EVENT_SENT)) changed |= POLLHUP;
+    if (flags & (NOD_EVENT_CLOSED | NOD_EVENT_SENT)) changed |= WATCH_HEARD;
+    if (flags & NOD_EVENT_CLOSED) changed |= POLLHUP;
     if (changed) net_wake(&s->file, changed);
 }
 
@@ -551,9 +552,10 @@ static int disconnect(sock *s)
         nod_tcp_abort(nod_net->stack, handle);
         nod_tcp_release(nod_net->stack, handle);
     }
+    /* As Linux has it: who goes on as if nothing had happened is told, once. */
+    s->err = s->state == SOCKET_CONNECTED || s->state == SOCKET_CONNECTING ? ECONNRESET : 0;
     s->state = s->port_given ? SOCKET_BOUND : SOCKET_FRESH;
     if (!s->port_given) s->local = (nod_endpoint){0};
-    s->err = 0;
     s->shut_read = s->shut_write = s->peer_closed = false;
     return 0;
 }
@@ -621,10 +623,8 @@ static int connect_here(sock *s, const nod_endpoint *remote)
         error = connect_start(s, remote);
         if (error) return error;
         net_flush();
-        if (s->nonblocking) {
-            net_drive(); /* over loopback it may be done already */
-            if (s->state == SOCKET_CONNECTING) return EINPROGRESS;
-        }
+        /* The peer may have answered by now; but no program expects to hear so from the kernel. */
+        if (s->nonblocking) return EINPROGRESS;
     }
     error = wait_connect(s);
     if (error) return error;
@@ -711,7 +711,7 @@ static void linger(sock *s)
     waiter *w = net_waiter();
     if (!w) return;
     if (!s->shut_write) nod_tcp_close(nod_net->stack, s->handle);
-    watch_add(&w->own, &s->file, w, POLLHUP);
+    watch_add(&w->own, &s->file, w, WATCH_HEARD);
     while (net_now() < until && nod_tcp_status(nod_net->stack, s->handle, &status) == 0) {
         if (status.state == NOD_CLOSED || status.snd_una == status.snd_nxt) break;
         int woken = net_sleep(w, until, NULL, 0, NULL);

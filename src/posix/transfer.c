@@ -31,7 +31,7 @@ static int transfer_init(transfer *t, const struct iovec *iov, int count, int fl
     if (count > 0 && is_bad(iov)) return EFAULT;
     for (int i = 0; i < count; i++) {
         if ((ssize_t)iov[i].iov_len < 0) return EINVAL;
-        if (iov[i].iov_len > 0 && is_bad(iov[i].iov_base)) return EFAULT;
+        if (iov[i].iov_len > 0 && is_bad(iov[i].iov_base) && !(flags & MSG_TRUNC)) return EFAULT;
         t->total += iov[i].iov_len;
     }
     if (t->total > 0x7ffff000) t->total = 0x7ffff000; /* as Linux: MAX_RW_COUNT */
@@ -100,13 +100,16 @@ static void rest_end(rest *p)
 
 /* Receiving. */
 
+/* With MSG_TRUNC the user's memory is not touched. */
 static ptrdiff_t take_piece(sock *s, transfer *t, uint8_t *bytes, size_t len)
 {
     uint8_t nowhere[4096];
+    if (t->flags & MSG_TRUNC) {
+        bytes = nowhere;
+        if (len > sizeof nowhere) len = sizeof nowhere;
+    }
     if (t->flags & MSG_PEEK) return nod_tcp_peek(nod_net->stack, s->handle, t->done, bytes, len);
-    if (!(t->flags & MSG_TRUNC)) return nod_tcp_receive(nod_net->stack, s->handle, bytes, len);
-    return nod_tcp_receive(nod_net->stack, s->handle, nowhere,
-                           len < sizeof nowhere ? len : sizeof nowhere);
+    return nod_tcp_receive(nod_net->stack, s->handle, bytes, len);
 }
 
 /* What there is. 0, or an errno; EPIPE stands for the end of the stream. */
@@ -128,17 +131,28 @@ static int take_some(sock *s, transfer *t)
     return 0;
 }
 
+/* Who asks for nothing hears whether there is something. */
+static int take_nothing(sock *s)
+{
+    uint8_t byte;
+    const struct iovec iov = {&byte, 1};
+    transfer look = {.iov = &iov, .count = 1, .flags = MSG_PEEK, .total = 1};
+    return take_some(s, &look);
+}
+
 static int receive_once(sock *s, transfer *t)
 {
+    int error;
     switch ((enum socket_state)s->state) {
     case SOCKET_FRESH:
-    case SOCKET_BOUND:
+    case SOCKET_BOUND: error = socket_take_error(s); return error ? error : ENOTCONN;
     case SOCKET_LISTENING: return ENOTCONN;
     case SOCKET_CONNECTING: return EAGAIN;
     case SOCKET_CONNECTED:
     case SOCKET_DEAD: break;
     }
-    return s->handle ? take_some(s, t) : ENOTCONN;
+    if (!s->handle) return ENOTCONN;
+    return t->total > 0 ? take_some(s, t) : take_nothing(s);
 }
 
 /* A read that wants more than there is begins anew when it peeks. */
@@ -148,12 +162,12 @@ static int receive_here(sock *s, transfer *t)
     int error;
     size_t target = t->flags & MSG_WAITALL ? t->total : s->lowat_read;
     if (target > t->total) target = t->total;
-    if (t->flags & MSG_OOB) return EINVAL;
+    if (t->flags & MSG_OOB) return s->state == SOCKET_LISTENING ? ENOTCONN : EINVAL;
     if (t->flags & MSG_ERRQUEUE) return EAGAIN;
     rest_init(&p, s, POLLIN | POLLRDHUP, s->read_timeout, t->flags & MSG_DONTWAIT);
     for (;;) {
         error = receive_once(s, t);
-        if (error == EPIPE || (error && error != EAGAIN) || t->done >= target) break;
+        if (error != EAGAIN || (t->total > 0 && t->done >= target)) break;
         if (p.dont_wait && t->done > 0) break;
         error = rest_here(&p);
         if (error) break;
@@ -163,8 +177,7 @@ static int receive_here(sock *s, transfer *t)
         }
     }
     rest_end(&p);
-    if (t->done > 0 || error == EPIPE) return 0;
-    return t->total == 0 && error == EAGAIN ? 0 : error;
+    return t->done > 0 || error == EPIPE ? 0 : error;
 }
 
 /* Finds the socket, runs the transfer, and lets go. */
@@ -191,10 +204,17 @@ static ssize_t receive(int fd, const struct iovec *iov, int count, int flags)
     return run(fd, &t, error, receive_here);
 }
 
+/* As files have it: to read or write no bytes is no error, whatever the socket's state. */
+static bool is_nothing(const struct iovec *iov, int count)
+{
+    transfer t;
+    return transfer_init(&t, iov, count, 0) == 0 && t.total == 0;
+}
+
 ssize_t nod_readv(int fd, const struct iovec *iov, int count)
 {
     if (!nod_is_socket(fd)) return syscall(SYS_readv, fd, iov, count);
-    return receive(fd, iov, count, 0);
+    return is_nothing(iov, count) ? 0 : receive(fd, iov, count, 0);
 }
 
 ssize_t nod_read(int fd, void *buf, size_t len)
@@ -215,7 +235,12 @@ ssize_t nod_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *
     if (!nod_is_socket(fd)) return sys_recvfrom(fd, buf, len, flags, addr, addr_len);
     const struct iovec iov = {buf, len};
     ssize_t got = receive(fd, &iov, 1, flags);
-    if (got >= 0 && addr && !is_bad(addr_len)) *addr_len = 0; /* a stream names no sender */
+    if (got < 0 || !addr) return got;
+    if (is_bad(addr_len) || (int)*addr_len < 0) {
+        errno = is_bad(addr_len) ? EFAULT : EINVAL;
+        return -1;
+    }
+    *addr_len = 0; /* a stream names no sender */
     return got;
 }
 
@@ -246,10 +271,13 @@ static int send_once(sock *s, transfer *t)
     int error;
     switch ((enum socket_state)s->state) {
     case SOCKET_CONNECTING: return EAGAIN;
-    case SOCKET_CONNECTED: return s->shut_write ? EPIPE : put_some(s, t);
-    case SOCKET_DEAD: error = socket_take_error(s); return error ? error : EPIPE;
+    case SOCKET_CONNECTED:
+        if (s->shut_write) return EPIPE;
+        /* Urgent data: see doc/deviations.md. */
+        return t->flags & MSG_OOB ? EOPNOTSUPP : put_some(s, t);
     case SOCKET_FRESH:
     case SOCKET_BOUND:
+    case SOCKET_DEAD: error = socket_take_error(s); return error ? error : EPIPE;
     case SOCKET_LISTENING: break;
     }
     return EPIPE;
@@ -259,7 +287,6 @@ static int send_here(sock *s, transfer *t)
 {
     rest p;
     int error;
-    if (t->flags & MSG_OOB) return EOPNOTSUPP; /* urgent data: see doc/deviations.md */
     rest_init(&p, s, POLLOUT, s->write_timeout, t->flags & MSG_DONTWAIT);
     while ((error = send_once(s, t)) == EAGAIN) {
         if (p.dont_wait && t->done > 0) break;
@@ -273,7 +300,7 @@ static int send_here(sock *s, transfer *t)
 static ssize_t transmit(int fd, const struct iovec *iov, int count, int flags)
 {
     transfer t;
-    int error = transfer_init(&t, iov, count, flags);
+    int error = transfer_init(&t, iov, count, flags & ~MSG_TRUNC);
     ssize_t put = run(fd, &t, error, send_here);
     if (put < 0 && errno == EPIPE && !(flags & MSG_NOSIGNAL)) {
         raise(SIGPIPE);
@@ -285,7 +312,7 @@ static ssize_t transmit(int fd, const struct iovec *iov, int count, int flags)
 ssize_t nod_writev(int fd, const struct iovec *iov, int count)
 {
     if (!nod_is_socket(fd)) return syscall(SYS_writev, fd, iov, count);
-    return transmit(fd, iov, count, 0);
+    return is_nothing(iov, count) ? 0 : transmit(fd, iov, count, 0);
 }
 
 ssize_t nod_write(int fd, const void *buf, size_t len)
@@ -304,6 +331,14 @@ ssize_t nod_sendto(int fd, const void *buf, size_t len, int flags, const struct 
                    socklen_t addr_len)
 {
     if (!nod_is_socket(fd)) return sys_sendto(fd, buf, len, flags, addr, addr_len);
+    if (addr && addr_len > sizeof(struct sockaddr_storage)) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (addr && addr_len > 0 && is_bad(addr)) {
+        errno = EFAULT;
+        return -1;
+    }
     const struct iovec iov = {(void *)(uintptr_t)buf, len};
     return transmit(fd, &iov, 1, flags);
 }
@@ -326,6 +361,32 @@ static void each_descriptor(const struct msghdr *msg, void (*visit)(int fd))
     net_leave();
 }
 
+/* Control data has no meaning for TCP beyond the kernel's checks of it. */
+static bool is_control_fine(const struct msghdr *msg)
+{
+    struct msghdr *m = (struct msghdr *)(uintptr_t)msg;
+    const char *end = (const char *)msg->msg_control + msg->msg_controllen;
+    if (is_bad(msg->msg_control)) return false;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+        if (c->cmsg_len < sizeof *c || c->cmsg_len > (size_t)(end - (const char *)c)) return false;
+        if (c->cmsg_level != SOL_SOCKET) continue;
+        if (c->cmsg_type != SCM_RIGHTS && c->cmsg_type != SCM_CREDENTIALS &&
+            c->cmsg_type != SO_MARK && c->cmsg_type != SO_TIMESTAMPING)
+            return false;
+    }
+    return true;
+}
+
+/* A stream that more can be said on. */
+static bool is_connected(int fd)
+{
+    if (!net_enter()) return false;
+    sock *s = as_socket(file_at(fd));
+    bool is = s && s->state == SOCKET_CONNECTED && !s->shut_write;
+    net_leave();
+    return is;
+}
+
 ssize_t nod_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
     if (!nod_is_socket(fd)) {
@@ -336,8 +397,13 @@ ssize_t nod_sendmsg(int fd, const struct msghdr *msg, int flags)
         errno = EFAULT;
         return -1;
     }
-    if (msg->msg_iovlen > IOV_MOST) {
-        errno = EMSGSIZE;
+    if (msg->msg_iovlen > IOV_MOST || (int)msg->msg_namelen < 0) {
+        errno = msg->msg_iovlen > IOV_MOST ? EMSGSIZE : EINVAL;
+        return -1;
+    }
+    bool says_more = msg->msg_control && msg->msg_controllen > 0;
+    if (says_more && is_connected(fd) && !is_control_fine(msg)) {
+        errno = EINVAL;
         return -1;
     }
     return transmit(fd, msg->msg_iov, (int)msg->msg_iovlen, flags);
@@ -371,6 +437,10 @@ int nod_sendmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags)
 {
     unsigned done = 0;
     if (!nod_is_socket(fd)) return (int)syscall(SYS_sendmmsg, fd, msgs, count, flags);
+    if (count > 0 && is_bad(msgs)) {
+        errno = EFAULT;
+        return -1;
+    }
     for (; done < count; done++) {
         ssize_t put = nod_sendmsg(fd, &msgs[done].msg_hdr, flags);
         if (put < 0) break;
@@ -379,18 +449,53 @@ int nod_sendmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags)
     return done > 0 || count == 0 ? (int)done : -1;
 }
 
-int nod_recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags, struct timespec *timeout)
+/* The error that is waiting is told before anything else. */
+static int take_error(int fd)
+{
+    if (!net_enter()) return errno;
+    sock *s = as_socket(file_at(fd));
+    int error = s ? socket_take_error(s) : EBADF;
+    net_leave();
+    return error;
+}
+
+static bool is_time(const struct timespec *time)
+{
+    return !time || (time->tv_sec >= 0 && time->tv_nsec >= 0 && time->tv_nsec < 1000000000);
+}
+
+/* The time is looked at after each message only: so it is in Linux. */
+static int receive_messages(int fd, struct mmsghdr *msgs, unsigned count, int flags, nod_usec until)
 {
     unsigned done = 0;
-    if (!nod_is_socket(fd)) return (int)syscall(SYS_recvmmsg, fd, msgs, count, flags, timeout);
-    for (; done < count; done++) {
+    while (done < count) {
         int more = done > 0 && flags & MSG_WAITFORONE ? MSG_DONTWAIT : 0;
         ssize_t got = nod_recvmsg(fd, &msgs[done].msg_hdr, (flags & ~MSG_WAITFORONE) | more);
         if (got < 0) break;
-        msgs[done].msg_len = (unsigned)got;
-        if (got == 0) return (int)done + 1;
+        msgs[done++].msg_len = (unsigned)got;
+        if (until != NOD_NEVER && nod_clock() >= until) break;
     }
     return done > 0 || count == 0 ? (int)done : -1;
+}
+
+int nod_recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags, struct timespec *timeout)
+{
+    if (!nod_is_socket(fd)) return (int)syscall(SYS_recvmmsg, fd, msgs, count, flags, timeout);
+    int error = is_time(timeout) ? take_error(fd) : EINVAL;
+    if (!error && count > 0 && is_bad(msgs)) error = EFAULT;
+    if (error) {
+        errno = error;
+        return -1;
+    }
+    nod_usec until = NOD_NEVER, began = nod_clock();
+    if (timeout)
+        until = began + (nod_usec)timeout->tv_sec * NOD_SEC + (nod_usec)timeout->tv_nsec / 1000;
+    int done = receive_messages(fd, msgs, count, flags, until);
+    if (timeout && done > 0) { /* Linux tells what is left */
+        nod_usec now = nod_clock(), left = until > now ? until - now : 0;
+        *timeout = (struct timespec){(time_t)(left / NOD_SEC), (long)(left % NOD_SEC) * 1000};
+    }
+    return done;
 }
 
 /* Files to sockets. */

@@ -29,16 +29,20 @@ static bool find_in_path(const char *file, char path[PATH_MAX])
  * connection, for it could do nothing with it, and whoever is at its other end would wait. */
 static bool refused(const char *path)
 {
-    char why[NOD_PROGRAM_WHY];
-    enum nod_program kind = nod_program_look(path, why);
+    char culprit[PATH_MAX];
+    enum nod_program kind = nod_program_look(path, culprit);
     if (kind == NOD_PROGRAM_FINE) return false;
+    const char *words = nod_program_words(kind);
     for (int fd = 0; fd < 3; fd++) {
         if (!nod_is_socket(fd)) continue;
-        preload_say("%s It was given a connection of nod's, so it is not run.", why);
+        preload_say("%s %s, so nod's TCP cannot be put beneath it; it was given a connection of "
+                    "nod's, and so is not run.",
+                    culprit, words);
         errno = EACCES;
         return true;
     }
-    preload_say("%s Its TCP is the kernel's.", why);
+    preload_say("%s %s, so nod's TCP cannot be put beneath it: its TCP is the kernel's.", culprit,
+                words);
     return false;
 }
 

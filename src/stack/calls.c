@@ -68,12 +68,16 @@ static int open_active(nod_stack *s, const nod_open *open, nod_handle *out)
     uint8_t iface;
     int error = complete_key(s, open, &key, &iface);
     if (error) return error;
-    if (s->records >= s->config.max_connections) return NOD_ENOMEM;
+    struct nod_record *before = nod_demux_find(s, &key); /* in TIME-WAIT, if any */
+    if (!before && s->records >= s->config.max_connections) return NOD_ENOMEM;
     struct nod_shared_config *config = nod_config_share(s, open->config);
     if (!config) return NOD_ENOMEM;
-    struct nod_tcb *tcb = nod_tcb_new(s, &key, iface, config, nod_isn(s, &key), NOD_SYN_SENT);
+    uint32_t iss = nod_isn(s, &key);
+    if (before) iss = nod_isn_above(iss, ((struct nod_time_wait *)before)->snd_nxt);
+    struct nod_tcb *tcb = nod_tcb_new(s, &key, iface, config, iss, NOD_SYN_SENT);
     nod_config_drop(s, config);
     if (!tcb) return NOD_ENOMEM;
+    if (before) nod_time_wait_end(s, (struct nod_time_wait *)before);
     nod_demux_add(s, &tcb->rec);
     tcb->flags |= TCB_ACTIVE;
     tcb->work->syn_due = true;

@@ -140,7 +140,7 @@ static void syn_arrives(nod_stack *s, struct nod_listener *l, const struct nod_k
         .listener = l->slot,
     };
     /* After a TIME-WAIT that this SYN ended, numbers go on above the old ones (MAY-2). */
-    if (iss_floor && seq_le(r->iss, iss_floor)) r->iss = iss_floor + 65537;
+    if (iss_floor) r->iss = nod_isn_above(r->iss, iss_floor);
     negotiate(r, c, &seg->h.opt, seg->family);
     if (!nod_demux_add(s, &r->rec)) {
         nod_pool_give(s->env.pool, r, sizeof(*r));

@@ -11,11 +11,35 @@ uint32_t nod_isn(const nod_stack *s, const struct nod_key *key)
     return (uint32_t)(s->env.now / 4) + (uint32_t)nod_hash(s->env.isn_key, key, sizeof(*key));
 }
 
+uint32_t nod_isn_above(uint32_t iss, uint32_t last)
+{
+    return seq_le(iss, last) ? last + 65537 : iss;
+}
+
 bool nod_port_has_listener(const nod_stack *s, const uint8_t local[16], uint16_t port)
 {
     for (const struct nod_listener *l = s->listeners; l; l = l->next)
         if (l->rec.key.local_port == port && nod_listener_is_at(l, local)) return true;
     return false;
+}
+
+/* An ephemeral port in TIME-WAIT may serve again after a second, if nobody holds the name any more
+ * and the peer will tell old from new by their timestamps (what RFC 6191 says of SYNs that come,
+ * for those that leave; Linux's tcp_tw_reuse). Otherwise 64,512 connections to one destination
+ * would be all that there may be in four minutes. */
+static bool may_serve_again(const nod_stack *s, const struct nod_record *rec)
+{
+    if (rec->kind != NOD_RECORD_TIME_WAIT || !(rec->flags & SMALL_TS)) return false;
+    const struct nod_time_wait *tw = (const struct nod_time_wait *)rec;
+    return tw->slot == NOD_NO_SLOT &&
+           rec->timer.deadline + NOD_SEC <= s->env.now + 2 * s->config.tcp.msl_us;
+}
+
+static bool is_free(const nod_stack *s, const struct nod_key *key)
+{
+    const struct nod_record *rec = nod_demux_find(s, key);
+    if (rec && !may_serve_again(s, rec)) return false;
+    return !nod_port_has_listener(s, key->local, key->local_port);
 }
 
 /* Algorithm 4, "double-hash": successive ports to one destination, from a place in the range
@@ -33,8 +57,7 @@ int nod_port_pick(nod_stack *s, struct nod_key *key)
     for (uint32_t tries = 0; tries < count; tries++) {
         key->local_port = (uint16_t)(first + (start + tries) % count);
         if (itself && key->local_port == key->remote_port) continue;
-        if (nod_demux_find(s, key) || nod_port_has_listener(s, key->local, key->local_port))
-            continue;
+        if (!is_free(s, key)) continue;
         *counter = (uint16_t)(*counter + tries + 1);
         return 0;
     }

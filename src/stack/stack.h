@@ -69,7 +69,10 @@ void nod_events_raise(nod_stack *s, uint32_t slot);
 
 /* ports.c */
 uint32_t nod_isn(const nod_stack *s, const struct nod_key *key);
-int nod_port_pick(nod_stack *s, struct nod_key *key); /* fills in key->local_port */
+/* One that an old incarnation, which got to `last`, cannot be mixed up with (MAY-2). */
+uint32_t nod_isn_above(uint32_t iss, uint32_t last);
+/* Fills in key->local_port, which may be one in TIME-WAIT that is to end now. */
+int nod_port_pick(nod_stack *s, struct nod_key *key);
 bool nod_port_has_listener(const nod_stack *s, const uint8_t local[16], uint16_t port);
 
 /* life.c: from birth to reaping */

@@ -65,7 +65,7 @@ ptrdiff_t nod_tcb_user_send(struct nod_env *env, struct nod_tcb *tcb, const void
     if (room < 0) return room;
     struct nod_work *w = tcb->work;
     uint32_t want = (uint32_t)min_u64(len, (uint64_t)room);
-    uint32_t n = nod_queue_write(&w->sendq, env->pool, bytes, want);
+    uint32_t n = want ? nod_queue_write(&w->sendq, env->pool, bytes, want) : 0;
     w->more = flags & NOD_SEND_MORE;
     if (n < len) tcb->flags |= TCB_WANTS_ROOM;
     return n || !len ? (ptrdiff_t)n : NOD_ENOMEM;

@@ -52,7 +52,8 @@ void nod_tcb_after_read(struct nod_tcb *tcb)
         tcb->rec.state != NOD_FIN_WAIT_2)
         return;
     uint32_t gain = worthwhile_gain(tcb), buffer = tcb->config->c.receive_buffer;
-    /* While the peer still has half a buffer to send, the ACKs of what it sends will say it. */
-    if (gain && (gain >= buffer / 2 || nod_tcb_rcv_wnd(tcb) < buffer / 2))
+    /* A segment of its own only says what doubles the window: a reader of small bites does not
+     * cost the network one for each. The rest is said by the ACKs of what the peer sends. */
+    if (gain && (gain >= buffer / 2 || gain >= nod_tcb_rcv_wnd(tcb)))
         nod_tcb_ack_now(tcb, NOD_WHY_WINDOW_UPDATE);
 }

@@ -59,8 +59,8 @@ void await_tcp_state(int fd, int which)
 const char *tcp_state_name(int which)
 {
     static const char *const names[] = {
-        "none",       "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT",
-        "CLOSE",      "CLOSE_WAIT",  "LAST_ACK", "LISTEN",   "CLOSING",   "NEW_SYN_RECV",
+        "none",  "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2",    "TIME_WAIT",
+        "CLOSE", "CLOSE_WAIT",  "LAST_ACK", "LISTEN",   "CLOSING",   "NEW_SYN_RECV",
     };
     return which >= 0 && which < (int)(sizeof names / sizeof *names) ? names[which] : "?";
 }

@@ -1,4 +1,5 @@
-/* Pointers that lead nowhere. Each call in a process of its own: one that crashes is a line, too. */
+/* Pointers that lead nowhere. Each call in a process of its own: one that crashes is a line, too.
+ */
 #include "calls.h"
 #include "states.h"
 
@@ -23,8 +24,7 @@ static char *edge;     /* the last four octets before an end */
 
 static void make_pointers(void)
 {
-    char *pages =
-        mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *pages = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     gone = pages + 4096;
     edge = gone - 4;
     constant = pages + 8192;
@@ -34,17 +34,17 @@ static void make_pointers(void)
 }
 
 /* The state is made here, the call is the child's. */
-#define TRY(call)                                                                                  \
-    do {                                                                                           \
-        int fd = enter();                                                                          \
-        pid_t child = fork();                                                                      \
-        if (child == 0) {                                                                          \
-            alarm(3);                                                                              \
-            CALL_AS(#call, call, );                                                                \
-            _exit(0);                                                                              \
-        }                                                                                          \
-        ended(#call, child);                                                                       \
-        leave(fd);                                                                                 \
+#define TRY(call)                   \
+    do {                            \
+        int fd = enter();           \
+        pid_t child = fork();       \
+        if (child == 0) {           \
+            alarm(3);               \
+            CALL_AS(#call, call, ); \
+            _exit(0);               \
+        }                           \
+        ended(#call, child);        \
+        leave(fd);                  \
     } while (0)
 
 static void ended(const char *call, pid_t child)

@@ -37,17 +37,17 @@ static void say_waited(long ms)
 }
 
 /* The time is checked also when the call gives an error. */
-#define TIMED(ms, call, ...)                                                                       \
-    do {                                                                                           \
-        start();                                                                                   \
-        errno = 0;                                                                                 \
-        const long got = (long)(call);                                                             \
-        say_begin(#call, got, errno);                                                              \
-        if (got >= 0) {                                                                            \
-            __VA_ARGS__;                                                                           \
-        }                                                                                          \
-        say_waited(ms);                                                                            \
-        say_end();                                                                                 \
+#define TIMED(ms, call, ...)           \
+    do {                               \
+        start();                       \
+        errno = 0;                     \
+        const long got = (long)(call); \
+        say_begin(#call, got, errno);  \
+        if (got >= 0) {                \
+            __VA_ARGS__;               \
+        }                              \
+        say_waited(ms);                \
+        say_end();                     \
     } while (0)
 
 void deadlines(void)
@@ -62,7 +62,8 @@ void deadlines(void)
     TIMED(0, recv(fd, buf, 10, MSG_DONTWAIT));
     peer_send(other, 4);
     TIMED(40, recv(fd, buf, 10, MSG_WAITALL), say_bytes(buf, got));
-    TIMED(40, recvmsg(fd, &(struct msghdr){.msg_iov = &(struct iovec){buf, 1}, .msg_iovlen = 1}, 0));
+    TIMED(40,
+          recvmsg(fd, &(struct msghdr){.msg_iov = &(struct iovec){buf, 1}, .msg_iovlen = 1}, 0));
     TIMED(0, poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0));
     leave(fd);
     fd = established_blocking();

@@ -128,7 +128,7 @@ static int ask_info(int fd, int room)
 
 static void say_info(void)
 {
-    say(" %s, options %x, wscale %d %d, mss %u %u, backoff %d, probes %d", 
+    say(" %s, options %x, wscale %d %d, mss %u %u, backoff %d, probes %d",
         tcp_state_name(told.tcpi_state), told.tcpi_options & 7, !!told.tcpi_snd_wscale,
         !!told.tcpi_rcv_wscale, told.tcpi_snd_mss, told.tcpi_advmss, told.tcpi_backoff,
         told.tcpi_probes);
@@ -147,21 +147,20 @@ void info(void)
     peer_send(other, 7);
     await_unread(fd, 7);
     CALL(recv(fd, buf, sizeof buf, 0));
-    CALL(ask_info(fd, 192), say(" acked %lld received %lld, unacked %u, pmtu %u",
-                                (long long)told.tcpi_bytes_acked,
-                                (long long)told.tcpi_bytes_received, told.tcpi_unacked,
-                                told.tcpi_pmtu));
+    CALL(ask_info(fd, 192),
+         say(" acked %lld received %lld, unacked %u, pmtu %u", (long long)told.tcpi_bytes_acked,
+             (long long)told.tcpi_bytes_received, told.tcpi_unacked, told.tcpi_pmtu));
     say_line("rtt %s, rto %s, cwnd %s, rcv_space %s", told.tcpi_rtt > 0 ? "some" : "none",
              told.tcpi_rto >= 200000 ? "some" : "none", told.tcpi_snd_cwnd >= 2 ? "some" : "none",
              told.tcpi_rcv_space > 0 ? "some" : "none");
     leave(fd);
     fd = listener(OWN_PORT);
-    CALL(ask_info(fd, 104), say(" %s, %u of %u", tcp_state_name(told.tcpi_state),
-                                told.tcpi_unacked, told.tcpi_sacked));
+    CALL(ask_info(fd, 104), say(" %s, %u of %u", tcp_state_name(told.tcpi_state), told.tcpi_unacked,
+                                told.tcpi_sacked));
     peer_connect(family, OWN_PORT);
     await_events(fd, POLLIN);
-    CALL(ask_info(fd, 104), say(" %s, %u of %u", tcp_state_name(told.tcpi_state),
-                                told.tcpi_unacked, told.tcpi_sacked));
+    CALL(ask_info(fd, 104), say(" %s, %u of %u", tcp_state_name(told.tcpi_state), told.tcpi_unacked,
+                                told.tcpi_sacked));
     close(fd);
     peer_forget();
 }

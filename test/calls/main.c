@@ -53,8 +53,8 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 /* All states are seen over IPv4, some over IPv6 too. */
 static bool also_over_ip6(const state *which)
 {
-    static const char *const some[] = {"fresh", "listening with one", "established", "unread",
-                                       "peer closed", "reset"};
+    static const char *const some[] = {"fresh",  "listening with one", "established",
+                                       "unread", "peer closed",        "reset"};
     for (size_t i = 0; i < sizeof some / sizeof *some; i++)
         if (strcmp(which->name, some[i]) == 0) return true;
     return false;

@@ -12,8 +12,7 @@ static void make(const char *domain_name, int domain, int type, int protocol)
     int fd = (errno = 0, socket(domain, type, protocol));
     snprintf(call, sizeof call, "socket(%s, %#x, %d)", domain_name, type, protocol);
     say_begin(call, fd < 0 ? fd : 0, errno);
-    if (fd >= 0)
-        say(", flags %x %x", fcntl(fd, F_GETFL), fcntl(fd, F_GETFD));
+    if (fd >= 0) say(", flags %x %x", fcntl(fd, F_GETFL), fcntl(fd, F_GETFD));
     say_end();
     if (fd >= 0) close(fd);
 }
@@ -23,9 +22,9 @@ void make_sockets(void)
     static const struct {
         const char *name;
         int number;
-    } domains[] = {{"AF_INET", AF_INET},   {"AF_INET6", AF_INET6}, {"AF_UNIX", AF_UNIX},
-                   {"AF_UNSPEC", 0},       {"-1", -1},             {"1000", 1000},
-                   {"AF_NETLINK", AF_NETLINK}};
+    } domains[] = {
+        {"AF_INET", AF_INET}, {"AF_INET6", AF_INET6}, {"AF_UNIX", AF_UNIX},      {"AF_UNSPEC", 0},
+        {"-1", -1},           {"1000", 1000},         {"AF_NETLINK", AF_NETLINK}};
     static const int types[] = {0,
                                 SOCK_STREAM,
                                 SOCK_DGRAM,

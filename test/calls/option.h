@@ -6,8 +6,8 @@
 
 /* getsockopt with room for so many octets, and its answer said: for CALL and EACH. */
 int get(int fd, int level, int name, int room);
-void say_option(void);   /* as an int, or its octets when they are not four */
-int option_int(void);    /* what get has got */
+void say_option(void); /* as an int, or its octets when they are not four */
+int option_int(void);  /* what get has got */
 int set(int fd, int level, int name, int value);
 int set_room(int fd, int level, int name, int value, int room); /* so many octets of it */
 int set_text(int fd, int level, int name, const char *text);

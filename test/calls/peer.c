@@ -5,13 +5,13 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <signal.h>
 #include <unistd.h>
 
 enum op { ACCEPT, CONNECT, SEND, URGENT, SHUT, CLOSE, RESET, READ, END, FORGET };

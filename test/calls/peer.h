@@ -27,10 +27,10 @@ void peer_send_urgent(int conn);     /* "!" */
 void peer_shut(int conn);
 void peer_close(int conn);
 void peer_reset(int conn);
-long peer_read(int conn, int bytes); /* so many; fewer when the stream ends, -errno if in error */
-long peer_end(int conn);             /* all up to the end of the stream */
+long peer_read(int conn, int bytes);  /* so many; fewer when the stream ends, -errno if in error */
+long peer_end(int conn);              /* all up to the end of the stream */
 int peer_text(char *bytes, int size); /* the beginning of what was read last */
-void peer_forget(void);              /* resets all that it has */
+void peer_forget(void);               /* resets all that it has */
 
 /* The next command is done only after so many milliseconds, and not waited for. */
 void peer_after(int ms);

@@ -250,8 +250,8 @@ void epoll_errors(void)
     CALL(epoll_create(0) >= 0);
     CALL(ADD(-1, fd, EPOLLIN, 1));
     CALL(ADD(epfd, -1, EPOLLIN, 1));
-    CALL(ADD(epfd, 900, EPOLLIN, 1));
-    CALL(ADD(900, fd, EPOLLIN, 1));
+    CALL(ADD(epfd, 500, EPOLLIN, 1));
+    CALL(ADD(500, fd, EPOLLIN, 1));
     CALL(ADD(fd, fd, EPOLLIN, 1));
     CALL(ADD(epfd, epfd, EPOLLIN, 1));
     CALL(MOD(epfd, fd, EPOLLIN, 1));
@@ -272,7 +272,7 @@ void epoll_errors(void)
     CALL(epoll_wait(epfd, events, -5, 0));
     CALL(epoll_wait(fd, events, 1, 0));
     CALL(epoll_wait(-1, events, 1, 0));
-    CALL(epoll_wait(900, events, 1, 0));
+    CALL(epoll_wait(500, events, 1, 0));
     CALL(close(epfd));
     CALL(epoll_wait(epfd, events, 1, 0));
     leave(fd);
@@ -359,7 +359,7 @@ static void poll_many(void)
         {.fd = a, .events = POLLIN | POLLOUT}, {.fd = b, .events = POLLIN},
         {.fd = c, .events = POLLOUT},          {.fd = ends[0], .events = POLLIN},
         {.fd = ends[1], .events = POLLOUT},    {.fd = -1, .events = POLLIN, .revents = 7},
-        {.fd = 900, .events = POLLIN},         {.fd = a, .events = POLLIN},
+        {.fd = 500, .events = POLLIN},         {.fd = a, .events = POLLIN},
     };
     CALL(poll(all, 8, 0));
     for (int i = 0; i < 8; i++) {

@@ -31,15 +31,15 @@ void say_count_sigpipe(void);
 /* CALL(recv(fd, buf, 10, 0), say_bytes(buf, got)): makes the call and says its line. What
  * follows the call is done when it gave no error; `got` is its result. */
 #define CALL(call, ...) CALL_AS(#call, call, __VA_ARGS__)
-#define CALL_AS(text, call, ...)                                                                   \
-    do {                                                                                           \
-        errno = 0;                                                                                 \
-        const long got = (long)(call);                                                             \
-        say_begin(text, got, errno);                                                               \
-        if (got >= 0) {                                                                            \
-            __VA_ARGS__;                                                                           \
-        }                                                                                          \
-        say_end();                                                                                 \
+#define CALL_AS(text, call, ...)       \
+    do {                               \
+        errno = 0;                     \
+        const long got = (long)(call); \
+        say_begin(text, got, errno);   \
+        if (got >= 0) {                \
+            __VA_ARGS__;               \
+        }                              \
+        say_end();                     \
     } while (0)
 
 /* A call that gives a descriptor, whose number is not said. */

@@ -39,19 +39,19 @@ static void still(void)
     setitimer(ITIMER_REAL, &never, NULL);
 }
 
-#define TICKED(restart, call, ...)                                                                 \
-    do {                                                                                           \
-        ticking(restart);                                                                          \
-        errno = 0;                                                                                 \
-        const long got = (long)(call);                                                             \
-        int error_ = errno;                                                                        \
-        still();                                                                                   \
-        say_begin(#call, got, error_);                                                             \
-        if (got >= 0) {                                                                            \
-            __VA_ARGS__;                                                                           \
-        }                                                                                          \
-        say(ticks ? ", ticked" : ", no tick");                                                     \
-        say_end();                                                                                 \
+#define TICKED(restart, call, ...)             \
+    do {                                       \
+        ticking(restart);                      \
+        errno = 0;                             \
+        const long got = (long)(call);         \
+        int error_ = errno;                    \
+        still();                               \
+        say_begin(#call, got, error_);         \
+        if (got >= 0) {                        \
+            __VA_ARGS__;                       \
+        }                                      \
+        say(ticks ? ", ticked" : ", no tick"); \
+        say_end();                             \
     } while (0)
 
 static void interrupted(void)

@@ -1,31 +1,29 @@
 #include "stage.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <errno.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* Addresses that nobody has, but that lead somewhere: to a host that keeps silent. */
-static const char own_side[] =
-    "link set lo up\n"
-    "addr add 10.110.111.2/24 dev nod0\n"
-    "addr add fd6e:6f64::2/64 dev nod0 nodad\n"
-    "link set nod0 up\n"
-    "neigh add 10.110.111.1 lladdr 02:00:00:00:00:01 dev nod0\n"
-    "neigh add fd6e:6f64::1 lladdr 02:00:00:00:00:01 dev nod0\n"
-    "neigh add 10.110.111.77 lladdr 02:00:00:00:00:01 dev nod0\n"
-    "neigh add fd6e:6f64::77 lladdr 02:00:00:00:00:01 dev nod0\n";
-static const char peer_side[] =
-    "link set lo up\n"
-    "addr add 10.110.111.1/24 dev nod0\n"
-    "addr add fd6e:6f64::1/64 dev nod0 nodad\n"
-    "link set nod0 up\n"
-    "neigh add 10.110.111.2 lladdr 02:00:00:00:00:02 dev nod0\n"
-    "neigh add fd6e:6f64::2 lladdr 02:00:00:00:00:02 dev nod0\n";
+static const char own_side[] = "link set lo up\n"
+                               "addr add 10.110.111.2/24 dev nod0\n"
+                               "addr add fd6e:6f64::2/64 dev nod0 nodad\n"
+                               "link set nod0 up\n"
+                               "neigh add 10.110.111.1 lladdr 02:00:00:00:00:01 dev nod0\n"
+                               "neigh add fd6e:6f64::1 lladdr 02:00:00:00:00:01 dev nod0\n"
+                               "neigh add 10.110.111.77 lladdr 02:00:00:00:00:01 dev nod0\n"
+                               "neigh add fd6e:6f64::77 lladdr 02:00:00:00:00:01 dev nod0\n";
+static const char peer_side[] = "link set lo up\n"
+                                "addr add 10.110.111.1/24 dev nod0\n"
+                                "addr add fd6e:6f64::1/64 dev nod0 nodad\n"
+                                "link set nod0 up\n"
+                                "neigh add 10.110.111.2 lladdr 02:00:00:00:00:02 dev nod0\n"
+                                "neigh add fd6e:6f64::2 lladdr 02:00:00:00:00:02 dev nod0\n";
 
 /* What a machine may have changed and a program can see. */
 static const struct {
@@ -93,7 +91,8 @@ int stage_open(void)
     snprintf(path, sizeof path, "/proc/%d/ns/net", (int)child);
     int other = open(path, O_RDONLY | O_CLOEXEC);
     snprintf(commands, sizeof commands,
-             "link add nod0 address 02:00:00:00:00:02 type veth peer name nod0 address 02:00:00:00:00:01 netns %d\n%s",
+             "link add nod0 address 02:00:00:00:00:02 type veth peer name nod0 address "
+             "02:00:00:00:00:01 netns %d\n%s",
              (int)child, own_side);
     ip(commands);
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)

@@ -363,7 +363,7 @@ static int minus_one(void)
 
 static int closed_number(void)
 {
-    return 900;
+    return 500;
 }
 
 static int regular_file(void)

@@ -30,20 +30,20 @@ void set_state(const state *which);
 extern int other; /* the peer's end of the descriptor made last */
 
 /* One call on a descriptor `fd` in the state that is tested now, made for this call. */
-#define EACH(call, ...)                                                                            \
-    do {                                                                                           \
-        int fd = enter();                                                                          \
-        CALL_AS(#call, call, __VA_ARGS__);                                                                   \
-        leave(fd);                                                                                 \
+#define EACH(call, ...)                    \
+    do {                                   \
+        int fd = enter();                  \
+        CALL_AS(#call, call, __VA_ARGS__); \
+        leave(fd);                         \
     } while (0)
 
 /* One that gives a descriptor, which is closed again. */
-#define EACH_OPENS(call)                                                                           \
-    do {                                                                                           \
-        int fd = enter();                                                                          \
-        int opened = say_opened(#call, (errno = 0, (call)));                                                               \
-        if (opened >= 0 && opened != fd) close(opened);                                            \
-        leave(fd);                                                                                 \
+#define EACH_OPENS(call)                                     \
+    do {                                                     \
+        int fd = enter();                                    \
+        int opened = say_opened(#call, (errno = 0, (call))); \
+        if (opened >= 0 && opened != fd) close(opened);      \
+        leave(fd);                                           \
     } while (0)
 
 /* What the scenarios, too, begin with. */

@@ -134,8 +134,8 @@ static void limit_is_kept(void **state)
  * one of them lives on. */
 static void carved_memory_comes_back(void **state)
 {
-    (void)state;
-    nod_pool *pool = nod_pool_new(NULL, 200000);
+    const nod_alloc *from = *state;
+    nod_pool *pool = nod_pool_new(from, 200000);
     nod_block *block[300];
     for (int round = 0; round < 3; round++) {
         int n = 0;
@@ -155,6 +155,21 @@ static void carved_memory_comes_back(void **state)
     assert_int_equal(stats_of(pool).in_use, 0);
     nod_pool_free(pool);
 }
+
+/* The caller's own, which aligns what malloc would not. */
+static void *aligned(void *ctx, size_t size)
+{
+    (void)ctx;
+    return aligned_alloc(16384, (size + 16383) / 16384 * 16384);
+}
+
+static void give_back(void *ctx, void *ptr, size_t size)
+{
+    (void)ctx, (void)size;
+    free(ptr);
+}
+
+static const nod_alloc own = {.alloc = aligned, .free = give_back};
 
 static void system_says_no(void **state)
 {
@@ -254,6 +269,7 @@ int main(void)
         cmocka_unit_test(last_block_takes_the_pool_along),
         cmocka_unit_test(limit_is_kept),
         cmocka_unit_test(carved_memory_comes_back),
+        cmocka_unit_test_prestate(carved_memory_comes_back, (void *)&own),
         cmocka_unit_test(system_says_no),
         cmocka_unit_test(sizes_at_the_edge),
         cmocka_unit_test(slices_hold_references),

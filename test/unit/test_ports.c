@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "stack/stack.h"
 #include "unit/peer.h"
 
 static uint32_t isn_of_syn(struct peer *p, uint16_t local, uint16_t remote)
@@ -193,13 +194,92 @@ static void taken_ports(void **state)
     peer_free(&p);
 }
 
+/* The one port to a destination: open, close, and the wait. Returns the ISS. */
+static uint32_t use_up(struct peer *p, bool timestamps, uint32_t text, nod_handle *h)
+{
+    static const char bytes[3000];
+    static const uint8_t ts[12] = {1, 1, 8, 10};
+    struct seen s[100];
+    uint8_t options[12];
+    nod_open open = {.remote = {p->far, 80}};
+    assert_int_equal(nod_tcp_open(p->stack, &open, h), 0);
+    assert_int_equal(peer_output(p, s, 1), 1);
+    struct segment g = {.sport = 80,
+                        .dport = s[0].sport,
+                        .ack = s[0].seq + 1,
+                        .ctl = NOD_SYN | NOD_ACK,
+                        .wnd = 65535,
+                        .options = options,
+                        .options_len = timestamps ? 12 : 0};
+    memcpy(options, ts, 12);
+    if (timestamps) memcpy(options + 8, peer_option(&s[0], 8), 4);
+    uint32_t iss = s[0].seq;
+    peer_tcp(p, &g);
+    if (text) nod_tcp_send(p->stack, *h, bytes, text, 0);
+    nod_tcp_close(p->stack, *h);
+    peer_drain(p);
+    g.seq = 1;
+    g.ack += text + 1;
+    g.ctl = NOD_ACK | NOD_FIN;
+    peer_tcp(p, &g);
+    peer_drain(p);
+    nod_status status;
+    assert_int_equal(nod_tcp_status(p->stack, *h, &status), 0);
+    assert_int_equal(status.state, NOD_TIME_WAIT);
+    return iss;
+}
+
+/* A port in TIME-WAIT serves again after a second, if timestamps tell old from new and nobody
+ * holds the old name; and its numbers go on above the old ones. */
+static void again_after_a_second(void **state)
+{
+    (void)state;
+    for (int timestamps = 0; timestamps < 2; timestamps++) {
+        struct peer p;
+        nod_config config;
+        nod_handle h, other;
+        nod_config_default(&config);
+        config.port_first = config.port_last = 2000;
+        peer_make(&p, &config, 4, false);
+        uint32_t iss = use_up(&p, timestamps, 3000, &h);
+        peer_tick(&p, 2 * NOD_SEC);
+        assert_int_equal(open_port(&p, 2, 80, &other), NOD_ENOPORT); /* h is held */
+        nod_tcp_release(p.stack, h);
+        assert_int_equal(open_port(&p, 2, 80, &other), timestamps ? 2000 : NOD_ENOPORT);
+        if (!timestamps) {
+            peer_free(&p);
+            continue;
+        }
+        nod_status status;
+        assert_int_equal(nod_tcp_status(p.stack, other, &status), 0);
+        assert_true((int32_t)(status.iss - (iss + 3000)) > 0);
+        assert_int_equal(nod_isn_above(500, 499), 500);
+        assert_true((int32_t)(nod_isn_above(500, 500) - 500) > 65535);
+        assert_true((int32_t)(nod_isn_above(500, 0x7fffff00) - 0x7fffff00) > 65535);
+        nod_tcp_abort(p.stack, other);
+        nod_tcp_release(p.stack, other);
+        iss = use_up(&p, true, 0, &h);
+        nod_tcp_release(p.stack, h);
+        peer_tick(&p, NOD_SEC - 1);
+        assert_int_equal(open_port(&p, 2, 80, &other), NOD_ENOPORT);
+        nod_open open = {.remote = {p.far, 80}, .local.port = 2000};
+        peer_tick(&p, 1);
+        assert_int_equal(nod_tcp_open(p.stack, &open, &other), NOD_EEXIST); /* who asks waits */
+        assert_int_equal(open_port(&p, 2, 80, &other), 2000);
+        nod_stack_stats stats;
+        nod_stack_get_stats(p.stack, &stats);
+        assert_true(stats.time_wait == 0 && stats.connections == 1);
+        peer_free(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clock_driven), cmocka_unit_test(of_passive_opens),
         cmocka_unit_test(unrelated),    cmocka_unit_test(not_in_sequence),
         cmocka_unit_test(exhaustion),   cmocka_unit_test(counter_wraps),
-        cmocka_unit_test(taken_ports),
+        cmocka_unit_test(taken_ports),  cmocka_unit_test(again_after_a_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,7 +63,7 @@ struct range {
     char name[100];
 };
 
-/* Every mapping of this process but the arena. */
+/* Every mapping of this process that has a name (files, heap, stack), but the arena. */
 static int read_maps(struct range *ranges, int max)
 {
     FILE *maps = fopen("/proc/self/maps", "r");
@@ -75,7 +75,7 @@ static int read_maps(struct range *ranges, int max)
         r->name[0] = 0;
         assert_true(sscanf(line, "%lx-%lx %*s %*s %*s %*s %99s", &r->from, &r->to, r->name) >= 2);
         if (r->to > (uintptr_t)arena.start && r->from < (uintptr_t)arena.start + ARENA) continue;
-        n++;
+        n += r->name[0] != 0;
     }
     fclose(maps);
     assert_true(n < max);
