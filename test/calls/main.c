@@ -6,6 +6,7 @@
  *     calls private PART      a part on whatever sockets are, in a private network namespace that
  *                             we are in already, and the peer too */
 #include "calls.h"
+#include "option.h"
 #include "stage.h"
 #include "states.h"
 
@@ -108,6 +109,7 @@ static void warm_up(void)
         set_family(which);
         for (int i = 0; i < 3000; i++) {
             int fd = tcp();
+            set_time(fd, SO_SNDTIMEO, 0, 10000);
             int rc = connect_to(fd, kernel, PEER_PORT);
             close(fd);
             if (rc == 0) break;
