@@ -191,6 +191,7 @@ typedef struct net {
     waiter *timekeeper; /* sleeps until no later than the deadline below; or NULL */
     nod_usec timekeeper_until;
     nod_link_stats link_stats; /* of all processes together */
+    pid_t writer;              /* whose thread writes the frames below, without the lock; 0 */
     int held_count;            /* frames that the device did not take yet */
     nod_frame held[NOD_LOOP_BATCH];
     ring sockets, processes;
@@ -226,12 +227,16 @@ nod_usec net_now(void); /* as last told to the stack */
 void *net_new(size_t size); /* cleared; NULL: no memory */
 void net_delete(void *ptr, size_t size);
 
+/* The lock, for a while, within a call. */
+void net_let_go(void);
+void net_take_again(void);
 void net_kick(void);     /* the lock is free: wakes whom net_wake has marked */
 void net_wake_all(void); /* after a death: who died may have owed others a kick */
 
 /* Driving; the lock is held. */
 void net_drive(void); /* takes in what the device has, and runs timers */
-void net_flush(void); /* sends what is due and marks who must know */
+/* Sends what is due and marks who must know. The lock is free while the device is written to. */
+void net_flush(void);
 /* Drives if nobody has for some time: for those who ask and never wait. */
 #define GLANCE_US 100
 void net_glance(void);
