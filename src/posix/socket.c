@@ -328,8 +328,7 @@ static int choose_port(const sock *s, nod_endpoint *local)
     return EADDRINUSE;
 }
 
-/* No connection, or none any more: what Linux calls CLOSE. */
-static bool is_closed(const sock *s)
+bool socket_is_closed(const sock *s)
 {
     nod_status status;
     switch ((enum socket_state)s->state) {
@@ -347,7 +346,7 @@ static bool is_closed(const sock *s)
 static int bind_here(sock *s, const nod_endpoint *to)
 {
     nod_endpoint local = *to;
-    bool taken = s->state == SOCKET_BOUND || s->port_given || !is_closed(s);
+    bool taken = s->state == SOCKET_BOUND || s->port_given || !socket_is_closed(s);
     if (taken && s->ip6) return EINVAL;
     if (!is_any(&local.addr) && !is_own(&local.addr)) return EADDRNOTAVAIL;
     if (taken) return EINVAL;
@@ -359,8 +358,23 @@ static int bind_here(sock *s, const nod_endpoint *to)
         s->port_given = true;
     }
     s->local = local;
+    if (s->ip6 && local.addr.family == 6 && !is_any(&local.addr)) s->v6only = true;
     if (s->state == SOCKET_FRESH) s->state = SOCKET_BOUND;
     return 0;
+}
+
+/* An address of one link only, and which link is not said. */
+static bool needs_scope(const struct sockaddr *addr)
+{
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)addr;
+    return addr->sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&six->sin6_addr) &&
+           six->sin6_scope_id == 0;
+}
+
+static bool is_multicast6(const struct sockaddr *addr)
+{
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)addr;
+    return addr->sa_family == AF_INET6 && IN6_IS_ADDR_MULTICAST(&six->sin6_addr);
 }
 
 int nod_bind(int fd, const struct sockaddr *addr, socklen_t len)
@@ -380,6 +394,8 @@ int nod_bind(int fd, const struct sockaddr *addr, socklen_t len)
     }
     int error = len > sizeof(struct sockaddr_storage) ? EINVAL : 0;
     if (!error) error = address_read(s, addr, len, &local);
+    if (error == ENETUNREACH || (!error && (needs_scope(addr) || is_multicast6(addr))))
+        error = EINVAL;
     if (error == 0 && address_is_loopback(&local.addr) && s->state == SOCKET_FRESH) {
         pass(s);
         net_leave();
@@ -551,6 +567,7 @@ static int connect_start(sock *s, const nod_endpoint *remote)
         socket_fail(s, NOD_EREFUSED);
         return 0;
     }
+    if (s->local.addr.family == 4 && remote->addr.family == 6) return EAFNOSUPPORT;
     if (s->local.addr.family) {
         open.local.port = s->local.port;
         if (!is_any(&s->local.addr)) open.local.addr = s->local.addr;
@@ -574,7 +591,7 @@ static void disconnect(sock *s)
 {
     nod_handle handle = s->handle;
     /* As Linux has it: who goes on as if nothing had happened is told, once. */
-    s->err = s->state == SOCKET_CONNECTING || !(is_closed(s) || s->state == SOCKET_LISTENING)
+    s->err = s->state == SOCKET_CONNECTING || !(socket_is_closed(s) || s->state == SOCKET_LISTENING)
                  ? ECONNRESET
                  : 0;
     if (handle) {
@@ -618,21 +635,13 @@ static int connect_end(sock *s, int unfinished)
         int error = wait_connect(s);
         if (error) return error == EINPROGRESS ? unfinished : error;
     }
-    if (is_closed(s)) {
+    if (socket_is_closed(s)) {
         int error = socket_take_error(s);
         disconnect(s);
         return error ? error : ECONNABORTED;
     }
     s->attempt = ATTEMPT_TOLD;
     return 0;
-}
-
-/* An address of one link only, and which link is not said. */
-static bool needs_scope(const struct sockaddr *addr)
-{
-    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)addr;
-    return addr->sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&six->sin6_addr) &&
-           six->sin6_scope_id == 0;
 }
 
 static int connect_here(sock *s, const struct sockaddr *addr, socklen_t len)
@@ -709,7 +718,7 @@ static void shut_listener(sock *s)
 static int shutdown_here(sock *s, int how)
 {
     int error = 0;
-    bool closed = is_closed(s);
+    bool closed = socket_is_closed(s);
     if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) return EINVAL;
     if (s->state == SOCKET_LISTENING) {
         if (how != SHUT_WR) shut_listener(s);
@@ -799,7 +808,7 @@ int nod_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
     nod_status status;
     sock *s = enter_socket(fd);
     if (!s) return -1;
-    int error = s->state == SOCKET_CONNECTED && !is_closed(s) ? 0 : ENOTCONN;
+    int error = s->state == SOCKET_CONNECTED && !socket_is_closed(s) ? 0 : ENOTCONN;
     if (!error) error = check_room(addr, len);
     if (!error && nod_tcp_status(nod_net->stack, s->handle, &status) != 0) error = ENOTCONN;
     if (!error) write_name(s, &status.remote, addr, len);
