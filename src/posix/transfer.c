@@ -145,7 +145,9 @@ static int receive_once(sock *s, transfer *t)
     int error;
     switch ((enum socket_state)s->state) {
     case SOCKET_FRESH:
-    case SOCKET_BOUND: error = socket_take_error(s); return error ? error : ENOTCONN;
+    case SOCKET_BOUND:
+        error = socket_take_error(s);
+        return error ? error : s->shut_read ? EPIPE : ENOTCONN;
     case SOCKET_LISTENING: return ENOTCONN;
     case SOCKET_CONNECTING: return EAGAIN;
     case SOCKET_CONNECTED:

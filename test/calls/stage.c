@@ -14,6 +14,8 @@ static const char own_side[] = "link set lo up\n"
                                "addr add 10.110.111.2/24 dev nod0\n"
                                "addr add fd6e:6f64::2/64 dev nod0 nodad\n"
                                "link set nod0 up\n"
+                               "route add default via 10.110.111.1\n"
+                               "route add default via fd6e:6f64::1\n"
                                "neigh add 10.110.111.1 lladdr 02:00:00:00:00:01 dev nod0\n"
                                "neigh add fd6e:6f64::1 lladdr 02:00:00:00:00:01 dev nod0\n"
                                "neigh add 10.110.111.77 lladdr 02:00:00:00:00:01 dev nod0\n"
@@ -81,6 +83,7 @@ int stage_open(void)
     pid_t child = fork();
     if (child < 0) fail("fork", 1);
     if (child == 0) {
+        close(go[1]);
         if (unshare(CLONE_NEWNET) != 0) fail("unshare", 77);
         if (write(ready[1], &byte, 1) != 1 || read(go[0], &byte, 1) != 1) _exit(1);
         ip(peer_side);
