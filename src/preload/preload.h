@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
 
@@ -43,7 +44,8 @@ int __vdprintf_chk(int fd, int flag, const char *format, va_list args);
     X(close) X(close_range) X(dup) X(dup2) X(dup3) X(fcntl) X(fcntl64) X(ioctl) \
     X(poll) X(ppoll) X(select) X(pselect) \
     X(epoll_ctl) X(epoll_wait) X(epoll_pwait) X(epoll_pwait2) \
-    X(prctl) X(posix_spawn) X(posix_spawnp) \
+    X(prctl) X(setrlimit) X(setrlimit64) X(prlimit) X(prlimit64) \
+    X(posix_spawn) X(posix_spawnp) \
     X(execve) X(execvpe) X(fexecve) X(execveat) \
     X(fdopen) X(fileno) X(fileno_unlocked) X(vdprintf) \
     X(__read_chk) X(__recv_chk) X(__recvfrom_chk) X(__poll_chk) X(__ppoll_chk) X(__vdprintf_chk)
