@@ -60,6 +60,10 @@ int nod_link_receive(nod_link *link, nod_frame *frames, int max, nod_usec now);
 /* Sends and empties frames. Returns how many the device took: fewer than `count` when it is
  * full (the rest stay the caller's), or NOD_EIO. */
 int nod_link_send(nod_link *link, nod_frame *frames, int count, nod_usec now);
+/* As nod_link_send, but the frames stay the caller's, who releases those that were taken. With a
+ * TUN that has offload (other links: NOD_EUNSUPPORTED) nothing of the pool is touched, so that it
+ * can be used elsewhere meanwhile. */
+int nod_link_write(nod_link *link, nod_frame *frames, int count);
 void nod_link_close(nod_link *link);
 
 /* What a link did, and what it could not do. */

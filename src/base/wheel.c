@@ -24,6 +24,8 @@ static void place(struct nod_wheel *wheel, struct nod_timer_node *node)
     unsigned level = differ ? (63u - (unsigned)__builtin_clzll(differ)) / 6 : 0;
     unsigned index = tick >> (6 * level) & 63;
     struct nod_timer_node **head = &wheel->slot[level][index];
+    if (!*head || node->deadline < wheel->first[level][index])
+        wheel->first[level][index] = node->deadline;
     node->next = *head;
     if (node->next) node->next->pprev = &node->next;
     node->pprev = head;
@@ -71,12 +73,16 @@ static uint64_t slot_start(const struct nod_wheel *wheel, unsigned level, unsign
     return above | (uint64_t)index << (6 * level);
 }
 
-static struct nod_timer_node *earliest(const struct nod_wheel *wheel, unsigned level,
-                                       unsigned index)
+/* The earliest of a slot of the lowest level, if it is due. */
+static struct nod_timer_node *take_due(struct nod_wheel *wheel, unsigned index, nod_usec now)
 {
-    struct nod_timer_node *best = wheel->slot[level][index];
+    if (wheel->first[0][index] > now) return NULL;
+    struct nod_timer_node *best = wheel->slot[0][index];
     for (struct nod_timer_node *node = best->next; node; node = node->next)
         if (node->deadline < best->deadline) best = node;
+    wheel->first[0][index] = best->deadline;
+    if (best->deadline > now) return NULL;
+    nod_wheel_cancel(wheel, best);
     return best;
 }
 
@@ -104,11 +110,8 @@ struct nod_timer_node *nod_wheel_expire(struct nod_wheel *wheel, nod_usec now)
             cascade(wheel, level, index);
             continue;
         }
-        struct nod_timer_node *node = earliest(wheel, level, index);
-        if (node->deadline <= now) {
-            nod_wheel_cancel(wheel, node);
-            return node;
-        }
+        struct nod_timer_node *node = take_due(wheel, index, now);
+        if (node) return node;
         if (start == now_tick) return NULL;
         wheel->tick = start + 1; /* the span's last tick is over: those beyond are placed anew */
         cascade(wheel, level, index);
@@ -121,5 +124,5 @@ nod_usec nod_wheel_next(const struct nod_wheel *wheel)
 {
     unsigned level, index;
     if (!first_slot(wheel, &level, &index)) return NOD_NEVER;
-    return earliest(wheel, level, index)->deadline;
+    return wheel->first[level][index];
 }

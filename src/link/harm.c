@@ -125,7 +125,8 @@ static void harm_close(nod_link *link)
 }
 
 static const nod_link_ops harm_ops = {
-    harm_iface, harm_name, harm_fd, harm_deadline, harm_receive, harm_send, harm_stats, harm_close,
+    harm_iface, harm_name,  harm_fd,    harm_deadline, harm_receive,
+    harm_send,  harm_stats, harm_close, NULL,
 };
 
 nod_link *nod_link_harm(nod_link *inner, nod_pool *pool, const nod_path_config *out,

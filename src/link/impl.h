@@ -14,6 +14,7 @@ typedef struct nod_link_ops {
     int (*send)(nod_link *link, nod_frame *frames, int count, nod_usec now);
     void (*stats)(const nod_link *link, nod_link_stats *out);
     void (*close)(nod_link *link);
+    int (*write)(nod_link *link, nod_frame *frames, int count); /* or NULL */
 } nod_link_ops;
 
 struct nod_link {

@@ -34,6 +34,11 @@ int nod_link_send(nod_link *link, nod_frame *frames, int count, nod_usec now)
     return link->ops->send(link, frames, count, now);
 }
 
+int nod_link_write(nod_link *link, nod_frame *frames, int count)
+{
+    return link->ops->write ? link->ops->write(link, frames, count) : NOD_EUNSUPPORTED;
+}
+
 void nod_link_get_stats(const nod_link *link, nod_link_stats *out)
 {
     *out = (nod_link_stats){0};

@@ -317,29 +317,35 @@ static int write_pieces(nod_tun *tun, const nod_frame *frame)
     return 0;
 }
 
-static int tun_send(nod_link *link, nod_frame *frames, int count, nod_usec now)
+static int send_frame(nod_tun *tun, nod_frame *frame)
+{
+    if (!tun->offload && frame->gso_size) return write_pieces(tun, frame);
+    if (!tun->offload) nod_frame_finish(frame);
+    return write_frame(tun, frame);
+}
+
+static int tun_write(nod_link *link, nod_frame *frames, int count)
 {
     nod_tun *tun = (nod_tun *)link;
-    (void)now;
     for (int i = 0; i < count; i++) {
-        int error;
-        if (tun->offload) {
-            error = write_frame(tun, &frames[i]);
-        } else if (frames[i].gso_size) {
-            error = write_pieces(tun, &frames[i]);
-        } else {
-            nod_frame_finish(&frames[i]);
-            error = write_frame(tun, &frames[i]);
-        }
-        if (error == NOD_EIO) return i > 0 ? i : NOD_EIO;
+        int error = send_frame(tun, &frames[i]);
+        if (error == NOD_EIO && i == 0) return NOD_EIO;
         if (error) return i;
-        nod_frame_release(&frames[i]);
     }
     return count;
 }
 
+static int tun_send(nod_link *link, nod_frame *frames, int count, nod_usec now)
+{
+    (void)now;
+    int sent = tun_write(link, frames, count);
+    for (int i = 0; i < sent; i++) nod_frame_release(&frames[i]);
+    return sent;
+}
+
 static const nod_link_ops tun_ops = {
-    tun_iface, tun_name, tun_fd, tun_deadline, tun_receive, tun_send, tun_stats, tun_close,
+    tun_iface, tun_name,  tun_fd,    tun_deadline, tun_receive,
+    tun_send,  tun_stats, tun_close, tun_write,
 };
 
 /* Making the device. */

@@ -32,7 +32,7 @@ socklen_t address_write(const sock *s, const nod_endpoint *from, struct sockaddr
     struct sockaddr_storage whole;
     socklen_t len = s->ip6 ? write_ip6(from, (struct sockaddr_in6 *)(void *)&whole)
                            : write_ip4(from, (struct sockaddr_in *)(void *)&whole);
-    memcpy(to, &whole, len < room ? len : room);
+    if (room > 0) memcpy(to, &whole, len < room ? len : room);
     return len;
 }
 

@@ -9,7 +9,8 @@
 #include "sys.h"
 
 #define TURN_FRAMES (4 * NOD_LOOP_BATCH) /* taken in before output has its turn */
-#define FLUSH_ROUNDS 16                  /* of output and loopback, before others may go on */
+#define FLUSH_ROUNDS 64                  /* of output and loopback, before others may go on */
+#define FREE_ROUNDS 16                   /* of these, before the lock is kept */
 #define EVENT_BATCH 64
 
 enum { TAG_DEVICE, TAG_WAKE, TAG_NESTED };
@@ -38,21 +39,32 @@ static void take_in(nod_usec now)
     }
 }
 
-/* Gives the device what is held. False: it is full. A device that is gone takes everything, as a
- * cable does that was pulled. */
-static bool send_held(nod_usec now)
+/* Lets go of frames that the device took. */
+static void forget_held(int sent)
 {
-    if (nod_net->held_count == 0) return true;
-    int sent = nod_link_send(nod_here.link, nod_net->held, nod_net->held_count, now);
-    if (sent < 0) {
-        sent = nod_net->held_count;
-        for (int i = 0; i < sent; i++) nod_frame_release(&nod_net->held[i]);
-    } else {
-        nod_net->link_stats.frames_out += (uint64_t)sent;
-    }
+    for (int i = 0; i < sent; i++) nod_frame_release(&nod_net->held[i]);
     nod_net->held_count -= sent;
     memmove(nod_net->held, nod_net->held + sent, (size_t)nod_net->held_count * sizeof(nod_frame));
-    return nod_net->held_count == 0;
+}
+
+/* Gives the device what is held; `free` lets go of the lock meanwhile. False: it is full. A device
+ * that is gone takes everything, as a cable does that was pulled. */
+static bool send_held(bool free)
+{
+    int count = nod_net->held_count, sent;
+    if (count == 0) return true;
+    free = free && nod_net->tun.offload; /* else frames are cut, which takes memory */
+    nod_net->writer = nod_here.pid;
+    if (free) net_let_go();
+    sent = nod_link_write(nod_here.link, nod_net->held, count);
+    if (free) net_take_again();
+    nod_net->writer = 0;
+    if (sent < 0)
+        sent = count;
+    else
+        nod_net->link_stats.frames_out += (uint64_t)sent;
+    forget_held(sent);
+    return sent == count;
 }
 
 static void tell(void)
@@ -63,15 +75,22 @@ static void tell(void)
         for (int i = 0; i < count; i++) socket_event(&events[i]);
 }
 
+/* One thread writes at a time, and the lock is free while it does, for writing to the device is
+ * most of the work. Others leave what they have to it; so it ends with a round in which nobody
+ * can add to that. */
 void net_flush(void)
 {
-    nod_usec now = net_now();
-    for (int round = 0; round < FLUSH_ROUNDS && send_held(now);) {
-        nod_net->held_count = nod_stack_output(nod_net->stack, nod_net->held, NOD_LOOP_BATCH, now);
-        if (nod_net->held_count > 0) continue;
-        if (nod_stack_deadline(nod_net->stack) > now) break;
-        nod_stack_tick(nod_net->stack, now);
-        round++;
+    tell();
+    for (int round = 0; nod_net->writer == 0; round++) {
+        if (nod_net->held_count == 0)
+            nod_net->held_count =
+                nod_stack_output(nod_net->stack, nod_net->held, NOD_LOOP_BATCH, net_now());
+        if (nod_net->held_count == 0) {
+            if (nod_stack_deadline(nod_net->stack) > net_now() || round >= FLUSH_ROUNDS) break;
+            nod_stack_tick(nod_net->stack, net_now());
+        } else if (!send_held(round < FREE_ROUNDS)) {
+            break;
+        }
     }
     tell();
 }
@@ -82,7 +101,7 @@ void net_drive(void)
     take_in(now);
     nod_stack_tick(nod_net->stack, now);
     nod_net->driven_at = now;
-    net_flush();
+    tell();
 }
 
 void net_glance(void)

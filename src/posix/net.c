@@ -73,13 +73,28 @@ bool net_enter(void)
     return false;
 }
 
+void net_let_go(void)
+{
+    pthread_mutex_unlock(&nod_net->lock);
+    net_kick();
+}
+
+void net_take_again(void)
+{
+    if (pthread_mutex_lock(&nod_net->lock) == EOWNERDEAD) {
+        nod_net->broken = true;
+        pthread_mutex_consistent(&nod_net->lock);
+    }
+    now_us = nod_clock();
+    nod_stack_tick(nod_net->stack, now_us);
+}
+
 void net_leave(void)
 {
     if (!inside) return;
     int keep = errno;
     net_flush();
-    pthread_mutex_unlock(&nod_net->lock);
-    net_kick();
+    net_let_go();
     inside = 0;
     errno = keep;
 }
@@ -400,6 +415,8 @@ static int join(size_t size, char *why)
     if (!net_enter()) return explain(why, NOD_EIO, "The network is broken.");
     nod_here.link = nod_link_adopt(nod_stack_pool(nod_net->stack), nod_here.device, &nod_net->tun);
     nod_here.self = process_new(nod_here.pid);
+    /* A thread that wrote when this process executed another program is no more. */
+    if (nod_net->writer == nod_here.pid) nod_net->writer = 0;
     net_leave();
     if (!nod_here.link || !nod_here.self)
         return explain(why, NOD_ENOMEM, "The network's memory is full.");

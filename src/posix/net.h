@@ -99,6 +99,14 @@ enum socket_state {
     SOCKET_DEAD, /* the connection has ended by an error, which may still have to be told */
 };
 
+/* How far the program's connect has come, which is not how far the connection has. */
+enum attempt {
+    ATTEMPT_NONE,
+    ATTEMPT_BEGUN,  /* how it ended has still to be told, by connect */
+    ATTEMPT_TOLD,   /* as with accepted sockets */
+    ATTEMPT_UNDONE, /* by shutdown, when it had come to nothing: there can be no other */
+};
+
 /* One option that a program has set, to be set on the placeholders of accepted sockets too. */
 typedef struct set_option {
     struct set_option *next;
@@ -115,9 +123,10 @@ typedef struct sock {
     bool nonblocking;
     bool shut_read, shut_write;
     bool peer_closed; /* the peer's FIN has been reached */
-    bool told_open;   /* a connect that was not waited for has been asked about since */
+    uint8_t attempt;  /* enum attempt */
     bool reuse_addr, reuse_port, port_given;
     bool cork, linger;
+    bool slow_ack;    /* TCP_QUICKACK was switched off */
     uint8_t err;      /* an errno to be told once; 0: none */
     uint8_t why_dead; /* why the connection ended, as long as it is DEAD */
     int linger_s;
@@ -182,6 +191,7 @@ typedef struct net {
     waiter *timekeeper; /* sleeps until no later than the deadline below; or NULL */
     nod_usec timekeeper_until;
     nod_link_stats link_stats; /* of all processes together */
+    pid_t writer;              /* whose thread writes the frames below, without the lock; 0 */
     int held_count;            /* frames that the device did not take yet */
     nod_frame held[NOD_LOOP_BATCH];
     ring sockets, processes;
@@ -217,12 +227,16 @@ nod_usec net_now(void); /* as last told to the stack */
 void *net_new(size_t size); /* cleared; NULL: no memory */
 void net_delete(void *ptr, size_t size);
 
+/* The lock, for a while, within a call. */
+void net_let_go(void);
+void net_take_again(void);
 void net_kick(void);     /* the lock is free: wakes whom net_wake has marked */
 void net_wake_all(void); /* after a death: who died may have owed others a kick */
 
 /* Driving; the lock is held. */
 void net_drive(void); /* takes in what the device has, and runs timers */
-void net_flush(void); /* sends what is due and marks who must know */
+/* Sends what is due and marks who must know. The lock is free while the device is written to. */
+void net_flush(void);
 /* Drives if nobody has for some time: for those who ask and never wait. */
 #define GLANCE_US 100
 void net_glance(void);
@@ -271,6 +285,7 @@ sock *socket_of(nod_handle handle);
 void socket_set_handle(sock *s, nod_handle handle);
 void socket_event(const nod_event *event);
 uint32_t socket_ready(sock *s);
+bool socket_is_closed(const sock *s); /* no connection, or none any more: what Linux calls CLOSE */
 /* Notes that the connection has ended by this error. Returns the errno to be told now, if it has
  * not been told before, else 0. */
 int socket_take_error(sock *s);

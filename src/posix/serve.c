@@ -40,6 +40,7 @@ static void bury(void)
         process *p = ring_entry(at, process, in_net);
         next = at->next;
         if (p == nod_here.self || process_is_alive(p)) continue;
+        if (nod_net->writer == p->pid) nod_net->writer = 0;
         process_free(p);
         died = true;
     }

@@ -168,7 +168,10 @@ uint32_t socket_ready(sock *s)
     uint32_t ready = 0;
     switch ((enum socket_state)s->state) {
     case SOCKET_FRESH:
-    case SOCKET_BOUND: ready = POLLOUT | POLLWRNORM | POLLHUP; break;
+    case SOCKET_BOUND:
+        ready = POLLOUT | POLLWRNORM | POLLHUP;
+        if (s->shut_read) ready |= POLLIN | POLLRDNORM | POLLRDHUP;
+        break;
     case SOCKET_LISTENING:
         if (nod_tcp_readable(nod_net->stack, s->handle) > 0) ready = POLLIN | POLLRDNORM;
         break;
@@ -325,21 +328,53 @@ static int choose_port(const sock *s, nod_endpoint *local)
     return EADDRINUSE;
 }
 
+bool socket_is_closed(const sock *s)
+{
+    nod_status status;
+    switch ((enum socket_state)s->state) {
+    case SOCKET_FRESH:
+    case SOCKET_BOUND:
+    case SOCKET_DEAD: return true;
+    case SOCKET_LISTENING:
+    case SOCKET_CONNECTING: return false;
+    case SOCKET_CONNECTED: break;
+    }
+    if (nod_tcp_status(nod_net->stack, s->handle, &status) != 0) return true;
+    return status.state == NOD_CLOSED || status.state == NOD_TIME_WAIT;
+}
+
 static int bind_here(sock *s, const nod_endpoint *to)
 {
     nod_endpoint local = *to;
-    if (s->state != SOCKET_FRESH) return EINVAL;
+    bool taken = s->state == SOCKET_BOUND || s->port_given || !socket_is_closed(s);
+    if (taken && s->ip6) return EINVAL;
     if (!is_any(&local.addr) && !is_own(&local.addr)) return EADDRNOTAVAIL;
+    if (taken) return EINVAL;
     if (local.port == 0) {
         int error = choose_port(s, &local);
         if (error) return error;
     } else {
-        s->port_given = true;
         if (conflicts(s, &local)) return EADDRINUSE;
+        s->port_given = true;
     }
     s->local = local;
-    s->state = SOCKET_BOUND;
+    if (s->ip6 && local.addr.family == 6 && !is_any(&local.addr)) s->v6only = true;
+    if (s->state == SOCKET_FRESH) s->state = SOCKET_BOUND;
     return 0;
+}
+
+/* An address of one link only, and which link is not said. */
+static bool needs_scope(const struct sockaddr *addr)
+{
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)addr;
+    return addr->sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&six->sin6_addr) &&
+           six->sin6_scope_id == 0;
+}
+
+static bool is_multicast6(const struct sockaddr *addr)
+{
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)addr;
+    return addr->sa_family == AF_INET6 && IN6_IS_ADDR_MULTICAST(&six->sin6_addr);
 }
 
 int nod_bind(int fd, const struct sockaddr *addr, socklen_t len)
@@ -357,7 +392,10 @@ int nod_bind(int fd, const struct sockaddr *addr, socklen_t len)
             addr = (struct sockaddr *)(void *)&any;
         }
     }
-    int error = address_read(s, addr, len, &local);
+    int error = len > sizeof(struct sockaddr_storage) ? EINVAL : 0;
+    if (!error) error = address_read(s, addr, len, &local);
+    if (error == ENETUNREACH || (!error && (needs_scope(addr) || is_multicast6(addr))))
+        error = EINVAL;
     if (error == 0 && address_is_loopback(&local.addr) && s->state == SOCKET_FRESH) {
         pass(s);
         net_leave();
@@ -421,6 +459,7 @@ static sock *adopt(const sock *listener, nod_handle handle)
     option_inherit(s, listener);
     socket_set_handle(s, handle);
     s->state = SOCKET_CONNECTED;
+    s->attempt = ATTEMPT_TOLD;
     nod_tcp_status(nod_net->stack, handle, &status);
     s->local = status.local;
     s->peer_closed = status.state == NOD_CLOSE_WAIT;
@@ -477,8 +516,10 @@ static int accept_here(int fd, struct sockaddr *addr, socklen_t *len, int flags,
     sock *listener = as_socket(file_at(fd));
     file_ref(&listener->file); /* it may be closed while we wait */
     int error = wait_accept(listener, &handle);
+    bool came = !error;
+    if (came && addr) error = is_bad(len) ? EFAULT : (int)*len < 0 ? EINVAL : 0;
     sock *s = error ? NULL : adopt(listener, handle);
-    if (!error && !s) nod_tcp_release(nod_net->stack, handle);
+    if (came && !s) nod_tcp_release(nod_net->stack, handle);
     file_unref(&listener->file);
     if (error) return error;
     if (!s) return ENOBUFS;
@@ -507,8 +548,6 @@ int nod_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
     sock *s = enter_socket(fd);
     if (!s) return -1;
     int error = s->state == SOCKET_LISTENING ? 0 : EINVAL;
-    if (!error && addr && is_bad(len)) error = EFAULT;
-    if (!error && addr && (int)*len < 0) error = EINVAL;
     if (!error) error = accept_here(fd, addr, len, flags, &made);
     return leave(error) == 0 ? made : -1;
 }
@@ -524,7 +563,11 @@ static int connect_start(sock *s, const nod_endpoint *remote)
 {
     nod_handle handle;
     nod_open open = {.remote = *remote, .config = &s->config};
-    if (remote->port == 0) return s->ip6 ? EADDRNOTAVAIL : EADDRNOTAVAIL;
+    if (remote->port == 0) { /* where nobody can listen */
+        socket_fail(s, NOD_EREFUSED);
+        return 0;
+    }
+    if (s->local.addr.family == 4 && remote->addr.family == 6) return EAFNOSUPPORT;
     if (s->local.addr.family) {
         open.local.port = s->local.port;
         if (!is_any(&s->local.addr)) open.local.addr = s->local.addr;
@@ -534,7 +577,7 @@ static int connect_start(sock *s, const nod_endpoint *remote)
     if (error) return error == NOD_EEXIST ? EADDRNOTAVAIL : errno_of(error);
     socket_set_handle(s, handle);
     s->state = SOCKET_CONNECTING;
-    s->peer_closed = false;
+    s->shut_read = s->shut_write = s->peer_closed = false;
     s->err = 0;
     nod_status status;
     nod_tcp_status(nod_net->stack, handle, &status);
@@ -543,31 +586,23 @@ static int connect_start(sock *s, const nod_endpoint *remote)
     return 0;
 }
 
-/* AF_UNSPEC: the connection, or the attempt, is given up, and the socket can be used again. */
-static int disconnect(sock *s)
+/* The connection, the attempt or the listener is given up, and the socket can be used again. */
+static void disconnect(sock *s)
 {
     nod_handle handle = s->handle;
-    if (s->state == SOCKET_LISTENING || handle) {
+    /* As Linux has it: who goes on as if nothing had happened is told, once. */
+    s->err = s->state == SOCKET_CONNECTING || !(socket_is_closed(s) || s->state == SOCKET_LISTENING)
+                 ? ECONNRESET
+                 : 0;
+    if (handle) {
         socket_set_handle(s, 0);
         nod_tcp_abort(nod_net->stack, handle);
         nod_tcp_release(nod_net->stack, handle);
     }
-    /* As Linux has it: who goes on as if nothing had happened is told, once. */
-    s->err = s->state == SOCKET_CONNECTED || s->state == SOCKET_CONNECTING ? ECONNRESET : 0;
     s->state = s->port_given ? SOCKET_BOUND : SOCKET_FRESH;
-    if (!s->port_given) s->local = (nod_endpoint){0};
+    if (!s->port_given) s->local.addr = (nod_addr){0};
+    s->attempt = ATTEMPT_NONE;
     s->shut_read = s->shut_write = s->peer_closed = false;
-    return 0;
-}
-
-/* After a refusal Linux lets the same socket try again. */
-static void retry(sock *s)
-{
-    nod_handle handle = s->handle;
-    socket_set_handle(s, 0);
-    nod_tcp_release(nod_net->stack, handle);
-    s->state = s->port_given ? SOCKET_BOUND : SOCKET_FRESH;
-    if (!s->port_given) s->local = (nod_endpoint){0};
 }
 
 /* Waits until the attempt has come to an end. 0, or an errno. */
@@ -592,63 +627,67 @@ static int wait_connect(sock *s)
     return error;
 }
 
-static int connect_here(sock *s, const nod_endpoint *remote)
+/* An attempt that is under way: how it ends. */
+static int connect_end(sock *s, int unfinished)
 {
-    int error;
-    switch ((enum socket_state)s->state) {
-    case SOCKET_LISTENING: return EISCONN;
-    case SOCKET_CONNECTED:
-        error = s->told_open ? EISCONN : 0;
-        s->told_open = true;
-        return error;
-    case SOCKET_DEAD:
-        error = socket_take_error(s);
-        if (error && error != s->why_dead) return error;
-        if (s->handle && !s->told_open) {
-            retry(s);
-            if (error) return error;
-        } else if (error) {
-            return error;
-        } else {
-            retry(s);
-        }
-        break;
-    case SOCKET_FRESH:
-    case SOCKET_BOUND:
-    case SOCKET_CONNECTING: break;
-    }
     if (s->state == SOCKET_CONNECTING) {
-        if (s->nonblocking) return EALREADY;
-    } else {
-        error = connect_start(s, remote);
-        if (error) return error;
-        net_flush();
-        /* The peer may have answered by now; but no program expects to hear so from the kernel. */
-        if (s->nonblocking) return EINPROGRESS;
+        if (s->nonblocking) return unfinished;
+        int error = wait_connect(s);
+        if (error) return error == EINPROGRESS ? unfinished : error;
     }
-    error = wait_connect(s);
+    if (socket_is_closed(s)) {
+        int error = socket_take_error(s);
+        disconnect(s);
+        return error ? error : ECONNABORTED;
+    }
+    s->attempt = ATTEMPT_TOLD;
+    return 0;
+}
+
+static int connect_here(sock *s, const struct sockaddr *addr, socklen_t len)
+{
+    nod_endpoint remote;
+    switch ((enum attempt)s->attempt) {
+    case ATTEMPT_TOLD: return EISCONN;
+    case ATTEMPT_UNDONE: return EINVAL;
+    case ATTEMPT_BEGUN: return connect_end(s, EALREADY);
+    case ATTEMPT_NONE: break;
+    }
+    if (s->state == SOCKET_LISTENING) return EISCONN;
+    int error = address_read(s, addr, len, &remote);
+    if (!error && needs_scope(addr)) error = EINVAL;
+    if (!error) error = connect_start(s, &remote);
     if (error) return error;
-    if (s->state == SOCKET_CONNECTED) {
-        s->told_open = true;
-        return 0;
-    }
-    error = socket_take_error(s);
-    retry(s);
-    return error ? error : ECONNABORTED;
+    s->attempt = ATTEMPT_BEGUN;
+    net_flush();
+    /* The peer may have answered by now; but no program expects to hear so from the kernel. */
+    return s->nonblocking ? EINPROGRESS : connect_end(s, EINPROGRESS);
+}
+
+/* Whether it is for the kernel's own loopback, and nothing has happened on nod yet. */
+static bool leads_home(const sock *s, const struct sockaddr *addr, socklen_t len)
+{
+    nod_endpoint remote;
+    if (s->state != SOCKET_FRESH && (s->state != SOCKET_BOUND || !is_any(&s->local.addr)))
+        return false;
+    if (address_read(s, addr, len, &remote) != 0) return false;
+    return address_is_loopback(&remote.addr) || is_any(&remote.addr);
 }
 
 int nod_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
+    int error;
     if (!nod_is_socket(fd)) return sys_connect(fd, addr, len);
-    nod_endpoint remote;
     sock *s = enter_socket(fd);
     if (!s) return -1;
-    if (len >= sizeof(sa_family_t) && !is_bad(addr) && addr->sa_family == AF_UNSPEC)
-        return leave(disconnect(s));
-    int error = address_read(s, addr, len, &remote);
-    bool local = !error && (address_is_loopback(&remote.addr) || is_any(&remote.addr));
-    if (local &&
-        (s->state == SOCKET_FRESH || (s->state == SOCKET_BOUND && is_any(&s->local.addr)))) {
+    if (len < sizeof(sa_family_t) || len > sizeof(struct sockaddr_storage)) return leave(EINVAL);
+    if (is_bad(addr)) return leave(EFAULT);
+    if (addr->sa_family == AF_UNSPEC) {
+        disconnect(s);
+        net_wake(&s->file, ~0u);
+        return leave(0);
+    }
+    if (leads_home(s, addr, len)) {
         bool bound = s->state == SOCKET_BOUND && s->port_given;
         nod_endpoint mine = s->local;
         struct sockaddr_storage name;
@@ -658,41 +697,44 @@ int nod_connect(int fd, const struct sockaddr *addr, socklen_t len)
         if (bound && sys_bind(fd, &name, name_len) != 0) return -1;
         return sys_connect(fd, addr, len);
     }
-    if (!error) {
-        file_ref(&s->file);
-        error = connect_here(s, &remote);
-        file_unref(&s->file);
-    }
+    file_ref(&s->file);
+    error = connect_here(s, addr, len);
+    file_unref(&s->file);
     return leave(error);
 }
 
 /* Parting. */
 
+static void shut_listener(sock *s)
+{
+    nod_handle handle = s->handle;
+    socket_set_handle(s, 0);
+    nod_tcp_release(nod_net->stack, handle);
+    s->state = SOCKET_BOUND;
+}
+
+/* As Linux has it: an attempt that has come to nothing is undone for good; of a socket without a
+ * connection the directions are shut all the same, and the call fails. */
 static int shutdown_here(sock *s, int how)
 {
+    int error = 0;
+    bool closed = socket_is_closed(s);
     if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) return EINVAL;
     if (s->state == SOCKET_LISTENING) {
-        if (how == SHUT_WR) return 0;
-        nod_handle handle = s->handle;
-        socket_set_handle(s, 0);
-        nod_tcp_release(nod_net->stack, handle);
-        s->state = SOCKET_BOUND;
-        net_wake(&s->file, ~0u);
-        return 0;
-    }
-    if (s->state == SOCKET_CONNECTING && how != SHUT_RD) {
+        if (how != SHUT_WR) shut_listener(s);
+    } else if (s->state == SOCKET_CONNECTING) {
         disconnect(s);
-        net_wake(&s->file, ~0u);
-        return 0;
-    }
-    if (s->state != SOCKET_CONNECTED) return ENOTCONN;
-    if (how != SHUT_WR) s->shut_read = true;
-    if (how != SHUT_RD && !s->shut_write) {
-        s->shut_write = true;
-        nod_tcp_close(nod_net->stack, s->handle);
+    } else {
+        if (s->attempt == ATTEMPT_BEGUN) s->attempt = closed ? ATTEMPT_UNDONE : ATTEMPT_TOLD;
+        if (how != SHUT_WR) s->shut_read = true;
+        if (how != SHUT_RD && !s->shut_write) {
+            s->shut_write = true;
+            if (s->state == SOCKET_CONNECTED) nod_tcp_close(nod_net->stack, s->handle);
+        }
+        if (closed) error = ENOTCONN;
     }
     net_wake(&s->file, ~0u);
-    return 0;
+    return error;
 }
 
 int nod_shutdown(int fd, int how)
@@ -756,7 +798,7 @@ int nod_getsockname(int fd, struct sockaddr *addr, socklen_t *len)
     sock *s = enter_socket(fd);
     if (!s) return -1;
     int error = check_room(addr, len);
-    if (!error) write_name(s, &s->local, addr, len);
+    if (!error) *len = address_write(s, &s->local, addr, *len);
     return leave(error);
 }
 
@@ -766,7 +808,7 @@ int nod_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
     nod_status status;
     sock *s = enter_socket(fd);
     if (!s) return -1;
-    int error = s->state == SOCKET_CONNECTED ? 0 : ENOTCONN;
+    int error = s->state == SOCKET_CONNECTED && !socket_is_closed(s) ? 0 : ENOTCONN;
     if (!error) error = check_room(addr, len);
     if (!error && nod_tcp_status(nod_net->stack, s->handle, &status) != 0) error = ENOTCONN;
     if (!error) write_name(s, &status.remote, addr, len);

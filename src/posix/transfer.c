@@ -145,7 +145,9 @@ static int receive_once(sock *s, transfer *t)
     int error;
     switch ((enum socket_state)s->state) {
     case SOCKET_FRESH:
-    case SOCKET_BOUND: error = socket_take_error(s); return error ? error : ENOTCONN;
+    case SOCKET_BOUND:
+        error = socket_take_error(s);
+        return error ? error : s->shut_read ? EPIPE : ENOTCONN;
     case SOCKET_LISTENING: return ENOTCONN;
     case SOCKET_CONNECTING: return EAGAIN;
     case SOCKET_CONNECTED:
@@ -516,8 +518,29 @@ static size_t room_of(int fd, bool *waits)
     return room;
 }
 
+#define SPLICE_FLAGS (SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT)
+
+static bool is_pipe(int fd)
+{
+    struct stat what;
+    return fstat(fd, &what) == 0 && S_ISFIFO(what.st_mode);
+}
+
+/* A socket to a pipe: what the pipe has taken is consumed. */
+static ssize_t splice_out(int in, int out, size_t len, unsigned flags)
+{
+    uint8_t buf[16 * 1024];
+    int dont_wait = flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0;
+    ssize_t got = nod_recv(in, buf, len < sizeof buf ? len : sizeof buf, MSG_PEEK | dont_wait);
+    if (got <= 0) return got;
+    ssize_t put = sys_write(out, buf, (size_t)got);
+    return put > 0 ? nod_recv(in, buf, (size_t)put, MSG_TRUNC | MSG_DONTWAIT) : put;
+}
+
 ssize_t nod_sendfile(int out, int in, off_t *offset, size_t count)
 {
+    if (!nod_is_socket(out) && nod_is_socket(in) && !offset && is_pipe(out))
+        return count > 0 ? splice_out(in, out, count, 0) : 0;
     if (!nod_is_socket(out)) return syscall(SYS_sendfile, out, in, offset, count);
     if (nod_is_socket(in) || (offset && is_bad(offset))) {
         errno = nod_is_socket(in) ? EINVAL : EFAULT;
@@ -529,6 +552,7 @@ ssize_t nod_sendfile(int out, int in, off_t *offset, size_t count)
     ssize_t put = 0;
     if (at < 0 || !buf) {
         free(buf);
+        if (buf && offset) errno = EINVAL;
         if (buf && errno == ESPIPE) errno = EINVAL; /* a pipe cannot be sent from */
         return -1;
     }
@@ -583,29 +607,18 @@ static ssize_t splice_in(int in, int out, size_t len)
     return got;
 }
 
-/* A socket to a pipe: what the pipe has taken is consumed. */
-static ssize_t splice_out(int in, int out, size_t len, unsigned flags)
-{
-    uint8_t buf[16 * 1024];
-    int dont_wait = flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0;
-    ssize_t got = nod_recv(in, buf, len < sizeof buf ? len : sizeof buf, MSG_PEEK | dont_wait);
-    if (got <= 0) return got;
-    ssize_t put = sys_write(out, buf, (size_t)got);
-    return put > 0 ? nod_recv(in, buf, (size_t)put, MSG_TRUNC | MSG_DONTWAIT) : put;
-}
-
 ssize_t nod_splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t len, unsigned flags)
 {
     bool from = nod_is_socket(in), to = nod_is_socket(out);
     if (!from && !to) return syscall(SYS_splice, in, in_offset, out, out_offset, len, flags);
-    if (in_offset || out_offset) {
+    if (len == 0) return 0;
+    if (from ? out_offset : in_offset) {
         errno = ESPIPE;
         return -1;
     }
-    if (from && to) {
+    if ((from ? in_offset : out_offset) || flags & ~SPLICE_FLAGS || !is_pipe(from ? out : in)) {
         errno = EINVAL;
         return -1;
     }
-    if (len == 0) return 0;
     return from ? splice_out(in, out, len, flags) : splice_in(in, out, len);
 }

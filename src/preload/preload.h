@@ -44,9 +44,9 @@ int __vdprintf_chk(int fd, int flag, const char *format, va_list args);
     X(close) X(close_range) X(dup) X(dup2) X(dup3) X(fcntl) X(fcntl64) X(ioctl) \
     X(poll) X(ppoll) X(select) X(pselect) \
     X(epoll_ctl) X(epoll_wait) X(epoll_pwait) X(epoll_pwait2) \
-    X(prctl) X(setrlimit) X(setrlimit64) X(prlimit) X(prlimit64) \
-    X(posix_spawn) X(posix_spawnp) \
+    X(prctl) X(posix_spawn) X(posix_spawnp) \
     X(execve) X(execvpe) X(fexecve) X(execveat) \
+    X(syscall) X(setrlimit) X(prlimit) \
     X(fdopen) X(fileno) X(fileno_unlocked) X(vdprintf) \
     X(__read_chk) X(__recv_chk) X(__recvfrom_chk) X(__poll_chk) X(__ppoll_chk) X(__vdprintf_chk)
 /* clang-format on */
@@ -68,6 +68,9 @@ static inline void *preload_real(enum preload_call call)
     return found ? found : preload_find(call);
 }
 #define REAL(name) ((__typeof__(&name))preload_real(PRELOAD_##name))
+
+/* raw.c: the C library's `syscall`, which nod's own calls go by. */
+long preload_syscall(long number, ...);
 
 /* descriptors.c: whether the descriptor is for nod's calls: a socket, or an epoll instance. */
 bool preload_is_ours(int fd);

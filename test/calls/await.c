@@ -2,8 +2,8 @@
 #include "states.h"
 
 #include <linux/sockios.h>
-#include <linux/tcp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -54,6 +54,16 @@ void await_tcp_state(int fd, int which)
         usleep(i < 20 ? 50 : TURN_US);
     }
     say_line("(waited in vain for %s, it is %s)", tcp_state_name(which), tcp_state_name(now));
+}
+
+void await_settled(int fd)
+{
+    for (int i = 0; i < TURNS; i++) {
+        int now = tcp_state(fd);
+        if (now != TCP_FIN_WAIT1 && now != TCP_CLOSING && now != TCP_LAST_ACK) return;
+        usleep(i < 20 ? 50 : TURN_US);
+    }
+    say_line("(waited in vain for the end)");
 }
 
 const char *tcp_state_name(int which)

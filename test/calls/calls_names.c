@@ -130,6 +130,7 @@ static void shut_and_seen(int how)
     char bytes[16];
     int fd = enter();
     CALL(shutdown(fd, how), say_ready(fd));
+    if (fd >= 0) await_settled(fd);
     CALL(recv(fd, bytes, sizeof bytes, 0), say_bytes(bytes, got));
     CALL(send(fd, "x", 1, 0));
     CALL(shutdown(fd, how));

@@ -14,6 +14,8 @@ static const char own_side[] = "link set lo up\n"
                                "addr add 10.110.111.2/24 dev nod0\n"
                                "addr add fd6e:6f64::2/64 dev nod0 nodad\n"
                                "link set nod0 up\n"
+                               "route add default via 10.110.111.1\n"
+                               "route add default via fd6e:6f64::1\n"
                                "neigh add 10.110.111.1 lladdr 02:00:00:00:00:01 dev nod0\n"
                                "neigh add fd6e:6f64::1 lladdr 02:00:00:00:00:01 dev nod0\n"
                                "neigh add 10.110.111.77 lladdr 02:00:00:00:00:01 dev nod0\n"
@@ -72,6 +74,12 @@ static void enter(void)
     write_text("/proc/self/gid_map", map);
 }
 
+void stage_settings(void)
+{
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        write_text(settings[i].path, settings[i].value);
+}
+
 int stage_open(void)
 {
     char commands[1024], path[64], byte = 0;
@@ -81,6 +89,7 @@ int stage_open(void)
     pid_t child = fork();
     if (child < 0) fail("fork", 1);
     if (child == 0) {
+        close(go[1]);
         if (unshare(CLONE_NEWNET) != 0) fail("unshare", 77);
         if (write(ready[1], &byte, 1) != 1 || read(go[0], &byte, 1) != 1) _exit(1);
         ip(peer_side);
@@ -95,8 +104,7 @@ int stage_open(void)
              "02:00:00:00:00:01 netns %d\n%s",
              (int)child, own_side);
     ip(commands);
-    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
-        write_text(settings[i].path, settings[i].value);
+    stage_settings();
     int status = 0;
     if (write(go[1], &byte, 1) != 1) fail("pipe", 1);
     waitpid(child, &status, 0);

@@ -63,6 +63,7 @@ int local_port(int fd);
 void await_events(int fd, short events);
 void await_unread(int fd, int bytes);
 void await_acked(int fd);
+void await_settled(int fd);              /* what we closed is acknowledged */
 void await_tcp_state(int fd, int which); /* TCP_INFO's */
 int tcp_state(int fd);
 const char *tcp_state_name(int which);

@@ -87,8 +87,8 @@ static void device_close(nod_link *link)
 }
 
 static const nod_link_ops device_ops = {
-    device_iface,   device_name, device_fd,    device_deadline,
-    device_receive, device_send, device_stats, device_close,
+    device_iface, device_name,  device_fd, device_deadline, device_receive, device_send,
+    device_stats, device_close, NULL,
 };
 
 typedef struct world {
