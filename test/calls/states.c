@@ -371,7 +371,7 @@ static int minus_one(void)
 
 static int closed_number(void)
 {
-    return 500;
+    return 60;
 }
 
 static int regular_file(void)
