@@ -29,11 +29,8 @@ transfers() {
     rm -r parallel
 }
 
-for link in "$clean" "$harmful"; do
-    transfers $kernel4
-    transfers "[$kernel6]"
-done
-link=$clean
+transfers $kernel4
+transfers "[$kernel6]"
 ends 7 "refused over IPv4" refused $curl "http://$kernel4:9/"
 ends 7 "refused over IPv6" refused $curl "http://[$kernel6]:9/"
 kill $httpd

@@ -35,18 +35,16 @@ on_kernel() {
     "$@"
 }
 
-for link in "$clean" "$harmful"; do
-    amount=$(volume 64000000)
-    iperf3 -s >peer.log 2>&1 &
-    peer=$!
-    kernel_listening 5201
-    runs on_nod $kernel4
-    runs on_nod $kernel6
-    stop $peer
-    serve server iperf3 -s
-    listening 5201
-    runs on_kernel $nod4
-    runs on_kernel $nod6
-    finish_server "the server"
-done
+amount=$(volume 64000000)
+iperf3 -s >peer.log 2>&1 &
+peer=$!
+kernel_listening 5201
+runs on_nod $kernel4
+runs on_nod $kernel6
+stop $peer
+serve server iperf3 -s
+listening 5201
+runs on_kernel $nod4
+runs on_kernel $nod6
+finish_server "the server"
 finish

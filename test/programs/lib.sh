@@ -5,6 +5,7 @@
 # it, and fails. Processes live in a namespace of their own too, and none outlives the test.
 #
 # In the environment: NOD, the command. By hand also
+#   LINK=clean          one kind of link only; or harmful
 #   RUN=kernel          the control: the program runs on the kernel's TCP, over a veth pair
 #   NOD_TEST_VOLUME=20  so many times as much data
 #   NOD_TEST_SEED=7     another order of harm, and other data
@@ -34,49 +35,75 @@ needs() {
     done
 }
 
-# Everything after this call happens in the namespaces, for LIMIT seconds at most.
+# Everything after this call happens in namespaces, for LIMIT seconds at most; and twice, at the same
+# time: over a clean link and over one that does harm. A world is what belongs to one of them.
 inside() {
     limit=$1
-    [ -n "${NOD_TEST_INSIDE-}" ] && {
-        work=$NOD_TEST_INSIDE
-        prepare
-        return
-    }
-    [ -n "${NOD_SANITIZED-}" ] && skip "a preloaded object that was built with AddressSanitizer" \
-        "does not go into a program that was not; the release build runs this"
     user=
     [ "$(id -u)" = 0 ] || user="--user --map-root-user"
+    if [ -n "${NOD_TEST_WORLD-}" ]; then
+        prepare
+        return
+    fi
+    # shellcheck disable=SC2086
     unshare $user --net --pid --fork --mount --mount-proc true 2>/dev/null ||
         skip "this user may not make private namespaces"
-    work=$(mktemp -d)
-    chmod 755 "$work"
-    NOD_TEST_INSIDE=$work NOD_TEST_USER=$(id -u) timeout -k 5 "$limit" unshare $user --net --pid --fork --kill-child \
-        --mount --mount-proc sh "$here/$test_name.sh"
-    status=$?
-    [ $status = 124 ] && echo "WRONG: not done after $limit seconds" && show_logs
-    if [ -n "${NOD_TEST_KEEP-}" ]; then echo "logs: $work"; else rm -rf "$work"; fi
+    all=$(mktemp -d)
+    for world in ${LINK:-clean harmful}; do
+        mkdir "$all/$world"
+        chmod 755 "$all" "$all/$world"
+        enter_world "$world" >"$all/$world.out" 2>&1 &
+        worlds="${worlds-} $!"
+    done
+    status=0
+    for world in $worlds; do wait "$world" || status=1; done
+    cat "$all"/*.out
+    sum_up "$all"/*.out
+    if [ -n "${NOD_TEST_KEEP-}" ]; then echo "logs: $all"; else rm -rf "$all"; fi
     exit $status
 }
 
+enter_world() {
+    work=$all/$1
+    # shellcheck disable=SC2086
+    NOD_TEST_WORLD=$work NOD_TEST_USER=$(id -u) timeout -k 5 "$limit" unshare $user --net --pid \
+        --fork --kill-child --mount --mount-proc sh "$here/$test_name.sh"
+    local code=$?
+    [ $code = 124 ] && echo "WRONG: not done after $limit seconds" && show_logs
+    return $code
+}
+
+sum_up() {
+    awk '/^[0-9]+ passed, [0-9]+ failed$/ { passed += $1; failed += $3 }
+        END { printf "%d passed, %d failed\n", passed, failed }' "$@"
+}
+
 prepare() {
-    ip_sysctl=/proc/sys/net/ipv4/tcp_tw_reuse
-    [ -w $ip_sysctl ] && echo 1 >$ip_sysctl
-    # `nod ss` finds the stacks of this test, and no other's: both folders where it looks are ours.
+    work=$NOD_TEST_WORLD
+    link=
+    [ "${work##*/}" = clean ] || link=$harm
+    # `nod ss` finds the stacks of this world, and no other's: both folders where it looks are ours.
     export XDG_RUNTIME_DIR="$work/run"
     mkdir -m 700 "$XDG_RUNTIME_DIR"
     mkdir -p -m 700 "/tmp/nod-$NOD_TEST_USER"
     mount -t tmpfs -o mode=700 tmpfs "/tmp/nod-$NOD_TEST_USER"
     cd "$work" || exit 1
     exec </dev/null
-    if [ "$RUN" = kernel ]; then
-        unshare --net sleep 3600 &
-        other=$!
-        until_true 5 differs /proc/self/ns/net "/proc/$other/ns/net"
-        ip link add veth0 type veth peer name veth1 netns "$other"
-        join veth0 "$kernel4" "$kernel6"
-        in_other join veth1 "$nod4" "$nod6"
-    fi
+    [ "$RUN" = nod ] || make_other
     started=$(now)
+}
+
+# The control's other namespace, where the programs under test run.
+make_other() {
+    unshare --net sleep 600 &
+    other=$!
+    until_true 5 differs /proc/self/ns/net "/proc/$other/ns/net"
+    ip link add veth0 type veth peer name veth1 netns "$other"
+    ip addr add "$kernel4/24" dev veth0
+    ip addr add "$kernel6/64" dev veth0 nodad
+    ip link set veth0 up
+    in_other sh -c "ip addr add $nod4/24 dev veth1; ip addr add $nod6/64 dev veth1 nodad
+        ip link set veth1 up"
 }
 
 differs() {
@@ -84,19 +111,7 @@ differs() {
 }
 
 in_other() {
-    if [ "$1" = join ]; then
-        nsenter --net="/proc/$other/ns/net" ip addr add "$3/24" dev "$2"
-        nsenter --net="/proc/$other/ns/net" ip addr add "$4/64" dev "$2" nodad
-        nsenter --net="/proc/$other/ns/net" ip link set "$2" up
-    else
-        nsenter --net="/proc/$other/ns/net" "$@"
-    fi
-}
-
-join() {
-    ip addr add "$2/24" dev "$1"
-    ip addr add "$3/64" dev "$1" nodad
-    ip link set "$1" up
+    nsenter --net="/proc/$other/ns/net" "$@"
 }
 
 # Milliseconds.
@@ -116,10 +131,9 @@ until_true() {
     done
 }
 
-# The links that every test goes over. `link` holds the options of the present one.
-clean=
-harmful="--loss 2% --duplicate 1% --reorder 2% --damage 0.5% --seed $seed"
-link=$clean
+# What the link does; `link` holds the options of this world.
+harm="--loss 2% --duplicate 1% --reorder 2% --damage 0.5% --seed $seed"
+link=
 
 # volume BYTES: as many, or more by hand; a tenth over the harmful link.
 volume() {
@@ -313,14 +327,14 @@ same() {
 # Nothing is left on the kernel's side either: every connection was closed from both ends. Then
 # the count, by which the test passes or fails.
 finish() {
-    link=
     if until_true 5 kernel_nothing_left; then
         ok "the kernel's side has no connection left"
     else
         wrong "the kernel's side still has: $(kernel_left)"
     fi
     if [ $failed != 0 ]; then
-        echo "again: NOD_TEST_SEED=$seed RUN=$RUN NOD=$NOD sh test/programs/$test_name.sh"
+        echo "again: NOD_TEST_SEED=$seed LINK=${work##*/} RUN=$RUN NOD=$NOD sh" \
+            "test/programs/$test_name.sh"
     fi
     echo "$passed passed, $failed failed"
     [ $failed = 0 ]

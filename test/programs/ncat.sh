@@ -25,35 +25,33 @@ clients() {
     wait $source
 }
 
-for link in "$clean" "$harmful"; do
-    data in "$(volume 8000000)"
-    wc -c <in >size
-    sha256sum <in >digest
-    clients $kernel4 -4
-    clients $kernel6 -6
+data in "$(volume 8000000)"
+wc -c <in >size
+sha256sum <in >digest
+clients $kernel4 -4
+clients $kernel6 -6
 
-    serve server ncat -l -k 7003 -c 'head -c "$(cat size)" | sha256sum'
-    listening 7003
-    peer_gives digest "a program behind ncat over IPv4" timeout 20 ncat --no-shutdown $nod4 7003 <in
-    peer_gives digest "a program behind ncat over IPv6" timeout 20 ncat --no-shutdown $nod6 7003 <in
-    finish_server "the server"
-    serve source ncat -l -k 7005 -e "$(command -v cat) in"
-    listening 7005
-    peer_gives in "a file behind ncat over IPv4" timeout 20 ncat --recv-only $nod4 7005
-    peer_gives in "a file behind ncat over IPv6" timeout 20 ncat --recv-only $nod6 7005
-    finish_server "the source"
+serve server ncat -l -k 7003 -c 'head -c "$(cat size)" | sha256sum'
+listening 7003
+peer_gives digest "a program behind ncat over IPv4" timeout 20 ncat --no-shutdown $nod4 7003 <in
+peer_gives digest "a program behind ncat over IPv6" timeout 20 ncat --no-shutdown $nod6 7003 <in
+finish_server "the server"
+serve source ncat -l -k 7005 -e "$(command -v cat) in"
+listening 7005
+peer_gives in "a file behind ncat over IPv4" timeout 20 ncat --recv-only $nod4 7005
+peer_gives in "a file behind ncat over IPv6" timeout 20 ncat --recv-only $nod6 7005
+finish_server "the source"
 
-    # What one says, the others hear.
-    serve broker ncat -l --broker 7004
-    listening 7004
-    timeout 20 ncat --recv-only $nod4 7004 >heard 2>listener.err &
-    listener=$!
-    until_true 5 connected 7004
-    timeout 20 ncat --send-only $nod6 7004 <in 2>speaker.err
-    until_true 10 same heard in
-    check "the broker" same heard in
-    stop $listener
-    finish_server "the broker"
-done
+# What one says, the others hear.
+serve broker ncat -l --broker 7004
+listening 7004
+timeout 20 ncat --recv-only $nod4 7004 >heard 2>listener.err &
+listener=$!
+until_true 5 connected 7004
+timeout 20 ncat --send-only $nod6 7004 <in 2>speaker.err
+until_true 10 same heard in
+check "the broker" same heard in
+stop $listener
+finish_server "the broker"
 stop $digests
 finish

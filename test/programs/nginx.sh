@@ -65,35 +65,33 @@ under_wrk() {
 }
 
 curl="curl -sS --max-time 30"
-for link in "$clean" "$harmful"; do
-    duration=$((1 * ${NOD_TEST_VOLUME:-1}))
-    data site/big "$(volume 32000000)"
-    head -c "$(volume 8000000)" site/big >up
-    serve nginx nginx -c "$work/nginx.conf"
-    listening 8000
-    check "under wrk over IPv4" under_wrk $nod4 small
-    check "under wrk over IPv6" under_wrk "[$nod6]" part2
-    for host in $nod4 "[$nod6]"; do
-        peer_gives site/big "$host: a file" $curl "http://$host:8000/big"
-        mkdir got
-        $curl -Z --parallel-immediate "http://$host:8000/part[1-8]" -o got/part#1 2>peer.err
-        cp site/big site/small got
-        check "$host: eight at once" diff -r site got
-        rm -r got
-    done
-    peer_gives site/big "a proxy, IPv4 before and IPv6 behind" $curl "http://$nod4:8000/6/big"
-    sha256sum <up | head -c 64 >digest
-    peer_gives digest "a proxy, IPv6 before and IPv4 behind" $curl -T up \
-        "http://[$nod6]:8000/4/up?sha256"
-
-    # New workers take over in the midst of it, and nobody notices.
-    under_wrk $nod4 part1 -H "Connection: close" &
-    wrk=$!
-    sleep 0.3
-    kill -HUP "$(cat nginx.pid)"
-    wait $wrk
-    check "new workers" [ $? = 0 ]
-    finish_server "nginx"
+duration=$((1 * ${NOD_TEST_VOLUME:-1}))
+data site/big "$(volume 32000000)"
+head -c "$(volume 8000000)" site/big >up
+serve nginx nginx -c "$work/nginx.conf"
+listening 8000
+check "under wrk over IPv4" under_wrk $nod4 small
+check "under wrk over IPv6" under_wrk "[$nod6]" part2
+for host in $nod4 "[$nod6]"; do
+    peer_gives site/big "$host: a file" $curl "http://$host:8000/big"
+    mkdir got
+    $curl -Z --parallel-immediate "http://$host:8000/part[1-8]" -o got/part#1 2>peer.err
+    cp site/big site/small got
+    check "$host: eight at once" diff -r site got
+    rm -r got
 done
+peer_gives site/big "a proxy, IPv4 before and IPv6 behind" $curl "http://$nod4:8000/6/big"
+sha256sum <up | head -c 64 >digest
+peer_gives digest "a proxy, IPv6 before and IPv4 behind" $curl -T up \
+    "http://[$nod6]:8000/4/up?sha256"
+
+# New workers take over in the midst of it, and nobody notices.
+under_wrk $nod4 part1 -H "Connection: close" &
+wrk=$!
+sleep 0.3
+kill -HUP "$(cat nginx.pid)"
+wait $wrk
+check "new workers" [ $? = 0 ]
+finish_server "nginx"
 stop $httpd
 finish

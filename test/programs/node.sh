@@ -102,17 +102,15 @@ served() {
     finish_server "$1"
 }
 
-for link in "$clean" "$harmful"; do
-    data site/big "$(volume 16000000)"
-    requests=$(volume 200)
-    gives right "http client over IPv4" client4 node client.js $kernel4 8000 "$requests"
-    gives right "http client over IPv6" client6 node client.js $kernel6 8000 "$requests"
-    serve server node server.js 8001
-    listening 8001
-    served "http server"
-    serve cluster node server.js 8001 2
-    listening 8001
-    served "http server of two processes"
-done
+data site/big "$(volume 16000000)"
+requests=$(volume 200)
+gives right "http client over IPv4" client4 node client.js $kernel4 8000 "$requests"
+gives right "http client over IPv6" client6 node client.js $kernel6 8000 "$requests"
+serve server node server.js 8001
+listening 8001
+served "http server"
+serve cluster node server.js 8001 2
+listening 8001
+served "http server of two processes"
 stop $httpd
 finish

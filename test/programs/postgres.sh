@@ -74,26 +74,24 @@ gives_by() {
 }
 
 done_now=0
-for link in "$clean" "$harmful"; do
-    transactions=$(volume 100)
-    rows "$(volume 40000)" >rows
-    by=kernel
-    serve server $as_user "$postgres" -D db/data
-    listening 5432
-    if [ $done_now = 0 ]; then
-        PGHOST=$nod4 pgbench -i -q -s 1 >initdb.log 2>&1
-        PGHOST=$nod6 psql -qc "create table noise (n int, noise text)"
-    fi
-    asked $nod4
-    asked $nod6
-    finish_server "postgres"
+transactions=$(volume 100)
+rows "$(volume 40000)" >rows
+by=kernel
+serve server $as_user "$postgres" -D db/data
+listening 5432
+if [ $done_now = 0 ]; then
+    PGHOST=$nod4 pgbench -i -q -s 1 >initdb.log 2>&1
+    PGHOST=$nod6 psql -qc "create table noise (n int, noise text)"
+fi
+asked $nod4
+asked $nod6
+finish_server "postgres"
 
-    by=nod
-    $as_user "$postgres" -D db/data >kernel.log 2>&1 &
-    peer=$!
-    kernel_listening 5432
-    asked $kernel4
-    asked $kernel6
-    stop $peer
-done
+by=nod
+$as_user "$postgres" -D db/data >kernel.log 2>&1 &
+peer=$!
+kernel_listening 5432
+asked $kernel4
+asked $kernel6
+stop $peer
 finish

@@ -108,34 +108,32 @@ clients() {
     gives right "$1: urllib" urls "$python" urls.py "http://$1:8000" site/big "$requests"
 }
 
-for link in "$clean" "$harmful"; do
-    data site/big "$(volume 16000000)"
-    requests=$(volume 200)
-    size=$(volume 400000)
-    clients $kernel4
-    clients "[$kernel6]"
-    ends 0 "asyncio over IPv4" streams4 "$python" echo.py $kernel4 7000 20 "$size"
-    ends 0 "asyncio over IPv6" streams6 "$python" echo.py $kernel6 7000 20 "$size"
+data site/big "$(volume 16000000)"
+requests=$(volume 200)
+size=$(volume 400000)
+clients $kernel4
+clients "[$kernel6]"
+ends 0 "asyncio over IPv4" streams4 "$python" echo.py $kernel4 7000 20 "$size"
+ends 0 "asyncio over IPv6" streams6 "$python" echo.py $kernel6 7000 20 "$size"
 
-    serve http "$python" -m http.server --bind :: --directory site 8001
-    listening 8001
-    for host in $nod4 "[$nod6]"; do
-        peer_gives site/big "$host: http.server" curl -sS --max-time 30 "http://$host:8001/big"
-        mkdir got
-        curl -sS --max-time 30 -Z --parallel-max 4 "http://$host:8001/part[1-8]" -o got/part#1 \
-            2>peer.err
-        cp site/big got
-        check "$host: http.server, four at once" diff -r site got
-        rm -r got
-    done
-    finish_server "http.server"
-
-    serve asyncio "$python" echo.py serve 7001
-    listening 7001
-    check "asyncio serves IPv4" "$python" echo.py $nod4 7001 20 "$size"
-    check "asyncio serves IPv6" "$python" echo.py $nod6 7001 20 "$size"
-    finish_server "asyncio"
+serve http "$python" -m http.server --bind :: --directory site 8001
+listening 8001
+for host in $nod4 "[$nod6]"; do
+    peer_gives site/big "$host: http.server" curl -sS --max-time 30 "http://$host:8001/big"
+    mkdir got
+    curl -sS --max-time 30 -Z --parallel-max 4 "http://$host:8001/part[1-8]" -o got/part#1 \
+        2>peer.err
+    cp site/big got
+    check "$host: http.server, four at once" diff -r site got
+    rm -r got
 done
+finish_server "http.server"
+
+serve asyncio "$python" echo.py serve 7001
+listening 7001
+check "asyncio serves IPv4" "$python" echo.py $nod4 7001 20 "$size"
+check "asyncio serves IPv6" "$python" echo.py $nod6 7001 20 "$size"
+finish_server "asyncio"
 stop $httpd
 stop $echo
 finish

@@ -41,46 +41,44 @@ equal_copy() {
     same here there
 }
 
-for link in "$clean" "$harmful"; do
-    requests=$(volume 10000)
-    pairs "$(volume 20000)" >pairs
-    head -c "$(volume 8000000)" /dev/zero | tr '\0' 'x' >value
+requests=$(volume 10000)
+pairs "$(volume 20000)" >pairs
+head -c "$(volume 8000000)" /dev/zero | tr '\0' 'x' >value
 
-    # The server on nod. Its replica on the kernel gets a snapshot (by a child of the server) and
-    # then what comes later.
-    eval "serve server redis-server $options --bind '* -::*'"
-    listening 6379
-    for host in $nod4 $nod6; do
-        check "$host: pairs" sh -c "timeout 20 redis-cli -h $host --pipe <pairs >pipe.log 2>&1"
-        check "$host: a large value" sh -c "timeout 20 redis-cli -h $host -x set large <value >>pipe.log"
-        cli -h $host get large | head -c -1 >large
-        check "$host: and back" same large value
-        check "$host: benchmark" benchmark $host
-    done
-    redis-server --port 6380 --save '' --enable-debug-command yes --dir "$work" \
-        --dbfilename replica.rdb --unixsocket replica.sock --replicaof $nod4 6379 --repl-diskless-load \
-        swapdb >replica.log 2>&1 &
-    replica=$!
-    kernel_listening 6380
-    until_true 10 linked || wrong "the copy is not there"
-    cli -h $nod6 set last word >>pipe.log
-    cli -h $nod4 wait 1 5000 >>pipe.log
-    check "the copy is equal" until_true 5 equal_copy
-    stop $replica
-    finish_server "redis-server"
-
-    # The clients on nod.
-    eval "redis-server $options --bind '* -::*' >kernel.log 2>&1 &"
-    peer=$!
-    kernel_listening 6379
-    for host in $kernel4 $kernel6; do
-        ends 0 "$host: pairs" pipe redis-cli -h $host --pipe <pairs
-        ends 0 "$host: benchmark" bench redis-benchmark -h $host -c 20 -n "$requests" -t set,get \
-            -P 4 --csv
-        ends 0 "$host: a large value" large redis-cli -h $host -x set large <value
-        { cat value; echo; } >line
-        gives line "$host: and back" back redis-cli -h $host get large
-    done
-    stop $peer
+# The server on nod. Its replica on the kernel gets a snapshot (by a child of the server) and
+# then what comes later.
+eval "serve server redis-server $options --bind '* -::*'"
+listening 6379
+for host in $nod4 $nod6; do
+    check "$host: pairs" sh -c "timeout 20 redis-cli -h $host --pipe <pairs >pipe.log 2>&1"
+    check "$host: a large value" sh -c "timeout 20 redis-cli -h $host -x set large <value >>pipe.log"
+    cli -h $host get large | head -c -1 >large
+    check "$host: and back" same large value
+    check "$host: benchmark" benchmark $host
 done
+redis-server --port 6380 --save '' --enable-debug-command yes --dir "$work" \
+    --dbfilename replica.rdb --unixsocket replica.sock --replicaof $nod4 6379 --repl-diskless-load \
+    swapdb >replica.log 2>&1 &
+replica=$!
+kernel_listening 6380
+until_true 10 linked || wrong "the copy is not there"
+cli -h $nod6 set last word >>pipe.log
+cli -h $nod4 wait 1 5000 >>pipe.log
+check "the copy is equal" until_true 5 equal_copy
+stop $replica
+finish_server "redis-server"
+
+# The clients on nod.
+eval "redis-server $options --bind '* -::*' >kernel.log 2>&1 &"
+peer=$!
+kernel_listening 6379
+for host in $kernel4 $kernel6; do
+    ends 0 "$host: pairs" pipe redis-cli -h $host --pipe <pairs
+    ends 0 "$host: benchmark" bench redis-benchmark -h $host -c 20 -n "$requests" -t set,get \
+        -P 4 --csv
+    ends 0 "$host: a large value" large redis-cli -h $host -x set large <value
+    { cat value; echo; } >line
+    gives line "$host: and back" back redis-cli -h $host get large
+done
+stop $peer
 finish

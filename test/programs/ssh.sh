@@ -62,24 +62,22 @@ client_on_nod() {
     return $code
 }
 
-for link in "$clean" "$harmful"; do
-    for family in 4 6; do
-        case $family in
-        4) server_host=$nod4 peer_host=$kernel4 bytes=268435456 ;;
-        6) server_host=$nod6 peer_host=$kernel6 bytes=20000000 ;;
-        esac
-        [ -z "$link" ] || bytes=20000000
-        data big "$(volume $bytes)"
-        $sshd 2>peer.log &
-        peer=$!
-        kernel_listening 2222
-        copies "ssh on nod, IPv$family" $peer_host client_on_nod
-        stop $peer
-        # shellcheck disable=SC2086
-        serve sshd $sshd
-        listening 2222
-        copies "sshd on nod, IPv$family" $server_host on_kernel
-        finish_server "sshd"
-    done
+for family in 4 6; do
+    case $family in
+    4) server_host=$nod4 peer_host=$kernel4 bytes=268435456 ;;
+    6) server_host=$nod6 peer_host=$kernel6 bytes=20000000 ;;
+    esac
+    [ -z "$link" ] || bytes=20000000
+    data big "$(volume $bytes)"
+    $sshd 2>peer.log &
+    peer=$!
+    kernel_listening 2222
+    copies "ssh on nod, IPv$family" $peer_host client_on_nod
+    stop $peer
+    # shellcheck disable=SC2086
+    serve sshd $sshd
+    listening 2222
+    copies "sshd on nod, IPv$family" $server_host on_kernel
+    finish_server "sshd"
 done
 finish

@@ -41,11 +41,8 @@ transfers() {
     rm -r copy
 }
 
-for link in "$clean" "$harmful"; do
-    transfers $kernel4
-    transfers "[$kernel6]"
-done
-link=$clean
+transfers $kernel4
+transfers "[$kernel6]"
 ends 8 "what is not there" missing $wget "http://$kernel4:8000/nothing"
 stop $nginx
 finish
