@@ -315,6 +315,7 @@ process *process_new(pid_t pid);
 process *process_copy(const process *from, pid_t pid);
 void process_free(process *p);
 bool process_is_alive(const process *p);
+void net_bury(void); /* lets go of what processes that died have left */
 
 /* A pointer that cannot be one: what the kernel answers with EFAULT. Others are not looked at. */
 static inline bool is_bad(const void *ptr)

@@ -354,7 +354,10 @@ static int bind_here(sock *s, const nod_endpoint *to)
         int error = choose_port(s, &local);
         if (error) return error;
     } else {
-        if (conflicts(s, &local)) return EADDRINUSE;
+        if (conflicts(s, &local)) {
+            net_bury(); /* with the kernel, the dead hold nothing */
+            if (conflicts(s, &local)) return EADDRINUSE;
+        }
         s->port_given = true;
     }
     s->local = local;
@@ -467,8 +470,8 @@ static sock *adopt(const sock *listener, nod_handle handle)
     return s;
 }
 
-/* Waits for a connection. 0, or an errno. */
-static int wait_accept(sock *listener, nod_handle *handle)
+/* Waits for a connection, and leaves it in the queue. 0, or an errno. */
+static int wait_accept(sock *listener)
 {
     waiter *w = NULL;
     int error;
@@ -479,11 +482,8 @@ static int wait_accept(sock *listener, nod_handle *handle)
             error = EINVAL;
             break;
         }
-        error = nod_tcp_accept(nod_net->stack, listener->handle, handle);
-        if (error != NOD_EAGAIN) {
-            error = error ? errno_of(error) : 0;
-            break;
-        }
+        error = 0;
+        if (nod_tcp_readable(nod_net->stack, listener->handle) > 0) break;
         error = EAGAIN;
         if (listener->nonblocking || net_now() >= until) break;
         if (!w) {
@@ -509,32 +509,43 @@ static void write_name(const sock *s, const nod_endpoint *from, struct sockaddr 
     if (addr) *len = address_write(s, from, addr, *len);
 }
 
-static int accept_here(int fd, struct sockaddr *addr, socklen_t *len, int flags, int *made)
+/* Takes the connection that waits as the descriptor `fd`. 0, or an errno. */
+static int take_connection(sock *listener, int fd, int flags, struct sockaddr *addr, socklen_t *len)
 {
     nod_handle handle;
     nod_status status;
-    sock *listener = as_socket(file_at(fd));
-    file_ref(&listener->file); /* it may be closed while we wait */
-    int error = wait_accept(listener, &handle);
-    bool came = !error;
-    if (came && addr) error = is_bad(len) ? EFAULT : (int)*len < 0 ? EINVAL : 0;
+    int error = nod_tcp_accept(nod_net->stack, listener->handle, &handle);
+    if (error) return errno_of(error);
+    if (addr) error = is_bad(len) ? EFAULT : (int)*len < 0 ? EINVAL : 0;
     sock *s = error ? NULL : adopt(listener, handle);
-    if (came && !s) nod_tcp_release(nod_net->stack, handle);
-    file_unref(&listener->file);
-    if (error) return error;
-    if (!s) return ENOBUFS;
+    if (!s) {
+        nod_tcp_release(nod_net->stack, handle);
+        return error ? error : ENOBUFS;
+    }
     s->nonblocking = flags & SOCK_NONBLOCK;
     file_ref(&s->file);
-    *made = sys_socket(s->ip6 ? AF_INET6 : AF_INET, SOCK_STREAM | flags, 0);
-    if (*made < 0 || !file_install(*made, &s->file)) {
-        error = *made < 0 ? errno : ENOBUFS;
-        if (*made >= 0) sys_close(*made);
+    if (!file_install(fd, &s->file)) {
         file_unref(&s->file);
-        return error;
+        return ENOBUFS;
     }
     nod_tcp_status(nod_net->stack, handle, &status);
     write_name(s, &status.remote, addr, len);
     return 0;
+}
+
+/* Who has no descriptor left loses no connection: it waits on. */
+static int accept_here(sock *listener, struct sockaddr *addr, socklen_t *len, int flags, int *made)
+{
+    int error = wait_accept(listener);
+    if (error) return error;
+    int fd = sys_socket(listener->ip6 ? AF_INET6 : AF_INET, SOCK_STREAM | flags, 0);
+    if (fd < 0) return errno;
+    error = take_connection(listener, fd, flags, addr, len);
+    if (error)
+        sys_close(fd);
+    else
+        *made = fd;
+    return error;
 }
 
 int nod_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
@@ -548,7 +559,9 @@ int nod_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
     sock *s = enter_socket(fd);
     if (!s) return -1;
     int error = s->state == SOCKET_LISTENING ? 0 : EINVAL;
-    if (!error) error = accept_here(fd, addr, len, flags, &made);
+    file_ref(&s->file); /* it may be closed while we wait */
+    if (!error) error = accept_here(s, addr, len, flags, &made);
+    file_unref(&s->file);
     return leave(error) == 0 ? made : -1;
 }
 

@@ -72,8 +72,9 @@ static void rest_init(rest *p, sock *s, uint32_t events, nod_usec patience, bool
     p->until = patience == NOD_NEVER ? NOD_NEVER : net_now() + patience;
 }
 
-/* 0: look again. Else an errno: EAGAIN, EINTR, ENETDOWN. */
-static int rest_here(rest *p)
+/* 0: look again. Else an errno: EAGAIN, EINTR, ENETDOWN. A signal ends a transfer that has done
+ * something, whatever SA_RESTART says. */
+static int rest_here(rest *p, const transfer *t)
 {
     if (p->dont_wait) {
         if (p->glanced || net_now() - nod_net->driven_at < GLANCE_US) return EAGAIN;
@@ -89,7 +90,7 @@ static int rest_here(rest *p)
     }
     int woken = net_sleep(p->waiter, p->until, NULL, 0, NULL);
     if (woken == -ENETDOWN) return ENETDOWN;
-    if (woken == -EINTR && (p->until != NOD_NEVER || !net_restarts())) return EINTR;
+    if (woken == -EINTR && (t->done > 0 || p->until != NOD_NEVER || !net_restarts())) return EINTR;
     return 0;
 }
 
@@ -171,7 +172,7 @@ static int receive_here(sock *s, transfer *t)
         error = receive_once(s, t);
         if (error != EAGAIN || (t->total > 0 && t->done >= target)) break;
         if (p.dont_wait && t->done > 0) break;
-        error = rest_here(&p);
+        error = rest_here(&p, t);
         if (error) break;
         if (t->flags & MSG_PEEK) {
             t->done = t->off = 0;
@@ -292,7 +293,7 @@ static int send_here(sock *s, transfer *t)
     rest_init(&p, s, POLLOUT, s->write_timeout, t->flags & MSG_DONTWAIT);
     while ((error = send_once(s, t)) == EAGAIN) {
         if (p.dont_wait && t->done > 0) break;
-        error = rest_here(&p);
+        error = rest_here(&p, t);
         if (error) break;
     }
     rest_end(&p);
