@@ -196,6 +196,22 @@ s.detach()"
 gives "a sandbox without descriptors, a close by number" "in a box
 True Name:"
 
+# A thread that waits for an epoll instance hears of a socket that another puts into it.
+run "$python" -c "import os, select, socket, threading, time
+poll = select.epoll()
+ends = os.pipe()
+poll.register(ends[0], select.EPOLLIN)
+heard = []
+waiting = threading.Thread(target=lambda: heard.extend(poll.poll(5)))
+waiting.start()
+time.sleep(0.3)
+s = socket.create_connection(('$kernel', 8000))
+poll.register(s, select.EPOLLIN)
+s.sendall(b'echo\nback')
+waiting.join()
+print([fd == s.fileno() for fd, _ in heard])"
+gives "a socket in an instance that is waited for" "[True]"
+
 # A bad network, and the capture of it.
 run -v --loss 3% --reorder 3% --damage 1% --delay 1ms --seed 5 --pcap "$work/x.pcapng" \
     "$python" -c "import socket
