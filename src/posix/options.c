@@ -158,7 +158,12 @@ static void take_tcp_option(sock *s, int fd, int name)
     int value = read_int(fd, IPPROTO_TCP, name);
     switch (name) {
     case TCP_MAXSEG: s->config.mss_max = (uint16_t)value; break;
-    case TCP_DEFER_ACCEPT: s->defer_accept = (nod_usec)value * NOD_SEC; break;
+    case TCP_DEFER_ACCEPT:
+        s->defer_accept = (nod_usec)value * NOD_SEC;
+        if (s->state == SOCKET_LISTENING)
+            nod_tcp_set_listen(nod_net->stack, s->handle, (uint16_t)(s->backlog + 1),
+                               s->defer_accept);
+        break;
     case TCP_NOTSENT_LOWAT: s->lowat_unsent = (uint32_t)value; break;
     case TCP_USER_TIMEOUT:
         s->config.user_timeout_us =

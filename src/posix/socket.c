@@ -426,7 +426,11 @@ static int listen_here(sock *s, int backlog)
     }
     unsigned queue = backlog < 0 ? 4096 : (unsigned)backlog > 4096 ? 4096 : (unsigned)backlog;
     s->backlog = (int)queue;
-    if (s->state == SOCKET_LISTENING) return 0; /* the queue's length stays as it was */
+    if (s->state == SOCKET_LISTENING)
+        return nod_tcp_set_listen(nod_net->stack, s->handle, (uint16_t)(queue + 1),
+                                  s->defer_accept) == 0
+                   ? 0
+                   : EINVAL;
     if (s->state != SOCKET_BOUND) return EINVAL;
     if (conflicts(s, &s->local)) return EADDRINUSE;
     nod_handle handle;
