@@ -12,6 +12,7 @@
 
 #define ALWAYS (EPOLLERR | EPOLLHUP)
 #define MODES (EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE)
+#define ALONE_WITH (EPOLLIN | EPOLLOUT | ALWAYS | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
 #define KERNEL_TURN 8 /* the kernel's files are asked at least so often while ours are busy */
 
 static epoll *as_epoll(file *f)
@@ -119,6 +120,8 @@ static void arm(item *it, const struct epoll_event *event)
 
 static int add(epoll *ep, int fd, file *f, const struct epoll_event *event)
 {
+    bool alone = event->events & EPOLLEXCLUSIVE;
+    if (alone && event->events & ~(uint32_t)ALONE_WITH) return EINVAL;
     if (find(ep, fd, f)) return EEXIST;
     item *it = net_new(sizeof *it);
     if (!it) return ENOMEM;
@@ -136,6 +139,7 @@ static int control(int epfd, int op, int fd, const struct epoll_event *event)
 {
     file *f = file_at(fd), *e = file_at(epfd);
     if (op != EPOLL_CTL_DEL && is_bad(event)) return EFAULT;
+    if (op != EPOLL_CTL_ADD && op != EPOLL_CTL_MOD && op != EPOLL_CTL_DEL) return EINVAL;
     if (e == f || (e && e->kind != FILE_EPOLL)) return EINVAL;
     epoll *ep = as_epoll(e);
     if (!ep) {
@@ -147,7 +151,6 @@ static int control(int epfd, int op, int fd, const struct epoll_event *event)
     }
     item *it = find(ep, fd, f);
     if (op == EPOLL_CTL_ADD) return add(ep, fd, f, event);
-    if (op != EPOLL_CTL_MOD && op != EPOLL_CTL_DEL) return EINVAL;
     if (!it) return ENOENT;
     if (op == EPOLL_CTL_DEL)
         item_free(it);

@@ -126,6 +126,7 @@ typedef struct sock {
     uint8_t attempt;  /* enum attempt */
     bool reuse_addr, reuse_port, port_given;
     bool cork, linger;
+    bool slow_ack;    /* TCP_QUICKACK was switched off */
     uint8_t err;      /* an errno to be told once; 0: none */
     uint8_t why_dead; /* why the connection ended, as long as it is DEAD */
     int linger_s;
@@ -284,6 +285,7 @@ sock *socket_of(nod_handle handle);
 void socket_set_handle(sock *s, nod_handle handle);
 void socket_event(const nod_event *event);
 uint32_t socket_ready(sock *s);
+bool socket_is_closed(const sock *s); /* no connection, or none any more: what Linux calls CLOSE */
 /* Notes that the connection has ended by this error. Returns the errno to be told now, if it has
  * not been told before, else 0. */
 int socket_take_error(sock *s);
@@ -313,6 +315,7 @@ process *process_new(pid_t pid);
 process *process_copy(const process *from, pid_t pid);
 void process_free(process *p);
 bool process_is_alive(const process *p);
+void net_bury(void); /* lets go of what processes that died have left */
 
 /* A pointer that cannot be one: what the kernel answers with EFAULT. Others are not looked at. */
 static inline bool is_bad(const void *ptr)

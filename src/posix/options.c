@@ -15,6 +15,7 @@
 #include "net.h"
 #include "sys.h"
 
+#define MTU 1500 /* of a device to which nothing else was said */
 #define BUFFER_LEAST 2048
 #define BUFFER_MOST (64u << 20)
 
@@ -214,6 +215,7 @@ static int set_switch(sock *s, int name, const void *value, socklen_t len)
         s->config.nagle = !on;
     else
         s->config.delayed_ack = !(on & 1);
+    if (name == TCP_QUICKACK) s->slow_ack = !on;
     option_apply(s);
     if (name == TCP_NODELAY && on && !s->cork) uncork(s);
     return 0;
@@ -222,7 +224,8 @@ static int set_switch(sock *s, int name, const void *value, socklen_t len)
 static int get_switch(const sock *s, int name)
 {
     if (name == TCP_CORK) return s->cork;
-    return name == TCP_NODELAY ? !s->config.nagle : !s->config.delayed_ack;
+    if (name == TCP_NODELAY) return !s->config.nagle;
+    return !s->slow_ack && !s->peer_closed; /* as Linux has it: on, until it is switched off */
 }
 
 static int set_congestion(sock *s, const void *value, socklen_t len)
@@ -244,13 +247,27 @@ static int set_congestion(sock *s, const void *value, socklen_t len)
 static bool is_refused(int level, int name)
 {
     return level == IPPROTO_TCP &&
-           (name == TCP_MD5SIG || name == TCP_MD5SIG_EXT || name == TCP_ULP || name == TCP_REPAIR);
+           (name == TCP_MD5SIG || name == TCP_MD5SIG_EXT || name == TCP_REPAIR);
 }
 
-static int check_state(const sock *s, int level, int name)
+static int check_tcp_state(const sock *s, int name, const void *value, socklen_t len)
 {
-    if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY && s->state != SOCKET_FRESH) return EINVAL;
-    return 0;
+    int number = 0;
+    if (len < sizeof number || is_bad(value)) return 0; /* the placeholder says so */
+    memcpy(&number, value, sizeof number);
+    if (name == TCP_ULP) return ENOENT; /* no such protocol is on top of nod's TCP */
+    if (name == TCP_WINDOW_CLAMP && number == 0) return socket_is_closed(s) ? 0 : EINVAL;
+    if (name == TCP_FASTOPEN)
+        return socket_is_closed(s) || s->state == SOCKET_LISTENING ? 0 : EINVAL;
+    return name == TCP_FASTOPEN_CONNECT && !socket_is_closed(s) ? EINVAL : 0;
+}
+
+/* What the placeholder cannot know: it is never anything but fresh. */
+static int check_state(const sock *s, int level, int name, const void *value, socklen_t len)
+{
+    if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY && s->ip6)
+        return s->state == SOCKET_BOUND || s->port_given || !socket_is_closed(s) ? EINVAL : 0;
+    return level == IPPROTO_TCP ? check_tcp_state(s, name, value, len) : 0;
 }
 
 static void take(sock *s, int fd, int level, int name)
@@ -269,7 +286,7 @@ int nod_setsockopt(int fd, int level, int name, const void *value, socklen_t len
     if (is_switch(level, name)) return leave(set_switch(s, name, value, len));
     if (level == IPPROTO_TCP && name == TCP_CONGESTION) return leave(set_congestion(s, value, len));
     if (is_refused(level, name)) return leave(EOPNOTSUPP);
-    int error = check_state(s, level, name);
+    int error = check_state(s, level, name, value, len);
     if (error) return leave(error);
     if (sys_setsockopt(fd, level, name, value, len) != 0) return leave(errno);
     remember(s, level, name, value, len);
@@ -302,9 +319,14 @@ static uint8_t linux_state(enum nod_state state)
     case NOD_CLOSE_WAIT: return 8;
     case NOD_CLOSING: return 11;
     case NOD_LAST_ACK: return 9;
-    case NOD_TIME_WAIT: return 6;
+    case NOD_TIME_WAIT: return 7; /* which Linux has taken away from the socket */
     }
     return 7;
+}
+
+static unsigned device_mtu(void)
+{
+    return nod_net->tun.mtu ? nod_net->tun.mtu : MTU;
 }
 
 static void fill_info(const nod_status *status, struct tcp_info *info)
@@ -319,6 +341,7 @@ static void fill_info(const nod_status *status, struct tcp_info *info)
         .tcpi_rcv_mss = mss,
         .tcpi_advmss = mss,
         .tcpi_unacked = (flight + mss - 1) / mss,
+        .tcpi_pmtu = device_mtu(),
         .tcpi_rtt = (uint32_t)status->srtt_us,
         .tcpi_rttvar = (uint32_t)status->rttvar_us,
         .tcpi_snd_ssthresh = status->ssthresh / mss,
@@ -340,7 +363,7 @@ static void fill_info(const nod_status *status, struct tcp_info *info)
     }
     if (status->state == NOD_LISTEN) { /* as Linux: the queue and its limit */
         info->tcpi_unacked = status->backlog_used;
-        info->tcpi_sacked = status->backlog;
+        info->tcpi_sacked = status->backlog > 0 ? status->backlog - 1 : 0;
     }
 }
 
@@ -364,9 +387,18 @@ static int get_maxseg(const sock *s, int fd, void *value, socklen_t *len)
 {
     nod_status status;
     int mss = read_int(fd, IPPROTO_TCP, TCP_MAXSEG);
-    if (s->state == SOCKET_CONNECTED && nod_tcp_status(nod_net->stack, s->handle, &status) == 0)
+    bool has = s->state == SOCKET_CONNECTED || s->state == SOCKET_DEAD;
+    if (has && s->handle && nod_tcp_status(nod_net->stack, s->handle, &status) == 0 && status.mss)
         mss = status.mss;
     return give(value, len, &mss, sizeof mss);
+}
+
+/* Linux's names are up to 16 octets long, and programs are given all of them. */
+static int get_congestion(const sock *s, void *value, socklen_t *len)
+{
+    char name[16] = "";
+    memcpy(name, s->config.congestion, sizeof s->config.congestion);
+    return give(value, len, name, sizeof name);
 }
 
 /* True when the answer is nod's; *error is it then. */
@@ -384,7 +416,11 @@ static bool get_own(sock *s, int fd, int level, int name, void *value, socklen_t
     else if (level == IPPROTO_TCP && name == TCP_MAXSEG)
         return *error = get_maxseg(s, fd, value, len), true;
     else if (level == IPPROTO_TCP && name == TCP_CONGESTION)
-        return *error = give(value, len, s->config.congestion, sizeof s->config.congestion), true;
+        return *error = get_congestion(s, value, len), true;
+    else if (level == IPPROTO_IP && name == IP_MTU && s->attempt != ATTEMPT_NONE)
+        number = (int)device_mtu();
+    else if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY && s->ip6 && s->local.addr.family)
+        number = s->v6only;
     else
         return false;
     return *error = give(value, len, &number, sizeof number), true;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "net.h"
 #include "sys.h"
@@ -121,10 +122,21 @@ static int wait_set(asked *set, nod_usec until, const sigset_t *mask, int *ready
     return error;
 }
 
+/* As the kernel has it: more than there can be descriptors. */
+static bool is_too_many(nfds_t count)
+{
+    struct rlimit most;
+    return getrlimit(RLIMIT_NOFILE, &most) == 0 && count > most.rlim_cur;
+}
+
 static int poll_until(struct pollfd *fds, nfds_t count, nod_usec patience, const sigset_t *mask)
 {
     asked all;
     int ready = 0, error = 0;
+    if (count > FEW && is_too_many(count)) {
+        errno = EINVAL;
+        return -1;
+    }
     if (count > 0 && is_bad(fds)) {
         errno = EFAULT;
         return -1;

@@ -33,7 +33,7 @@ bool process_is_alive(const process *p)
     return !after_name || (after_name[1] && after_name[2] != 'Z' && after_name[2] != 'X');
 }
 
-static void bury(void)
+void net_bury(void)
 {
     bool died = false;
     for (ring *at = nod_net->processes.next, *next; at != &nod_net->processes; at = next) {
@@ -93,7 +93,7 @@ static nod_usec attend(server *me)
         me->drove_at = nod_net->driven_at;
     }
     if (now >= me->bury_at) {
-        bury();
+        net_bury();
         me->bury_at = now + 5 * TICK_US;
     }
     if (me->report >= 0)

@@ -328,8 +328,7 @@ static int choose_port(const sock *s, nod_endpoint *local)
     return EADDRINUSE;
 }
 
-/* No connection, or none any more: what Linux calls CLOSE. */
-static bool is_closed(const sock *s)
+bool socket_is_closed(const sock *s)
 {
     nod_status status;
     switch ((enum socket_state)s->state) {
@@ -347,7 +346,7 @@ static bool is_closed(const sock *s)
 static int bind_here(sock *s, const nod_endpoint *to)
 {
     nod_endpoint local = *to;
-    bool taken = s->state == SOCKET_BOUND || s->port_given || !is_closed(s);
+    bool taken = s->state == SOCKET_BOUND || s->port_given || !socket_is_closed(s);
     if (taken && s->ip6) return EINVAL;
     if (!is_any(&local.addr) && !is_own(&local.addr)) return EADDRNOTAVAIL;
     if (taken) return EINVAL;
@@ -355,12 +354,30 @@ static int bind_here(sock *s, const nod_endpoint *to)
         int error = choose_port(s, &local);
         if (error) return error;
     } else {
-        if (conflicts(s, &local)) return EADDRINUSE;
+        if (conflicts(s, &local)) {
+            net_bury(); /* with the kernel, the dead hold nothing */
+            if (conflicts(s, &local)) return EADDRINUSE;
+        }
         s->port_given = true;
     }
     s->local = local;
+    if (s->ip6 && local.addr.family == 6 && !is_any(&local.addr)) s->v6only = true;
     if (s->state == SOCKET_FRESH) s->state = SOCKET_BOUND;
     return 0;
+}
+
+/* An address of one link only, and which link is not said. */
+static bool needs_scope(const struct sockaddr *addr)
+{
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)addr;
+    return addr->sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&six->sin6_addr) &&
+           six->sin6_scope_id == 0;
+}
+
+static bool is_multicast6(const struct sockaddr *addr)
+{
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)addr;
+    return addr->sa_family == AF_INET6 && IN6_IS_ADDR_MULTICAST(&six->sin6_addr);
 }
 
 int nod_bind(int fd, const struct sockaddr *addr, socklen_t len)
@@ -380,6 +397,8 @@ int nod_bind(int fd, const struct sockaddr *addr, socklen_t len)
     }
     int error = len > sizeof(struct sockaddr_storage) ? EINVAL : 0;
     if (!error) error = address_read(s, addr, len, &local);
+    if (error == ENETUNREACH || (!error && (needs_scope(addr) || is_multicast6(addr))))
+        error = EINVAL;
     if (error == 0 && address_is_loopback(&local.addr) && s->state == SOCKET_FRESH) {
         pass(s);
         net_leave();
@@ -451,8 +470,8 @@ static sock *adopt(const sock *listener, nod_handle handle)
     return s;
 }
 
-/* Waits for a connection. 0, or an errno. */
-static int wait_accept(sock *listener, nod_handle *handle)
+/* Waits for a connection, and leaves it in the queue. 0, or an errno. */
+static int wait_accept(sock *listener)
 {
     waiter *w = NULL;
     int error;
@@ -463,11 +482,8 @@ static int wait_accept(sock *listener, nod_handle *handle)
             error = EINVAL;
             break;
         }
-        error = nod_tcp_accept(nod_net->stack, listener->handle, handle);
-        if (error != NOD_EAGAIN) {
-            error = error ? errno_of(error) : 0;
-            break;
-        }
+        error = 0;
+        if (nod_tcp_readable(nod_net->stack, listener->handle) > 0) break;
         error = EAGAIN;
         if (listener->nonblocking || net_now() >= until) break;
         if (!w) {
@@ -493,32 +509,43 @@ static void write_name(const sock *s, const nod_endpoint *from, struct sockaddr 
     if (addr) *len = address_write(s, from, addr, *len);
 }
 
-static int accept_here(int fd, struct sockaddr *addr, socklen_t *len, int flags, int *made)
+/* Takes the connection that waits as the descriptor `fd`. 0, or an errno. */
+static int take_connection(sock *listener, int fd, int flags, struct sockaddr *addr, socklen_t *len)
 {
     nod_handle handle;
     nod_status status;
-    sock *listener = as_socket(file_at(fd));
-    file_ref(&listener->file); /* it may be closed while we wait */
-    int error = wait_accept(listener, &handle);
-    bool came = !error;
-    if (came && addr) error = is_bad(len) ? EFAULT : (int)*len < 0 ? EINVAL : 0;
+    int error = nod_tcp_accept(nod_net->stack, listener->handle, &handle);
+    if (error) return errno_of(error);
+    if (addr) error = is_bad(len) ? EFAULT : (int)*len < 0 ? EINVAL : 0;
     sock *s = error ? NULL : adopt(listener, handle);
-    if (came && !s) nod_tcp_release(nod_net->stack, handle);
-    file_unref(&listener->file);
-    if (error) return error;
-    if (!s) return ENOBUFS;
+    if (!s) {
+        nod_tcp_release(nod_net->stack, handle);
+        return error ? error : ENOBUFS;
+    }
     s->nonblocking = flags & SOCK_NONBLOCK;
     file_ref(&s->file);
-    *made = sys_socket(s->ip6 ? AF_INET6 : AF_INET, SOCK_STREAM | flags, 0);
-    if (*made < 0 || !file_install(*made, &s->file)) {
-        error = *made < 0 ? errno : ENOBUFS;
-        if (*made >= 0) sys_close(*made);
+    if (!file_install(fd, &s->file)) {
         file_unref(&s->file);
-        return error;
+        return ENOBUFS;
     }
     nod_tcp_status(nod_net->stack, handle, &status);
     write_name(s, &status.remote, addr, len);
     return 0;
+}
+
+/* Who has no descriptor left loses no connection: it waits on. */
+static int accept_here(sock *listener, struct sockaddr *addr, socklen_t *len, int flags, int *made)
+{
+    int error = wait_accept(listener);
+    if (error) return error;
+    int fd = sys_socket(listener->ip6 ? AF_INET6 : AF_INET, SOCK_STREAM | flags, 0);
+    if (fd < 0) return errno;
+    error = take_connection(listener, fd, flags, addr, len);
+    if (error)
+        sys_close(fd);
+    else
+        *made = fd;
+    return error;
 }
 
 int nod_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
@@ -532,7 +559,9 @@ int nod_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
     sock *s = enter_socket(fd);
     if (!s) return -1;
     int error = s->state == SOCKET_LISTENING ? 0 : EINVAL;
-    if (!error) error = accept_here(fd, addr, len, flags, &made);
+    file_ref(&s->file); /* it may be closed while we wait */
+    if (!error) error = accept_here(s, addr, len, flags, &made);
+    file_unref(&s->file);
     return leave(error) == 0 ? made : -1;
 }
 
@@ -551,6 +580,7 @@ static int connect_start(sock *s, const nod_endpoint *remote)
         socket_fail(s, NOD_EREFUSED);
         return 0;
     }
+    if (s->local.addr.family == 4 && remote->addr.family == 6) return EAFNOSUPPORT;
     if (s->local.addr.family) {
         open.local.port = s->local.port;
         if (!is_any(&s->local.addr)) open.local.addr = s->local.addr;
@@ -574,7 +604,7 @@ static void disconnect(sock *s)
 {
     nod_handle handle = s->handle;
     /* As Linux has it: who goes on as if nothing had happened is told, once. */
-    s->err = s->state == SOCKET_CONNECTING || !(is_closed(s) || s->state == SOCKET_LISTENING)
+    s->err = s->state == SOCKET_CONNECTING || !(socket_is_closed(s) || s->state == SOCKET_LISTENING)
                  ? ECONNRESET
                  : 0;
     if (handle) {
@@ -618,21 +648,13 @@ static int connect_end(sock *s, int unfinished)
         int error = wait_connect(s);
         if (error) return error == EINPROGRESS ? unfinished : error;
     }
-    if (is_closed(s)) {
+    if (socket_is_closed(s)) {
         int error = socket_take_error(s);
         disconnect(s);
         return error ? error : ECONNABORTED;
     }
     s->attempt = ATTEMPT_TOLD;
     return 0;
-}
-
-/* An address of one link only, and which link is not said. */
-static bool needs_scope(const struct sockaddr *addr)
-{
-    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)addr;
-    return addr->sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&six->sin6_addr) &&
-           six->sin6_scope_id == 0;
 }
 
 static int connect_here(sock *s, const struct sockaddr *addr, socklen_t len)
@@ -709,7 +731,7 @@ static void shut_listener(sock *s)
 static int shutdown_here(sock *s, int how)
 {
     int error = 0;
-    bool closed = is_closed(s);
+    bool closed = socket_is_closed(s);
     if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) return EINVAL;
     if (s->state == SOCKET_LISTENING) {
         if (how != SHUT_WR) shut_listener(s);
@@ -799,7 +821,7 @@ int nod_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
     nod_status status;
     sock *s = enter_socket(fd);
     if (!s) return -1;
-    int error = s->state == SOCKET_CONNECTED && !is_closed(s) ? 0 : ENOTCONN;
+    int error = s->state == SOCKET_CONNECTED && !socket_is_closed(s) ? 0 : ENOTCONN;
     if (!error) error = check_room(addr, len);
     if (!error && nod_tcp_status(nod_net->stack, s->handle, &status) != 0) error = ENOTCONN;
     if (!error) write_name(s, &status.remote, addr, len);

@@ -72,8 +72,9 @@ static void rest_init(rest *p, sock *s, uint32_t events, nod_usec patience, bool
     p->until = patience == NOD_NEVER ? NOD_NEVER : net_now() + patience;
 }
 
-/* 0: look again. Else an errno: EAGAIN, EINTR, ENETDOWN. */
-static int rest_here(rest *p)
+/* 0: look again. Else an errno: EAGAIN, EINTR, ENETDOWN. A signal ends a transfer that has done
+ * something, whatever SA_RESTART says. */
+static int rest_here(rest *p, const transfer *t)
 {
     if (p->dont_wait) {
         if (p->glanced || net_now() - nod_net->driven_at < GLANCE_US) return EAGAIN;
@@ -89,7 +90,7 @@ static int rest_here(rest *p)
     }
     int woken = net_sleep(p->waiter, p->until, NULL, 0, NULL);
     if (woken == -ENETDOWN) return ENETDOWN;
-    if (woken == -EINTR && (p->until != NOD_NEVER || !net_restarts())) return EINTR;
+    if (woken == -EINTR && (t->done > 0 || p->until != NOD_NEVER || !net_restarts())) return EINTR;
     return 0;
 }
 
@@ -171,7 +172,7 @@ static int receive_here(sock *s, transfer *t)
         error = receive_once(s, t);
         if (error != EAGAIN || (t->total > 0 && t->done >= target)) break;
         if (p.dont_wait && t->done > 0) break;
-        error = rest_here(&p);
+        error = rest_here(&p, t);
         if (error) break;
         if (t->flags & MSG_PEEK) {
             t->done = t->off = 0;
@@ -292,7 +293,7 @@ static int send_here(sock *s, transfer *t)
     rest_init(&p, s, POLLOUT, s->write_timeout, t->flags & MSG_DONTWAIT);
     while ((error = send_once(s, t)) == EAGAIN) {
         if (p.dont_wait && t->done > 0) break;
-        error = rest_here(&p);
+        error = rest_here(&p, t);
         if (error) break;
     }
     rest_end(&p);
@@ -518,8 +519,29 @@ static size_t room_of(int fd, bool *waits)
     return room;
 }
 
+#define SPLICE_FLAGS (SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT)
+
+static bool is_pipe(int fd)
+{
+    struct stat what;
+    return fstat(fd, &what) == 0 && S_ISFIFO(what.st_mode);
+}
+
+/* A socket to a pipe: what the pipe has taken is consumed. */
+static ssize_t splice_out(int in, int out, size_t len, unsigned flags)
+{
+    uint8_t buf[16 * 1024];
+    int dont_wait = flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0;
+    ssize_t got = nod_recv(in, buf, len < sizeof buf ? len : sizeof buf, MSG_PEEK | dont_wait);
+    if (got <= 0) return got;
+    ssize_t put = sys_write(out, buf, (size_t)got);
+    return put > 0 ? nod_recv(in, buf, (size_t)put, MSG_TRUNC | MSG_DONTWAIT) : put;
+}
+
 ssize_t nod_sendfile(int out, int in, off_t *offset, size_t count)
 {
+    if (!nod_is_socket(out) && nod_is_socket(in) && !offset && is_pipe(out))
+        return count > 0 ? splice_out(in, out, count, 0) : 0;
     if (!nod_is_socket(out)) return syscall(SYS_sendfile, out, in, offset, count);
     if (nod_is_socket(in) || (offset && is_bad(offset))) {
         errno = nod_is_socket(in) ? EINVAL : EFAULT;
@@ -531,6 +553,7 @@ ssize_t nod_sendfile(int out, int in, off_t *offset, size_t count)
     ssize_t put = 0;
     if (at < 0 || !buf) {
         free(buf);
+        if (buf && offset) errno = EINVAL;
         if (buf && errno == ESPIPE) errno = EINVAL; /* a pipe cannot be sent from */
         return -1;
     }
@@ -585,29 +608,18 @@ static ssize_t splice_in(int in, int out, size_t len)
     return got;
 }
 
-/* A socket to a pipe: what the pipe has taken is consumed. */
-static ssize_t splice_out(int in, int out, size_t len, unsigned flags)
-{
-    uint8_t buf[16 * 1024];
-    int dont_wait = flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0;
-    ssize_t got = nod_recv(in, buf, len < sizeof buf ? len : sizeof buf, MSG_PEEK | dont_wait);
-    if (got <= 0) return got;
-    ssize_t put = sys_write(out, buf, (size_t)got);
-    return put > 0 ? nod_recv(in, buf, (size_t)put, MSG_TRUNC | MSG_DONTWAIT) : put;
-}
-
 ssize_t nod_splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t len, unsigned flags)
 {
     bool from = nod_is_socket(in), to = nod_is_socket(out);
     if (!from && !to) return syscall(SYS_splice, in, in_offset, out, out_offset, len, flags);
-    if (in_offset || out_offset) {
+    if (len == 0) return 0;
+    if (from ? out_offset : in_offset) {
         errno = ESPIPE;
         return -1;
     }
-    if (from && to) {
+    if ((from ? in_offset : out_offset) || flags & ~SPLICE_FLAGS || !is_pipe(from ? out : in)) {
         errno = EINVAL;
         return -1;
     }
-    if (len == 0) return 0;
     return from ? splice_out(in, out, len, flags) : splice_in(in, out, len);
 }

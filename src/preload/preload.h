@@ -78,7 +78,7 @@ bool preload_is_ours(int fd);
 /* A pointer that leads nowhere, for the kernel to refuse. */
 static inline bool preload_is_bad(const void *ptr)
 {
-    return (uintptr_t)ptr < 65536;
+    return (uintptr_t)ptr < 65536 || (uintptr_t)ptr >> 47 != 0;
 }
 
 /* start.c: a sentence on standard error, after "nod: ". */

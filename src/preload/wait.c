@@ -2,10 +2,17 @@
 #include "preload.h"
 
 #include <sys/epoll.h>
+#include <sys/resource.h>
+
+#define MANY 1024
 
 static bool any_polled(struct pollfd *fds, nfds_t count)
 {
+    struct rlimit most;
     if (preload_is_bad(fds)) return false;
+    /* Nonsense is the kernel's to refuse: nobody has looked yet whether the memory is there. */
+    if (count > MANY && (getrlimit(RLIMIT_NOFILE, &most) != 0 || count > most.rlim_cur))
+        return false;
     for (nfds_t i = 0; i < count; i++)
         if (fds[i].fd >= 0 && preload_is_ours(fds[i].fd)) return true;
     return false;

@@ -348,6 +348,7 @@ static void accept_late(void)
     peer_reset(conn);
     conn = peer_connect(family, OWN_PORT); /* after it in the queue, and on the wire */
     for (int i = 0; i < 2; i++) {
+        await_events(fd, POLLIN);
         in = OPENED(accept4(fd, NULL, NULL, SOCK_NONBLOCK));
         CALL(send(in, "x", 1, MSG_NOSIGNAL));
         CALL(get(in, SOL_SOCKET, SO_ERROR, 4), say_option());
@@ -387,6 +388,7 @@ static void accept_deferred(void)
     peer_send(conn, 4);
     CALL(poll(&ready, 1, 3000), say_events("revents", (unsigned short)ready.revents));
     int in = OPENED(accept4(fd, NULL, NULL, SOCK_NONBLOCK));
+    await_unread(in, 4);
     CALL(recv(in, bytes, sizeof bytes, 0), say_bytes(bytes, got));
     close(in);
     peer_forget();

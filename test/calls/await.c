@@ -87,14 +87,14 @@ static int stuff(int fd)
     return total;
 }
 
-int fill(int fd)
+int fill(int fd, int quiet_ms)
 {
     struct pollfd room = {.fd = fd, .events = POLLOUT};
     int total = 0;
     for (int i = 0; i < 1000; i++) {
         int more = stuff(fd);
         total += more;
-        if (poll(&room, 1, 15) == 0 && more == 0) return total;
+        if (poll(&room, 1, quiet_ms) == 0 && more == 0) return total;
     }
     say_line("(it is never full)");
     return total;

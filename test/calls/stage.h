@@ -7,4 +7,7 @@
  * Exits with 77 and a sentence where that is not allowed. */
 int stage_open(void);
 
+/* What a machine's namespaces may have inherited and a program can see is made the same. */
+void stage_settings(void);
+
 #endif

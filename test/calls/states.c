@@ -298,10 +298,18 @@ static int broken_and_told(void)
     return take_error(broken());
 }
 
-static int full(void)
+int full(void)
 {
     int fd = connected(PEER_TIGHT, 8192);
-    fill(fd);
+    fill(fd, 15);
+    return fd;
+}
+
+int full_blocking(void)
+{
+    int fd = full();
+    fill(fd, QUIET_MS);
+    fcntl(fd, F_SETFL, 0);
     return fd;
 }
 
@@ -363,7 +371,7 @@ static int minus_one(void)
 
 static int closed_number(void)
 {
-    return 500;
+    return 60;
 }
 
 static int regular_file(void)

@@ -51,6 +51,8 @@ int tcp(void);             /* a socket of the family, blocking */
 int tcp_nonblocking(void); /* and not */
 int established(void);     /* connected to the peer, non-blocking */
 int established_blocking(void);
+int full(void); /* with no room to write, and a peer that does not read; non-blocking */
+int full_blocking(void);
 int accepted(void); /* by us, from the peer, non-blocking */
 int listener(int port);
 
@@ -63,12 +65,13 @@ int local_port(int fd);
 void await_events(int fd, short events);
 void await_unread(int fd, int bytes);
 void await_acked(int fd);
-void await_settled(int fd); /* what we closed is acknowledged */
+void await_settled(int fd);              /* what we closed is acknowledged */
 void await_tcp_state(int fd, int which); /* TCP_INFO's */
 int tcp_state(int fd);
 const char *tcp_state_name(int which);
 
 /* Writes until there is no room, also not after a while. Returns how much that was. */
-int fill(int fd);
+enum { QUIET_MS = 120 }; /* longer than acknowledgments are delayed */
+int fill(int fd, int quiet_ms);
 
 #endif

@@ -34,7 +34,8 @@ static long work(job *j)
     long got = -2;
     switch (j->act) {
     case RECV: return recv(j->fd, buf, sizeof buf, 0);
-    case SEND_ALL: return send(j->fd, bytes, sizeof bytes, MSG_NOSIGNAL);
+    case SEND_ALL: /* of which a part may go */
+        return send(j->fd, bytes, sizeof bytes, MSG_NOSIGNAL) < (ssize_t)sizeof bytes;
     case ACCEPT: return accept(j->fd, NULL, NULL) >= 0 ? 0 : -1;
     case CONNECT: return connect_to(j->fd, silent, PEER_PORT);
     case POLL:
@@ -93,8 +94,7 @@ static void shutdowns(void)
     CALL(shutdown(fd, SHUT_RD));
     end(&j, "recv, shut down");
     leave(fd);
-    fd = established_blocking();
-    fill(fd);
+    fd = full_blocking();
     begin(&j, SEND_ALL, fd);
     CALL(shutdown(fd, SHUT_WR));
     end(&j, "send, shut down");
@@ -171,8 +171,7 @@ static void several(void)
 static void both_ways(void)
 {
     static job in, out;
-    int fd = established_blocking();
-    fill(fd);
+    int fd = full_blocking();
     begin(&in, RECV, fd);
     begin(&out, SEND_ALL, fd);
     peer_send(other, 3);

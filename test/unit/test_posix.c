@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,6 +52,7 @@ static void echo_forever(int listener)
         int fd = accept(listener, NULL, NULL);
         if (fd < 0) continue;
         if (fork() == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL); /* its peer's network may go without a word */
             close(listener);
             echo_one(fd);
         }
