@@ -82,6 +82,9 @@ prepare() {
     work=$NOD_TEST_WORLD
     link=
     [ "${work##*/}" = clean ] || link=$harm
+    # Where every user can read it: some programs go on as another.
+    cp "$(dirname "$NOD")/libnod-preload.so" "$work/" && chmod 755 "$work/libnod-preload.so"
+    export NOD_PRELOAD="$work/libnod-preload.so"
     # `nod ss` finds the stacks of this world, and no other's: both folders where it looks are ours.
     export XDG_RUNTIME_DIR="$work/run"
     mkdir -m 700 "$XDG_RUNTIME_DIR"
