@@ -135,6 +135,9 @@ int nod_dup3(int fd, int to, int flags);
 /* fork with the sockets shared, as it must be. */
 pid_t nod_fork(void);
 
+/* Takes the descriptors that this thread will need to wait, before a limit forbids it. */
+void nod_prepare(void);
+
 /* Before this process's program is replaced (execve), so that the next one finds its sockets. */
 void nod_exec_prepare(void);
 /* Around posix_spawn and its kin, so that no socket is lost between the parent, which may close

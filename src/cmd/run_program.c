@@ -156,8 +156,6 @@ int run_environment(const char *preload, const char *words)
         done = setenv("LD_PRELOAD", list, 1) == 0 && setenv("NOD_NET", words, 1) == 0;
     }
     free(list);
-    /* Node's event loop would give its sockets to the kernel behind our back. */
-    if (done) done = setenv("UV_USE_IO_URING", "0", 0) == 0;
     return done ? 0 : refuse(CMD_SYSTEM, "%s", _("There is no memory."));
 }
 

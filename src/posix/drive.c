@@ -134,10 +134,15 @@ void net_kick(void)
     errno = keep;
 }
 
-static void kick(waiter *w)
+static void make_kicker(void)
 {
     if (nod_here.kicker < 0)
         nod_here.kicker = private_add(sys_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), false);
+}
+
+static void kick(waiter *w)
+{
+    make_kicker();
     if (kicks.count == KICKS_MAX) net_kick();
     kicks.to[kicks.count].len = w->name_len;
     memcpy(kicks.to[kicks.count++].name, w->name, w->name_len);
@@ -283,6 +288,17 @@ waiter *net_waiter(void)
     pthread_setspecific(thread_key, &self);
     self.waiter = w;
     return w;
+}
+
+void nod_prepare(void)
+{
+    int keep = errno;
+    if (nod_here.self && net_enter()) {
+        net_waiter();
+        make_kicker();
+        net_leave();
+    }
+    errno = keep;
 }
 
 /* Sleeping. */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/single_threaded.h>
 
 #include "net.h"
 #include "sys.h"
@@ -167,7 +168,10 @@ static int control_kernel(int epfd, int op, int fd, struct epoll_event *event)
     int got = sys_epoll_ctl(epfd, op, fd, event);
     if (got == 0 && nod_is_epoll(epfd) && net_enter()) {
         epoll *ep = as_epoll(file_at(epfd));
-        if (ep && op == EPOLL_CTL_ADD) ep->kernel_members++;
+        if (ep && op == EPOLL_CTL_ADD) {
+            ep->kernel_members++;
+            net_wake(&ep->file, EPOLLIN); /* who waits may not ask the kernel yet */
+        }
         /* Members that were closed leave without a word, so this counts too many: no harm. */
         if (ep && op == EPOLL_CTL_DEL && ep->kernel_members > 0) ep->kernel_members--;
         net_leave();
@@ -283,11 +287,30 @@ static int wait_until(int epfd, struct epoll_event *events, int max, nod_usec pa
     return -1;
 }
 
+/* An instance without anything of nod's in it is the kernel's affair, but for where another thread
+ * may put a socket into it while this one waits: then it is watched from here on. False: it is
+ * left to the kernel. */
+static bool take_up(int epfd)
+{
+    struct epoll_event nothing = {0};
+    if (__libc_single_threaded || !nod_here.self || nod_is_epoll(epfd)) return nod_is_epoll(epfd);
+    int keep = errno;
+    /* What is not in it cannot be changed: who says so is an epoll instance. */
+    bool is_one =
+        sys_epoll_ctl(epfd, EPOLL_CTL_MOD, nod_here.device, &nothing) < 0 && errno == ENOENT;
+    if (is_one && net_enter()) {
+        if (!file_at(epfd)) epoll_new(epfd);
+        net_leave();
+    }
+    errno = keep;
+    return nod_is_epoll(epfd);
+}
+
 int nod_epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
                      const sigset_t *mask)
 {
     nod_usec patience = NOD_NEVER;
-    if (!nod_is_epoll(epfd)) return sys_epoll_wait(epfd, events, max, timeout, mask);
+    if (!take_up(epfd)) return sys_epoll_wait(epfd, events, max, timeout, mask);
     if (timeout)
         patience = (nod_usec)timeout->tv_sec * NOD_SEC + (nod_usec)(timeout->tv_nsec + 999) / 1000;
     return wait_until(epfd, events, max, patience, mask);

@@ -75,7 +75,8 @@ int nod_report_find(char (*paths)[NOD_REPORT_PATH], int max)
     int found = 0;
     for (int i = 0; i < REPORT_FOLDERS; i++)
         if (nod_report_folder(i, folder)) found = find_in(folder, paths, max, found);
-    if (found > 1) qsort(paths, (size_t)(found < max ? found : max), sizeof paths[0], by_pid);
+    int kept = found < max ? found : max;
+    if (kept > 1) qsort(paths, (size_t)kept, sizeof paths[0], by_pid);
     return found;
 }
 

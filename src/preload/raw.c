@@ -128,6 +128,16 @@ static bool waits(long number, const words *w, long *result)
     return false;
 }
 
+/* They would take sockets to the kernel, or judge our calls, behind our back: as on a kernel that
+ * knows them not. */
+static bool is_declined(long number, long *result)
+{
+    if (number != SYS_io_uring_setup && number != SYS_seccomp) return false;
+    errno = number == SYS_seccomp ? EINVAL : ENOSYS;
+    *result = -1;
+    return true;
+}
+
 EXPORT long syscall(long number, ...)
 {
     long result;
@@ -135,8 +145,9 @@ EXPORT long syscall(long number, ...)
     va_start(args, number);
     words w = take_words(args);
     va_end(args);
-    if (moves_bytes(number, &w, &result) || makes_connections(number, &w, &result) ||
-        names_descriptors(number, &w, &result) || waits(number, &w, &result))
+    if (is_declined(number, &result) || moves_bytes(number, &w, &result) ||
+        makes_connections(number, &w, &result) || names_descriptors(number, &w, &result) ||
+        waits(number, &w, &result))
         return result;
     return really(number, &w);
 }

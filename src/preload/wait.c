@@ -3,6 +3,7 @@
 
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/single_threaded.h>
 
 #define MANY 1024
 
@@ -89,24 +90,30 @@ EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
                                                      : REAL(epoll_ctl)(epfd, op, fd, event);
 }
 
+/* Another thread may put a socket of nod's into it while this one waits. */
+static bool is_for_nod(int epfd)
+{
+    return nod_is_epoll(epfd) || !__libc_single_threaded;
+}
+
 EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms)
 {
-    return nod_is_epoll(epfd) ? nod_epoll_wait(epfd, events, max, timeout_ms)
-                              : REAL(epoll_wait)(epfd, events, max, timeout_ms);
+    return is_for_nod(epfd) ? nod_epoll_wait(epfd, events, max, timeout_ms)
+                            : REAL(epoll_wait)(epfd, events, max, timeout_ms);
 }
 
 EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout_ms,
                        const sigset_t *mask)
 {
-    return nod_is_epoll(epfd) ? nod_epoll_pwait(epfd, events, max, timeout_ms, mask)
-                              : REAL(epoll_pwait)(epfd, events, max, timeout_ms, mask);
+    return is_for_nod(epfd) ? nod_epoll_pwait(epfd, events, max, timeout_ms, mask)
+                            : REAL(epoll_pwait)(epfd, events, max, timeout_ms, mask);
 }
 
 EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max,
                         const struct timespec *timeout, const sigset_t *mask)
 {
-    return nod_is_epoll(epfd) ? nod_epoll_pwait2(epfd, events, max, timeout, mask)
-                              : REAL(epoll_pwait2)(epfd, events, max, timeout, mask);
+    return is_for_nod(epfd) ? nod_epoll_pwait2(epfd, events, max, timeout, mask)
+                            : REAL(epoll_pwait2)(epfd, events, max, timeout, mask);
 }
 
 #define ALIAS(of) EXPORT __attribute__((nothrow, leaf, alias(#of)))

@@ -180,6 +180,38 @@ gives "children have sockets" "from a child
 and from another
 no static one"
 
+# A sandbox that allows itself no more descriptors; a library that closes by the call's number.
+run "$python" -c "import ctypes, os, resource, socket
+s = socket.create_connection(('$kernel', 8000))
+s.sendall(b'echo\nin a box')
+s.shutdown(socket.SHUT_WR)
+copy = s.fileno()
+resource.setrlimit(resource.RLIMIT_NOFILE, (copy + 1, copy + 1))
+print(s.recv(100, socket.MSG_WAITALL).decode())
+number = {'x86_64': 3, 'aarch64': 57, 'riscv64': 57}.get(os.uname().machine)
+if number: ctypes.CDLL(None).syscall(number, copy)
+else: s.close()
+with open('/proc/self/status') as f: print(f.fileno() == copy, f.read(5))
+s.detach()"
+gives "a sandbox without descriptors, a close by number" "in a box
+True Name:"
+
+# A thread that waits for an epoll instance hears of a socket that another puts into it.
+run "$python" -c "import os, select, socket, threading, time
+poll = select.epoll()
+ends = os.pipe()
+poll.register(ends[0], select.EPOLLIN)
+heard = []
+waiting = threading.Thread(target=lambda: heard.extend(poll.poll(5)))
+waiting.start()
+time.sleep(0.3)
+s = socket.create_connection(('$kernel', 8000))
+poll.register(s, select.EPOLLIN)
+s.sendall(b'echo\nback')
+waiting.join()
+print([fd == s.fileno() for fd, _ in heard])"
+gives "a socket in an instance that is waited for" "[True]"
+
 # A bad network, and the capture of it.
 run -v --loss 3% --reorder 3% --damage 1% --delay 1ms --seed 5 --pcap "$work/x.pcapng" \
     "$python" -c "import socket

@@ -35,7 +35,7 @@ on_kernel() {
     "$@"
 }
 
-amount=$(volume 64000000)
+amount=$(volume 32000000)
 iperf3 -s >peer.log 2>&1 &
 peer=$!
 kernel_listening 5201

@@ -135,10 +135,10 @@ until_true() {
 harm="--loss 2% --duplicate 1% --reorder 2% --damage 0.5% --seed $seed"
 link=
 
-# volume BYTES: as many, or more by hand; a tenth over the harmful link.
+# volume COUNT: as many, or more by hand; a fiftieth over the harmful link, where much is waited for.
 volume() {
     bytes=$(($1 * ${NOD_TEST_VOLUME:-1}))
-    [ -z "$link" ] || bytes=$((bytes / 10))
+    [ -z "$link" ] || bytes=$(((bytes + 49) / 50))
     echo $bytes
 }
 

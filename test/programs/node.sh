@@ -103,7 +103,7 @@ served() {
 }
 
 data site/big "$(volume 16000000)"
-requests=$(volume 200)
+requests=$(volume 400)
 gives right "http client over IPv4" client4 node client.js $kernel4 8000 "$requests"
 gives right "http client over IPv6" client6 node client.js $kernel6 8000 "$requests"
 serve server node server.js 8001

@@ -74,7 +74,7 @@ gives_by() {
 }
 
 done_now=0
-transactions=$(volume 100)
+transactions=$(volume 150)
 rows "$(volume 40000)" >rows
 by=kernel
 serve server $as_user "$postgres" -D db/data

@@ -109,7 +109,7 @@ clients() {
 }
 
 data site/big "$(volume 16000000)"
-requests=$(volume 200)
+requests=$(volume 400)
 size=$(volume 400000)
 clients $kernel4
 clients "[$kernel6]"
