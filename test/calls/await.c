@@ -87,14 +87,23 @@ static int stuff(int fd)
     return total;
 }
 
-int fill(int fd, int quiet_ms)
+/* Whether something is on its way whose acknowledgment would make room. */
+static bool in_flight(int fd)
 {
-    struct pollfd room = {.fd = fd, .events = POLLOUT};
+    int queued = 0, unsent = 0;
+    ioctl(fd, SIOCOUTQ, &queued);
+    ioctl(fd, SIOCOUTQNSD, &unsent);
+    return queued != unsent;
+}
+
+int fill(int fd)
+{
     int total = 0;
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < TURNS; i++) {
+        for (int j = 0; j < 300 && in_flight(fd); j++) usleep(TURN_US);
         int more = stuff(fd);
         total += more;
-        if (poll(&room, 1, quiet_ms) == 0 && more == 0) return total;
+        if (more == 0) return total;
     }
     say_line("(it is never full)");
     return total;

@@ -169,7 +169,7 @@ static void write_woken(void)
     CALL(send(fd, buf, 10, MSG_NOSIGNAL) < 0);
     leave(fd);
     ready.fd = fd = established_blocking();
-    int written = fill(fd, QUIET_MS);
+    int written = fill(fd);
     peer_after(20);
     peer_read(other, written);
     TIMED(0, poll(&ready, 1, 3000), say_events("revents", (unsigned short)ready.revents));

@@ -84,7 +84,7 @@ static void edge_out(void)
     peer_read(other, 1);
     await_acked(fd);
     WAIT0(epfd);
-    int written = fill(fd, QUIET_MS);
+    int written = fill(fd);
     WAIT0(epfd);
     peer_read(other, written);
     WAIT(epfd);

@@ -301,14 +301,13 @@ static int broken_and_told(void)
 int full(void)
 {
     int fd = connected(PEER_TIGHT, 8192);
-    fill(fd, 15);
+    fill(fd);
     return fd;
 }
 
 int full_blocking(void)
 {
     int fd = full();
-    fill(fd, QUIET_MS);
     fcntl(fd, F_SETFL, 0);
     return fd;
 }

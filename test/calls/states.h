@@ -70,8 +70,8 @@ void await_tcp_state(int fd, int which); /* TCP_INFO's */
 int tcp_state(int fd);
 const char *tcp_state_name(int which);
 
-/* Writes until there is no room, also not after a while. Returns how much that was. */
-enum { QUIET_MS = 120 }; /* longer than acknowledgments are delayed */
-int fill(int fd, int quiet_ms);
+/* Writes until there is no room, and nothing is on its way that would make some. Returns how much
+ * that was. */
+int fill(int fd);
 
 #endif
