@@ -59,7 +59,9 @@ void await_tcp_state(int fd, int which)
 void await_settled(int fd)
 {
     for (int i = 0; i < TURNS; i++) {
-        int now = tcp_state(fd);
+        int now = tcp_state(fd), unsent = 0;
+        ioctl(fd, SIOCOUTQNSD, &unsent);
+        if (unsent > 0) return; /* our end has to wait for it */
         if (now != TCP_FIN_WAIT1 && now != TCP_CLOSING && now != TCP_LAST_ACK) return;
         usleep(i < 20 ? 50 : TURN_US);
     }

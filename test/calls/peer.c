@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -59,7 +60,8 @@ static int add(int fd)
 {
     int on = 1;
     if (fd < 0 || conn_count == CONNS) return -1;
-    setsockopt(fd, IPPROTO_TCP, 1 /* TCP_NODELAY */, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
     conns[conn_count].fd = fd;
     conns[conn_count].sent = 0;
     return conn_count++;
