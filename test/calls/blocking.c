@@ -36,7 +36,7 @@ static int start(void)
 static void say_waited(long ms)
 {
     long waited = now_ms() - began;
-    say(waited < ms - 1 ? " TOO SHORT: %ld ms" : "", waited);
+    if (waited < ms - 1) say(" TOO SHORT: %ld ms", waited);
     if (waited > ms + 1500) say(" TOO LONG");
 }
 

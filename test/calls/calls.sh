@@ -10,6 +10,11 @@ calls=$BUILD/test/calls
 work=${KEEP:-$(mktemp -d)}
 [ -n "${KEEP-}" ] || trap 'rm -rf "$work"' EXIT
 
+# In a sanitized build only `nod run` itself is sanitized: a few parts are enough for it.
+if [ $# -eq 0 ] && [ -n "${NOD_TEST_QUICK-}" ]; then
+    set -- "receive, IPv6" "names, IPv6" "files, IPv6" streaming blocking signals edges forks
+fi
+
 if [ $# -eq 0 ]; then
     "$calls" list >"$work/parts"
     cp "$here/expected-differences" "$work/expected"
