@@ -12,6 +12,8 @@
 #   NOD_TEST_KEEP=1     logs stay, and their folder is told
 set -u
 : "${NOD:?the path of the command}"
+NOD=$(realpath "$NOD")
+export NOD
 RUN=${RUN:-nod}
 seed=${NOD_TEST_SEED:-1}
 test_name=$(basename "$0" .sh)
