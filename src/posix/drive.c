@@ -26,11 +26,27 @@ static __thread thread self = {NULL, -1, -1, -1};
 
 /* Driving. */
 
+static void kick(waiter *w);
+
+/* The device is gone, and nobody will ever hear anything again: calls say so, and do not wait. */
+static void give_up(void)
+{
+    nod_net->broken = true;
+    for (ring *p = nod_net->processes.next; p != &nod_net->processes; p = p->next) {
+        ring *waiters = &ring_entry(p, process, in_net)->waiters;
+        for (ring *at = waiters->next; at != waiters; at = at->next) {
+            waiter *w = ring_entry(at, waiter, in_process);
+            if (w->asleep && !w->kicked) kick(w);
+        }
+    }
+}
+
 static void take_in(nod_usec now)
 {
     nod_frame frames[NOD_LOOP_BATCH];
     for (int taken = 0; taken < TURN_FRAMES;) {
         int got = nod_link_receive(nod_here.link, frames, NOD_LOOP_BATCH, now);
+        if (got == NOD_EIO) give_up();
         if (got <= 0) break;
         nod_net->link_stats.frames_in += (uint64_t)got;
         nod_stack_input(nod_net->stack, frames, got, now);

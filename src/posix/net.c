@@ -26,6 +26,7 @@ here nod_here = {.device = -1, .memory = -1, .kicker = -1, .helper_stop = -1};
  * for itself. */
 static __thread volatile sig_atomic_t inside;
 static __thread nod_usec now_us;
+static __thread int cancel_state; /* a thread that is cancelled does not die with the lock */
 
 static void *take(void *ctx, size_t size)
 {
@@ -53,6 +54,7 @@ bool net_enter(void)
         errno = nod_net ? EAGAIN : ENETDOWN;
         return false;
     }
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     inside = 1;
     int error = pthread_mutex_lock(&nod_net->lock);
     if (error == EOWNERDEAD) {
@@ -69,6 +71,7 @@ bool net_enter(void)
     }
     if (error == 0) pthread_mutex_unlock(&nod_net->lock);
     inside = 0;
+    pthread_setcancelstate(cancel_state, NULL);
     errno = ENETDOWN;
     return false;
 }
@@ -96,6 +99,7 @@ void net_leave(void)
     net_flush();
     net_let_go();
     inside = 0;
+    pthread_setcancelstate(cancel_state, NULL);
     errno = keep;
 }
 
@@ -466,6 +470,7 @@ static void after_fork_child(void)
     bool was_forking = forking;
     forking = false;
     inside = 0; /* the parent's thread holds the lock, and lets it go */
+    if (was_forking) pthread_setcancelstate(cancel_state, NULL);
     if (!nod_net) return;
     nod_here.pid = getpid();
     nod_here.helper_runs = false; /* the parent's serves this process as well */

@@ -178,7 +178,7 @@ typedef struct net {
     uint32_t magic;
     uint32_t layout; /* of this structure, so that only the same build joins */
     pthread_mutex_t lock;
-    bool broken;     /* somebody died while holding the lock */
+    bool broken;     /* somebody died while holding the lock, or the device is gone */
     uintptr_t bound; /* where the allocator is that the stack calls now */
     arena arena;
     nod_stack *stack;

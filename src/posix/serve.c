@@ -86,6 +86,7 @@ static nod_usec plan(server *me, nod_usec now)
 static nod_usec attend(server *me)
 {
     nod_usec wake = nod_clock() + IDLE_US;
+    me->listens = false;
     if (!net_enter()) return wake;
     nod_usec now = net_now();
     if (is_needed(me, now) || is_late(now)) {

@@ -230,6 +230,44 @@ if command -v tshark >/dev/null; then
 fi
 ends 3 "a capture that cannot be" --pcap /nonexistent/x true
 
+# A device that is down for a while breaks nothing; one that is gone is an error, and no wait.
+cat >"$work/three.py" <<END
+import os, socket, threading
+def one(n):
+    s = socket.create_connection(('$kernel', 8000))
+    s.sendall(b'echo\\n.')
+    s.recv(1)
+    os.write(1, b'waits\\n')
+    try:
+        s.recv(1)
+    except OSError as error:
+        os.write(1, error.strerror.encode() + b'\\n')
+    s.close()
+for n in range(3):
+    threading.Thread(target=one, args=(n,)).start()
+END
+"$NOD" run --tun lost timeout 20 "$python" "$work/three.py" >"$work/stdout" &
+runner=$!
+waits waits
+ip link set lost down
+sleep 0.3
+ip link set lost up
+sleep 1
+expect "a device that was down breaks nothing" is "$(grep -c down "$work/stdout")" 0
+ip link del lost
+wait $runner
+expect "one that is gone ends every wait" is "$(grep -c 'Network is down' "$work/stdout")" 3
+"$NOD" run --loss 0% timeout 20 "$python" "$work/three.py" >"$work/stdout" &
+runner=$!
+waits waits
+sleep 0.5
+kill -KILL $runner
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    [ "$(grep -c 'Network is down' "$work/stdout")" = 3 ] && break
+    sleep 0.2
+done
+expect "so does a nod run that was killed" is "$(grep -c 'Network is down' "$work/stdout")" 3
+
 # A device and addresses of one's own.
 run --link tun:mine --address 10.7.0.9/24 -4 bash -c "ip -o -4 addr show dev mine >&2
     exec 3<>/dev/tcp/10.7.0.1/8000; echo echo >&3; echo elsewhere >&3; head -n 1 <&3"
