@@ -444,6 +444,7 @@ int nod_net_import(const char *words, char *why)
     int error = join(size, why);
     nod_here.private_fds[nod_here.private_count++] = memory;
     nod_here.private_fds[nod_here.private_count++] = device;
+    memory_guard();
     if (error) forget();
     return error;
 }

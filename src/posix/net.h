@@ -19,6 +19,7 @@
 #include <sys/un.h>
 
 #include "arena.h"
+#include "memory.h"
 #include "nod/loop.h"
 #include "nod/posix.h"
 
@@ -316,11 +317,5 @@ process *process_copy(const process *from, pid_t pid);
 void process_free(process *p);
 bool process_is_alive(const process *p);
 void net_bury(void); /* lets go of what processes that died have left */
-
-/* A pointer that cannot be one: what the kernel answers with EFAULT. Others are not looked at. */
-static inline bool is_bad(const void *ptr)
-{
-    return (uintptr_t)ptr < 65536 || (uintptr_t)ptr >> 47 != 0;
-}
 
 #endif

@@ -303,10 +303,10 @@ int nod_setsockopt(int fd, int level, int name, const void *value, socklen_t len
 
 static int give(void *value, socklen_t *len, const void *from, socklen_t size)
 {
-    if (is_bad(len)) return EFAULT;
+    if (is_bad_to_write(len)) return EFAULT;
     if ((int)*len < 0) return EINVAL;
     if (*len > size) *len = size;
-    if (*len > 0 && is_bad(value)) return EFAULT;
+    if (is_bad_range(value, *len, true)) return EFAULT;
     memcpy(value, from, *len);
     return 0;
 }
@@ -496,7 +496,7 @@ int nod_ioctl(int fd, unsigned long request, void *argument)
     sock *s = enter_socket(fd);
     if (!s) return -1;
     int error = request == SIOCATMARK ? 0 : count_bytes(s, request, &count);
-    if (!error && is_bad(argument)) error = EFAULT;
+    if (!error && is_bad_range(argument, sizeof count, true)) error = EFAULT;
     if (!error) memcpy(argument, &count, sizeof count);
     return leave(error);
 }

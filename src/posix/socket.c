@@ -513,6 +513,14 @@ static void write_name(const sock *s, const nod_endpoint *from, struct sockaddr 
     if (addr) *len = address_write(s, from, addr, *len);
 }
 
+/* Where a name is to be written. */
+static int check_room(struct sockaddr *addr, socklen_t *len)
+{
+    if (is_bad_to_write(len)) return EFAULT;
+    if ((int)*len < 0) return EINVAL;
+    return *len > 0 && is_bad_to_write(addr) ? EFAULT : 0;
+}
+
 /* Takes the connection that waits as the descriptor `fd`. 0, or an errno. */
 static int take_connection(sock *listener, int fd, int flags, struct sockaddr *addr, socklen_t *len)
 {
@@ -520,7 +528,7 @@ static int take_connection(sock *listener, int fd, int flags, struct sockaddr *a
     nod_status status;
     int error = nod_tcp_accept(nod_net->stack, listener->handle, &handle);
     if (error) return errno_of(error);
-    if (addr) error = is_bad(len) ? EFAULT : (int)*len < 0 ? EINVAL : 0;
+    if (addr) error = check_room(addr, len);
     sock *s = error ? NULL : adopt(listener, handle);
     if (!s) {
         nod_tcp_release(nod_net->stack, handle);
@@ -801,13 +809,6 @@ int nod_close(int fd)
 }
 
 /* Names. */
-
-static int check_room(struct sockaddr *addr, const socklen_t *len)
-{
-    if (is_bad(len)) return EFAULT;
-    if ((int)*len < 0) return EINVAL;
-    return is_bad(addr) && *len > 0 ? EFAULT : 0;
-}
 
 int nod_getsockname(int fd, struct sockaddr *addr, socklen_t *len)
 {

@@ -24,14 +24,16 @@ typedef struct transfer {
     size_t off; /* within it */
 } transfer;
 
-static int transfer_init(transfer *t, const struct iovec *iov, int count, int flags)
+/* `write`: the memory is to be written to, as receiving does. */
+static int transfer_init(transfer *t, const struct iovec *iov, int count, int flags, bool write)
 {
     *t = (transfer){.iov = iov, .count = count, .flags = flags};
     if (count < 0 || count > IOV_MOST) return EINVAL;
     if (count > 0 && is_bad(iov)) return EFAULT;
     for (int i = 0; i < count; i++) {
         if ((ssize_t)iov[i].iov_len < 0) return EINVAL;
-        if (iov[i].iov_len > 0 && is_bad(iov[i].iov_base) && !(flags & MSG_TRUNC)) return EFAULT;
+        if (!(flags & MSG_TRUNC) && is_bad_range(iov[i].iov_base, iov[i].iov_len, write))
+            return EFAULT;
         t->total += iov[i].iov_len;
     }
     if (t->total > 0x7ffff000) t->total = 0x7ffff000; /* as Linux: MAX_RW_COUNT */
@@ -203,7 +205,7 @@ static ssize_t run(int fd, transfer *t, int error, int (*act)(sock *s, transfer 
 static ssize_t receive(int fd, const struct iovec *iov, int count, int flags)
 {
     transfer t;
-    int error = transfer_init(&t, iov, count, flags);
+    int error = transfer_init(&t, iov, count, flags, true);
     return run(fd, &t, error, receive_here);
 }
 
@@ -211,7 +213,7 @@ static ssize_t receive(int fd, const struct iovec *iov, int count, int flags)
 static bool is_nothing(const struct iovec *iov, int count)
 {
     transfer t;
-    return transfer_init(&t, iov, count, 0) == 0 && t.total == 0;
+    return transfer_init(&t, iov, count, 0, false) == 0 && t.total == 0;
 }
 
 ssize_t nod_readv(int fd, const struct iovec *iov, int count)
@@ -239,8 +241,8 @@ ssize_t nod_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *
     const struct iovec iov = {buf, len};
     ssize_t got = receive(fd, &iov, 1, flags);
     if (got < 0 || !addr) return got;
-    if (is_bad(addr_len) || (int)*addr_len < 0) {
-        errno = is_bad(addr_len) ? EFAULT : EINVAL;
+    if (is_bad_to_write(addr_len) || (int)*addr_len < 0) {
+        errno = is_bad_to_write(addr_len) ? EFAULT : EINVAL;
         return -1;
     }
     *addr_len = 0; /* a stream names no sender */
@@ -303,7 +305,7 @@ static int send_here(sock *s, transfer *t)
 static ssize_t transmit(int fd, const struct iovec *iov, int count, int flags)
 {
     transfer t;
-    int error = transfer_init(&t, iov, count, flags & ~MSG_TRUNC);
+    int error = transfer_init(&t, iov, count, flags & ~MSG_TRUNC, false);
     ssize_t put = run(fd, &t, error, send_here);
     if (put < 0 && errno == EPIPE && !(flags & MSG_NOSIGNAL)) {
         raise(SIGPIPE);

@@ -17,18 +17,21 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-/* That no memory is at these addresses is known without asking. Where there might have been some,
- * nod finds out as any code of the program's own would: doc/deviations.md. */
 static char *low = (char *)16;
 static char *beyond = (char *)0xffff800000000000;
-static char *edge; /* the last four octets before an end */
+static char *gone;     /* was mapped, is not */
+static char *constant; /* may only be read */
+static char *edge;     /* the last four octets before an end */
 
 static void make_pointers(void)
 {
-    char *pages = mmap(NULL, 2 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    edge = pages + 4096 - 4;
-    memset(pages, 'x', 2 * 4096);
-    munmap(pages + 4096, 4096);
+    char *pages = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    gone = pages + 4096;
+    edge = gone - 4;
+    constant = pages + 8192;
+    memset(pages, 'x', 3 * 4096);
+    munmap(gone, 4096);
+    mprotect(constant, 4096, PROT_READ);
 }
 
 /* The state is made here, the call is the child's. */
@@ -144,5 +147,7 @@ void bad_pointers(void)
             all_of(each->name, "NULL", NULL);
             all_of(each->name, "low", low);
             all_of(each->name, "beyond all memory", beyond);
+            all_of(each->name, "unmapped", gone);
+            all_of(each->name, "read-only", constant);
         }
 }
