@@ -72,3 +72,24 @@ bool address_is_loopback(const nod_addr *addr)
     if (addr->family == 4) return addr->bytes[0] == 127;
     return addr->family == 6 && memcmp(addr->bytes, one, 16) == 0;
 }
+
+bool address_is_any(const nod_addr *addr)
+{
+    for (int i = 0; i < 16; i++)
+        if (addr->bytes[i]) return false;
+    return true;
+}
+
+bool address_needs_scope(const struct sockaddr *addr)
+{
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)addr;
+    return addr->sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&six->sin6_addr) &&
+           six->sin6_scope_id == 0;
+}
+
+int address_room(struct sockaddr *addr, socklen_t *len)
+{
+    if (is_bad_to_write(len)) return EFAULT;
+    if ((int)*len < 0) return EINVAL;
+    return *len > 0 && is_bad_to_write(addr) ? EFAULT : 0;
+}

@@ -150,15 +150,8 @@ void net_kick(void)
     errno = keep;
 }
 
-static void make_kicker(void)
-{
-    if (nod_here.kicker < 0)
-        nod_here.kicker = private_add(sys_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), false);
-}
-
 static void kick(waiter *w)
 {
-    make_kicker();
     if (kicks.count == KICKS_MAX) net_kick();
     kicks.to[kicks.count].len = w->name_len;
     memcpy(kicks.to[kicks.count++].name, w->name, w->name_len);
@@ -299,7 +292,6 @@ waiter *net_waiter(void)
         return NULL;
     }
     ring_init(&w->watches);
-    w->process = nod_here.self;
     ring_add(&nod_here.self->waiters, &w->in_process);
     pthread_setspecific(thread_key, &self);
     self.waiter = w;
@@ -311,7 +303,6 @@ void nod_prepare(void)
     int keep = errno;
     if (nod_here.self && net_enter()) {
         net_waiter();
-        make_kicker();
         net_leave();
     }
     errno = keep;

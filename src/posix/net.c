@@ -15,6 +15,7 @@
 
 #define MEMORY_DEFAULT ((size_t)1 << 30)
 #define MEMORY_LEAST ((size_t)4 << 20)
+#define NET_LAYOUT ((uint32_t)(sizeof(net) * 31 + sizeof(sock) * 7 + sizeof(nod_tcp_config)))
 #define PRIVATE_FROM 900 /* descriptor numbers of our own, below the usual limit of 1024 */
 
 net *nod_net;
@@ -202,7 +203,7 @@ static int make_memory(size_t size, char *why)
         return explain(why, NOD_ENOMEM, "Cannot map shared memory at %#" PRIxPTR ": %s.",
                        ARENA_PLACE, strerror(errno));
     nod_net->magic = NET_MAGIC;
-    nod_net->layout = (uint32_t)(sizeof(net) * 31 + sizeof(sock) * 7 + sizeof(nod_tcp_config));
+    nod_net->layout = NET_LAYOUT;
     arena_init(&nod_net->arena, size, sizeof(net));
     ring_init(&nod_net->sockets);
     ring_init(&nod_net->processes);
@@ -285,6 +286,17 @@ static void watch_forks(void)
     pthread_atfork(before_fork, after_fork_parent, after_fork_child);
 }
 
+/* Before it is needed: at the limit of descriptors there would be none, and a sleeper would never
+ * be woken. */
+static int make_kicker(char *why)
+{
+    nod_here.kicker = private_add(sys_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), false);
+    if (nod_here.kicker < 0)
+        return explain(why, NOD_EIO, "Cannot make a socket: %s.", strerror(errno));
+    pthread_once(&fork_once, watch_forks);
+    return 0;
+}
+
 static int begin(const nod_net_config *config, size_t size, char *why)
 {
     nod_here.pid = getpid();
@@ -299,8 +311,7 @@ static int begin(const nod_net_config *config, size_t size, char *why)
     nod_net->own6 = config->own6;
     nod_here.self = process_new(nod_here.pid);
     if (!nod_here.self) return explain(why, NOD_ENOMEM, "The shared memory is too small.");
-    pthread_once(&fork_once, watch_forks);
-    return 0;
+    return make_kicker(why);
 }
 
 static void forget(void)
@@ -312,7 +323,8 @@ static void forget(void)
     nod_here.self = NULL;
     if (nod_here.device >= 0) private_close(nod_here.device);
     if (nod_here.memory >= 0) private_close(nod_here.memory);
-    nod_here.device = nod_here.memory = -1;
+    if (nod_here.kicker >= 0) private_close(nod_here.kicker);
+    nod_here.device = nod_here.memory = nod_here.kicker = -1;
     if (size) arena_unmap(size);
 }
 
@@ -412,8 +424,7 @@ static int join(size_t size, char *why)
     if (!nod_net)
         return explain(why, NOD_ENOMEM, "The network's memory cannot be mapped: %s.",
                        strerror(errno));
-    if (nod_net->magic != NET_MAGIC ||
-        nod_net->layout != (uint32_t)(sizeof(net) * 31 + sizeof(sock) * 7 + sizeof(nod_tcp_config)))
+    if (nod_net->magic != NET_MAGIC || nod_net->layout != NET_LAYOUT)
         return explain(why, NOD_EINVAL, "The network is of another build of nod.");
     nod_here.pid = getpid();
     if (!net_enter()) return explain(why, NOD_EIO, "The network is broken.");
@@ -424,8 +435,7 @@ static int join(size_t size, char *why)
     net_leave();
     if (!nod_here.link || !nod_here.self)
         return explain(why, NOD_ENOMEM, "The network's memory is full.");
-    pthread_once(&fork_once, watch_forks);
-    return 0;
+    return make_kicker(why);
 }
 
 int nod_net_import(const char *words, char *why)
@@ -478,9 +488,9 @@ static void after_fork_child(void)
     thread_forget(true);
     for (int i = nod_here.private_count - 1; i >= 0; i--) {
         int fd = nod_here.private_fds[i];
-        if (fd != nod_here.memory && fd != nod_here.device) private_close(fd);
+        if (fd != nod_here.memory && fd != nod_here.device && fd != nod_here.kicker)
+            private_close(fd);
     }
-    nod_here.kicker = -1;
     nod_here.helper_stop = -1;
     nod_here.self = unborn;
     if (was_forking && unborn) unborn->pid = nod_here.pid;

@@ -80,10 +80,9 @@ typedef struct watch {
 
 /* A thread that waits, or may. */
 typedef struct waiter {
-    ring in_process; /* of its process */
-    ring watches;    /* struct watch.of_owner: what it waits for now */
-    watch own;       /* for who waits for one file */
-    struct process *process;
+    ring in_process;  /* of its process */
+    ring watches;     /* struct watch.of_owner: what it waits for now */
+    watch own;        /* for who waits for one file */
     bool asleep;      /* in the kernel, with the lock free */
     bool woken;       /* something that it watches has changed */
     bool kicked;      /* a datagram is on its way to it, or will be as soon as the lock is free */
@@ -127,9 +126,8 @@ typedef struct sock {
     uint8_t attempt;  /* enum attempt */
     bool reuse_addr, reuse_port, port_given;
     bool cork, linger;
-    bool slow_ack;    /* TCP_QUICKACK was switched off */
-    uint8_t err;      /* an errno to be told once; 0: none */
-    uint8_t why_dead; /* why the connection ended, as long as it is DEAD */
+    bool slow_ack; /* TCP_QUICKACK was switched off */
+    uint8_t err;   /* an errno to be told once; 0: none */
     int linger_s;
     uint32_t lowat_read, lowat_unsent;    /* bytes; unsent: 0, no limit */
     nod_usec read_timeout, write_timeout; /* NOD_NEVER: none */
@@ -196,7 +194,6 @@ typedef struct net {
     int held_count;            /* frames that the device did not take yet */
     nod_frame held[NOD_LOOP_BATCH];
     ring sockets, processes;
-    uint32_t births; /* changes with every new process */
     sock *by_handle[HANDLE_BUCKETS];
 } net;
 
@@ -207,7 +204,7 @@ typedef struct here {
     process *self;
     nod_link *link;
     int device, memory; /* descriptors; -1 */
-    int kicker;         /* sends datagrams to sleepers; -1: not made yet */
+    int kicker;         /* sends datagrams to sleepers; forks share it */
     pid_t pid;
     bool helper_runs;
     pthread_t helper;
@@ -277,7 +274,19 @@ uint32_t file_ready(file *f); /* as poll says it */
 int file_dup(int fd, int least, bool cloexec);
 /* Descriptors that go and come with a message (SCM_RIGHTS); the lock is held. */
 void file_send(int fd);
+void file_unsend(int fd); /* it did not go */
 void file_receive(int fd);
+void file_peek(int fd); /* it came, and will come again */
+
+/* Outside of the lock: one call's bytes, from and to parts of the user's memory. */
+#define TRANSFER_PARTS 1024
+ssize_t transfer_in(int fd, const struct iovec *iov, int count, int flags);
+ssize_t transfer_out(int fd, const struct iovec *iov, int count, int flags);
+
+/* Finds the socket and takes the lock; NULL: neither, and errno is set. Leaves with 0, or with an
+ * errno and -1. */
+sock *socket_enter(int fd);
+int socket_leave(int error);
 
 /* Sockets; the lock is held. */
 sock *socket_new(bool ip6);
@@ -291,6 +300,12 @@ bool socket_is_closed(const sock *s); /* no connection, or none any more: what L
  * not been told before, else 0. */
 int socket_take_error(sock *s);
 void socket_fail(sock *s, int nod_error);
+/* From here on the kernel's: its socket has been there all the time, with all its options. */
+void socket_pass(sock *s);
+bool socket_conflicts(const sock *s, const nod_endpoint *local);
+int socket_bind(sock *s, const nod_endpoint *to); /* 0, or an errno */
+/* The connection, the attempt or the listener is given up, and the socket can be used again. */
+void socket_disconnect(sock *s);
 /* An errno for an error of the stack's. */
 int errno_of(int nod_error);
 
@@ -304,6 +319,11 @@ socklen_t address_write(const sock *s, const nod_endpoint *from, struct sockaddr
 /* 0, or an errno. A v4-mapped address is read as the IPv4 one. */
 int address_read(const sock *s, const struct sockaddr *from, socklen_t len, nod_endpoint *to);
 bool address_is_loopback(const nod_addr *addr);
+bool address_is_any(const nod_addr *addr);
+/* An address of one link only, and which link is not said. */
+bool address_needs_scope(const struct sockaddr *addr);
+/* Whether a name can be written there: 0, or an errno. */
+int address_room(struct sockaddr *addr, socklen_t *len);
 
 /* Options. */
 void option_inherit(sock *child, const sock *listener);

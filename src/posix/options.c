@@ -19,26 +19,6 @@
 #define BUFFER_LEAST 2048
 #define BUFFER_MOST (64u << 20)
 
-/* Finds the socket and takes the lock. NULL: neither, and errno is set. */
-static sock *enter_socket(int fd)
-{
-    if (!net_enter()) return NULL;
-    sock *s = as_socket(file_at(fd));
-    if (!s) {
-        net_leave();
-        errno = EBADF;
-    }
-    return s;
-}
-
-static int leave(int error)
-{
-    net_leave();
-    if (!error) return 0;
-    errno = error;
-    return -1;
-}
-
 /* Inheritance: an accepted socket has its listener's options. Its placeholder is told of them
  * when somebody asks it. */
 
@@ -286,17 +266,18 @@ static void take(sock *s, int fd, int level, int name)
 int nod_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
     if (!nod_is_socket(fd)) return sys_setsockopt(fd, level, name, value, len);
-    sock *s = enter_socket(fd);
+    sock *s = socket_enter(fd);
     if (!s) return -1;
-    if (is_switch(level, name)) return leave(set_switch(s, name, value, len));
-    if (level == IPPROTO_TCP && name == TCP_CONGESTION) return leave(set_congestion(s, value, len));
-    if (is_refused(level, name)) return leave(EOPNOTSUPP);
+    if (is_switch(level, name)) return socket_leave(set_switch(s, name, value, len));
+    if (level == IPPROTO_TCP && name == TCP_CONGESTION)
+        return socket_leave(set_congestion(s, value, len));
+    if (is_refused(level, name)) return socket_leave(EOPNOTSUPP);
     int error = check_state(s, level, name, value, len);
-    if (error) return leave(error);
-    if (sys_setsockopt(fd, level, name, value, len) != 0) return leave(errno);
+    if (error) return socket_leave(error);
+    if (sys_setsockopt(fd, level, name, value, len) != 0) return socket_leave(errno);
     remember(s, level, name, value, len);
     take(s, fd, level, name);
-    return leave(0);
+    return socket_leave(0);
 }
 
 /* Asking. */
@@ -435,22 +416,22 @@ int nod_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
     int error;
     if (!nod_is_socket(fd)) return sys_getsockopt(fd, level, name, value, len);
-    sock *s = enter_socket(fd);
+    sock *s = socket_enter(fd);
     if (!s) return -1;
-    if (get_own(s, fd, level, name, value, len, &error)) return leave(error);
+    if (get_own(s, fd, level, name, value, len, &error)) return socket_leave(error);
     if (s->replay) option_replay(s, fd);
     error = sys_getsockopt(fd, level, name, value, len) != 0 ? errno : 0;
-    return leave(error);
+    return socket_leave(error);
 }
 
 /* fcntl and ioctl. */
 
 static int set_nonblocking(int fd, bool on)
 {
-    sock *s = enter_socket(fd);
+    sock *s = socket_enter(fd);
     if (!s) return -1;
     s->nonblocking = on;
-    return leave(0);
+    return socket_leave(0);
 }
 
 int nod_fcntl(int fd, int command, unsigned long argument)
@@ -493,10 +474,10 @@ int nod_ioctl(int fd, unsigned long request, void *argument)
     if (request != SIOCINQ && request != SIOCOUTQ && request != SIOCOUTQNSD &&
         request != SIOCATMARK)
         return sys_ioctl(fd, request, argument);
-    sock *s = enter_socket(fd);
+    sock *s = socket_enter(fd);
     if (!s) return -1;
     int error = request == SIOCATMARK ? 0 : count_bytes(s, request, &count);
     if (!error && is_bad_range(argument, sizeof count, true)) error = EFAULT;
     if (!error) memcpy(argument, &count, sizeof count);
-    return leave(error);
+    return socket_leave(error);
 }

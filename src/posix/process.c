@@ -134,7 +134,6 @@ static process *process_make(pid_t pid, unsigned capacity)
         return NULL;
     }
     ring_add(&nod_net->processes, &p->in_net);
-    nod_net->births++;
     return p;
 }
 
@@ -234,6 +233,19 @@ void file_send(int fd)
     if (!f || f->kind != FILE_SOCKET) return;
     if (!f->inode) f->inode = inode_of(fd);
     file_ref(f);
+}
+
+void file_unsend(int fd)
+{
+    file *f = file_at(fd);
+    if (f && f->kind == FILE_SOCKET) file_unref(f);
+}
+
+void file_peek(int fd)
+{
+    uint64_t inode = inode_of(fd);
+    file *f = inode ? file_by_inode(inode) : NULL;
+    if (f && file_install(fd, f)) file_ref(f);
 }
 
 void file_receive(int fd)

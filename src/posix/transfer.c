@@ -11,9 +11,6 @@
 #include "net.h"
 #include "sys.h"
 
-#define CHUNK (64u * 1024u)
-#define IOV_MOST 1024
-
 /* What a transfer is to do, and how far it is. */
 typedef struct transfer {
     const struct iovec *iov;
@@ -28,7 +25,7 @@ typedef struct transfer {
 static int transfer_init(transfer *t, const struct iovec *iov, int count, int flags, bool write)
 {
     *t = (transfer){.iov = iov, .count = count, .flags = flags};
-    if (count < 0 || count > IOV_MOST) return EINVAL;
+    if (count < 0 || count > TRANSFER_PARTS) return EINVAL;
     if (count > 0 && is_bad(iov)) return EFAULT;
     for (int i = 0; i < count; i++) {
         if ((ssize_t)iov[i].iov_len < 0) return EINVAL;
@@ -202,7 +199,7 @@ static ssize_t run(int fd, transfer *t, int error, int (*act)(sock *s, transfer 
     return -1;
 }
 
-static ssize_t receive(int fd, const struct iovec *iov, int count, int flags)
+ssize_t transfer_in(int fd, const struct iovec *iov, int count, int flags)
 {
     transfer t;
     int error = transfer_init(&t, iov, count, flags, true);
@@ -219,14 +216,14 @@ static bool is_nothing(const struct iovec *iov, int count)
 ssize_t nod_readv(int fd, const struct iovec *iov, int count)
 {
     if (!nod_is_socket(fd)) return syscall(SYS_readv, fd, iov, count);
-    return is_nothing(iov, count) ? 0 : receive(fd, iov, count, 0);
+    return is_nothing(iov, count) ? 0 : transfer_in(fd, iov, count, 0);
 }
 
 ssize_t nod_read(int fd, void *buf, size_t len)
 {
     if (!nod_is_socket(fd)) return sys_read(fd, buf, len);
     const struct iovec iov = {buf, len};
-    return len > 0 ? receive(fd, &iov, 1, 0) : 0;
+    return len > 0 ? transfer_in(fd, &iov, 1, 0) : 0;
 }
 
 ssize_t nod_recv(int fd, void *buf, size_t len, int flags)
@@ -239,7 +236,7 @@ ssize_t nod_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *
 {
     if (!nod_is_socket(fd)) return sys_recvfrom(fd, buf, len, flags, addr, addr_len);
     const struct iovec iov = {buf, len};
-    ssize_t got = receive(fd, &iov, 1, flags);
+    ssize_t got = transfer_in(fd, &iov, 1, flags);
     if (got < 0 || !addr) return got;
     if (is_bad_to_write(addr_len) || (int)*addr_len < 0) {
         errno = is_bad_to_write(addr_len) ? EFAULT : EINVAL;
@@ -259,7 +256,8 @@ static int put_some(sock *s, transfer *t)
         bool more = s->cork || t->flags & MSG_MORE || len < t->total - t->done;
         ptrdiff_t put =
             nod_tcp_send(nod_net->stack, s->handle, bytes, len, more ? NOD_SEND_MORE : 0);
-        if (put == NOD_EAGAIN || put == NOD_ENOMEM) return EAGAIN;
+        if (put == NOD_EAGAIN) return EAGAIN;
+        if (put == NOD_ENOMEM) return ENOBUFS; /* nothing tells when there is some again */
         if (put < 0) {
             socket_fail(s, (int)put);
             int error = socket_take_error(s);
@@ -302,7 +300,7 @@ static int send_here(sock *s, transfer *t)
     return t->done > 0 ? 0 : error;
 }
 
-static ssize_t transmit(int fd, const struct iovec *iov, int count, int flags)
+ssize_t transfer_out(int fd, const struct iovec *iov, int count, int flags)
 {
     transfer t;
     int error = transfer_init(&t, iov, count, flags & ~MSG_TRUNC, false);
@@ -317,14 +315,14 @@ static ssize_t transmit(int fd, const struct iovec *iov, int count, int flags)
 ssize_t nod_writev(int fd, const struct iovec *iov, int count)
 {
     if (!nod_is_socket(fd)) return syscall(SYS_writev, fd, iov, count);
-    return is_nothing(iov, count) ? 0 : transmit(fd, iov, count, 0);
+    return is_nothing(iov, count) ? 0 : transfer_out(fd, iov, count, 0);
 }
 
 ssize_t nod_write(int fd, const void *buf, size_t len)
 {
     if (!nod_is_socket(fd)) return sys_write(fd, buf, len);
     const struct iovec iov = {(void *)(uintptr_t)buf, len};
-    return transmit(fd, &iov, 1, 0);
+    return transfer_out(fd, &iov, 1, 0);
 }
 
 ssize_t nod_send(int fd, const void *buf, size_t len, int flags)
@@ -345,283 +343,5 @@ ssize_t nod_sendto(int fd, const void *buf, size_t len, int flags, const struct 
         return -1;
     }
     const struct iovec iov = {(void *)(uintptr_t)buf, len};
-    return transmit(fd, &iov, 1, flags);
-}
-
-/* Messages. Those of other sockets may carry descriptors of ours (SCM_RIGHTS). */
-
-static void each_descriptor(const struct msghdr *msg, void (*visit)(int fd))
-{
-    struct msghdr *m = (struct msghdr *)(uintptr_t)msg;
-    if (!nod_net || is_bad(msg) || !msg->msg_controllen || !net_enter()) return;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
-        size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < count; i++) {
-            int fd;
-            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-            visit(fd);
-        }
-    }
-    net_leave();
-}
-
-/* Control data has no meaning for TCP beyond the kernel's checks of it. */
-static bool is_control_fine(const struct msghdr *msg)
-{
-    struct msghdr *m = (struct msghdr *)(uintptr_t)msg;
-    const char *end = (const char *)msg->msg_control + msg->msg_controllen;
-    if (is_bad(msg->msg_control)) return false;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-        if (c->cmsg_len < sizeof *c || c->cmsg_len > (size_t)(end - (const char *)c)) return false;
-        if (c->cmsg_level != SOL_SOCKET) continue;
-        if (c->cmsg_type != SCM_RIGHTS && c->cmsg_type != SCM_CREDENTIALS &&
-            c->cmsg_type != SO_MARK && c->cmsg_type != SO_TIMESTAMPING)
-            return false;
-    }
-    return true;
-}
-
-/* A stream that more can be said on. */
-static bool is_connected(int fd)
-{
-    if (!net_enter()) return false;
-    sock *s = as_socket(file_at(fd));
-    bool is = s && s->state == SOCKET_CONNECTED && !s->shut_write;
-    net_leave();
-    return is;
-}
-
-ssize_t nod_sendmsg(int fd, const struct msghdr *msg, int flags)
-{
-    if (!nod_is_socket(fd)) {
-        each_descriptor(msg, file_send);
-        return sys_sendmsg(fd, msg, flags);
-    }
-    if (is_bad(msg)) {
-        errno = EFAULT;
-        return -1;
-    }
-    if (msg->msg_iovlen > IOV_MOST || (int)msg->msg_namelen < 0) {
-        errno = msg->msg_iovlen > IOV_MOST ? EMSGSIZE : EINVAL;
-        return -1;
-    }
-    bool says_more = msg->msg_control && msg->msg_controllen > 0;
-    if (says_more && is_connected(fd) && !is_control_fine(msg)) {
-        errno = EINVAL;
-        return -1;
-    }
-    return transmit(fd, msg->msg_iov, (int)msg->msg_iovlen, flags);
-}
-
-ssize_t nod_recvmsg(int fd, struct msghdr *msg, int flags)
-{
-    ssize_t got;
-    if (!nod_is_socket(fd)) {
-        got = sys_recvmsg(fd, msg, flags);
-        if (got >= 0) each_descriptor(msg, file_receive);
-        return got;
-    }
-    if (is_bad(msg)) {
-        errno = EFAULT;
-        return -1;
-    }
-    if (msg->msg_iovlen > IOV_MOST) {
-        errno = EMSGSIZE;
-        return -1;
-    }
-    got = receive(fd, msg->msg_iov, (int)msg->msg_iovlen, flags);
-    if (got < 0) return got;
-    msg->msg_namelen = 0;
-    msg->msg_controllen = 0;
-    msg->msg_flags = 0;
-    return got;
-}
-
-int nod_sendmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags)
-{
-    unsigned done = 0;
-    if (!nod_is_socket(fd)) return (int)syscall(SYS_sendmmsg, fd, msgs, count, flags);
-    if (count > 0 && is_bad(msgs)) {
-        errno = EFAULT;
-        return -1;
-    }
-    for (; done < count; done++) {
-        ssize_t put = nod_sendmsg(fd, &msgs[done].msg_hdr, flags);
-        if (put < 0) break;
-        msgs[done].msg_len = (unsigned)put;
-    }
-    return done > 0 || count == 0 ? (int)done : -1;
-}
-
-/* The error that is waiting is told before anything else. */
-static int take_error(int fd)
-{
-    if (!net_enter()) return errno;
-    sock *s = as_socket(file_at(fd));
-    int error = s ? socket_take_error(s) : EBADF;
-    net_leave();
-    return error;
-}
-
-static bool is_time(const struct timespec *time)
-{
-    return !time || (time->tv_sec >= 0 && time->tv_nsec >= 0 && time->tv_nsec < 1000000000);
-}
-
-/* The time is looked at after each message only: so it is in Linux. */
-static int receive_messages(int fd, struct mmsghdr *msgs, unsigned count, int flags, nod_usec until)
-{
-    unsigned done = 0;
-    while (done < count) {
-        int more = done > 0 && flags & MSG_WAITFORONE ? MSG_DONTWAIT : 0;
-        ssize_t got = nod_recvmsg(fd, &msgs[done].msg_hdr, (flags & ~MSG_WAITFORONE) | more);
-        if (got < 0) break;
-        msgs[done++].msg_len = (unsigned)got;
-        if (until != NOD_NEVER && nod_clock() >= until) break;
-    }
-    return done > 0 || count == 0 ? (int)done : -1;
-}
-
-int nod_recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags, struct timespec *timeout)
-{
-    if (!nod_is_socket(fd)) return (int)syscall(SYS_recvmmsg, fd, msgs, count, flags, timeout);
-    int error = is_time(timeout) ? take_error(fd) : EINVAL;
-    if (!error && count > 0 && is_bad(msgs)) error = EFAULT;
-    if (error) {
-        errno = error;
-        return -1;
-    }
-    nod_usec until = NOD_NEVER, began = nod_clock();
-    if (timeout)
-        until = began + (nod_usec)timeout->tv_sec * NOD_SEC + (nod_usec)timeout->tv_nsec / 1000;
-    int done = receive_messages(fd, msgs, count, flags, until);
-    if (timeout && done > 0) { /* Linux tells what is left */
-        nod_usec now = nod_clock(), left = until > now ? until - now : 0;
-        *timeout = (struct timespec){(time_t)(left / NOD_SEC), (long)(left % NOD_SEC) * 1000};
-    }
-    return done;
-}
-
-/* Files to sockets. */
-
-/* How much a send would take at once; at least 1, so that it is the send that says what is wrong.
- */
-static size_t room_of(int fd, bool *waits)
-{
-    size_t room = CHUNK;
-    if (!net_enter()) return 1;
-    sock *s = as_socket(file_at(fd));
-    *waits = s && !s->nonblocking;
-    if (s && s->nonblocking && s->state == SOCKET_CONNECTED) {
-        ptrdiff_t free = nod_tcp_writable(nod_net->stack, s->handle);
-        room = free > 0 ? (size_t)free : 1;
-    }
-    net_leave();
-    return room;
-}
-
-#define SPLICE_FLAGS (SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT)
-
-static bool is_pipe(int fd)
-{
-    struct stat what;
-    return fstat(fd, &what) == 0 && S_ISFIFO(what.st_mode);
-}
-
-/* A socket to a pipe: what the pipe has taken is consumed. */
-static ssize_t splice_out(int in, int out, size_t len, unsigned flags)
-{
-    uint8_t buf[16 * 1024];
-    int dont_wait = flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0;
-    ssize_t got = nod_recv(in, buf, len < sizeof buf ? len : sizeof buf, MSG_PEEK | dont_wait);
-    if (got <= 0) return got;
-    ssize_t put = sys_write(out, buf, (size_t)got);
-    return put > 0 ? nod_recv(in, buf, (size_t)put, MSG_TRUNC | MSG_DONTWAIT) : put;
-}
-
-ssize_t nod_sendfile(int out, int in, off_t *offset, size_t count)
-{
-    if (!nod_is_socket(out) && nod_is_socket(in) && !offset && is_pipe(out))
-        return count > 0 ? splice_out(in, out, count, 0) : 0;
-    if (!nod_is_socket(out)) return syscall(SYS_sendfile, out, in, offset, count);
-    if (nod_is_socket(in) || (offset && is_bad(offset))) {
-        errno = nod_is_socket(in) ? EINVAL : EFAULT;
-        return -1;
-    }
-    off_t at = offset ? *offset : lseek(in, 0, SEEK_CUR);
-    uint8_t *buf = malloc(CHUNK);
-    size_t done = 0;
-    ssize_t put = 0;
-    if (at < 0 || !buf) {
-        free(buf);
-        if (buf && offset) errno = EINVAL;
-        if (buf && errno == ESPIPE) errno = EINVAL; /* a pipe cannot be sent from */
-        return -1;
-    }
-    while (done < count) {
-        bool waits = false;
-        size_t want = room_of(out, &waits);
-        if (want > CHUNK) want = CHUNK;
-        if (want > count - done) want = count - done;
-        ssize_t got = syscall(SYS_pread64, in, buf, want, at);
-        if (got <= 0) {
-            put = got;
-            break;
-        }
-        put = nod_send(out, buf, (size_t)got, (size_t)got < count - done ? MSG_MORE : 0);
-        if (put <= 0) break;
-        done += (size_t)put;
-        at += put;
-        if (put < got && !waits) break;
-    }
-    free(buf);
-    if (done == 0 && put < 0) return -1;
-    if (offset)
-        *offset = at;
-    else
-        lseek(in, at, SEEK_SET);
-    return (ssize_t)done;
-}
-
-/* A pipe to a socket: no more is taken out of the pipe than the socket has room for. */
-static ssize_t splice_in(int in, int out, size_t len)
-{
-    uint8_t buf[16 * 1024];
-    bool waits = false;
-    size_t want = room_of(out, &waits);
-    if (want > sizeof buf) want = sizeof buf;
-    if (want > len) want = len;
-    if (!waits && want == 1) {
-        struct pollfd poll = {.fd = out, .events = POLLOUT};
-        nod_poll(&poll, 1, 0);
-        if (!(poll.revents & POLLOUT)) {
-            errno = EAGAIN;
-            return -1;
-        }
-    }
-    ssize_t got = sys_read(in, buf, want);
-    if (got <= 0) return got;
-    for (ssize_t done = 0; done < got;) {
-        ssize_t put = nod_send(out, buf + done, (size_t)(got - done), 0);
-        if (put < 0) return done > 0 ? done : -1;
-        done += put;
-    }
-    return got;
-}
-
-ssize_t nod_splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t len, unsigned flags)
-{
-    bool from = nod_is_socket(in), to = nod_is_socket(out);
-    if (!from && !to) return syscall(SYS_splice, in, in_offset, out, out_offset, len, flags);
-    if (len == 0) return 0;
-    if (from ? out_offset : in_offset) {
-        errno = ESPIPE;
-        return -1;
-    }
-    if ((from ? in_offset : out_offset) || flags & ~SPLICE_FLAGS || !is_pipe(from ? out : in)) {
-        errno = EINVAL;
-        return -1;
-    }
-    return from ? splice_out(in, out, len, flags) : splice_in(in, out, len);
+    return transfer_out(fd, &iov, 1, flags);
 }

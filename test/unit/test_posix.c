@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
@@ -324,19 +325,154 @@ static void test_kernel_descriptors_pass(void **state)
     assert_int_equal(errno, EBADF);
 }
 
+static int listen_on(uint16_t port)
+{
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    assert_int_equal(bind(listener, (struct sockaddr *)&any, sizeof any), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    return listener;
+}
+
+static int connect_port(uint16_t port)
+{
+    kernel_at.sin_port = htons(port);
+    int fd = connect_echo(0);
+    kernel_at.sin_port = htons(7);
+    return fd;
+}
+
+/* Takes one connection and reads all after 300 ms, in a process of its own, which is made before
+ * the connection so that it shares no end of it; its exit status is the number of KiB. */
+static pid_t read_late(int listener)
+{
+    pid_t reader = fork();
+    if (reader != 0) return reader;
+    char bytes[4096];
+    size_t heard = 0;
+    int peer = accept(listener, NULL, NULL);
+    usleep(300000);
+    for (ssize_t got; (got = read(peer, bytes, sizeof bytes)) > 0;) heard += (size_t)got;
+    _exit((int)(heard / 1024 % 251));
+}
+
+static void test_linger_waits_for_what_was_not_sent(void **state)
+{
+    (void)state;
+    struct linger patience = {1, PATIENCE_S};
+    int listener = listen_on(98), status;
+    pid_t reader = read_late(listener);
+    int fd = connect_port(98);
+    char bytes[4096] = {0};
+    assert_int_equal(nod_setsockopt(fd, SOL_SOCKET, SO_LINGER, &patience, sizeof patience), 0);
+    nod_fcntl(fd, F_SETFL, O_NONBLOCK);
+    size_t said = 0;
+    for (int calm = 0; calm < 5; calm++) { /* until the peer's window and our buffer are full */
+        for (ssize_t put; (put = nod_send(fd, bytes, sizeof bytes, 0)) > 0; calm = 0)
+            said += (size_t)put;
+        nod_poll(NULL, 0, 2);
+    }
+    nod_usec began = nod_clock();
+    assert_int_equal(nod_close(fd), 0);
+    assert_in_range(nod_clock() - began, 100 * NOD_MSEC, PATIENCE_S * NOD_SEC);
+    assert_int_equal(waitpid(reader, &status, 0), reader);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), said / 1024 % 251);
+    close(listener);
+}
+
+static unsigned long reads_so_far(void)
+{
+    unsigned long reads = 0;
+    char line[128];
+    FILE *io = fopen("/proc/self/io", "re");
+    while (io && fgets(line, sizeof line, io)) sscanf(line, "syscr: %lu", &reads);
+    if (io) fclose(io);
+    return reads;
+}
+
+/* A full socket that does not wait is given large pieces, and a promise of more that is not kept
+ * holds nothing back. */
+static void test_sendfile(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/nod-test-sendfile-XXXXXX", bytes[4096];
+    int in = mkstemp(path), fd = connect_echo(0);
+    unlink(path);
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (char)byte_at(i);
+    assert_int_equal(write(in, bytes, 1000), 1000);
+    off_t at = 0;
+    nod_usec began = nod_clock();
+    assert_int_equal(nod_sendfile(fd, in, &at, 1 << 20), 1000);
+    assert_int_equal(at, 1000);
+    assert_int_equal(nod_recv(fd, bytes + 2000, 1000, MSG_WAITALL), 1000);
+    assert_true(nod_clock() - began < 150 * NOD_MSEC); /* a cork lasts 200 ms */
+    assert_memory_equal(bytes, bytes + 2000, 1000);
+    nod_close(fd);
+
+    int listener = listen_on(97), calls = 0;
+    assert_int_equal(ftruncate(in, 16 << 20), 0);
+    fd = connect_port(97);
+    int peer = accept(listener, NULL, NULL);
+    nod_fcntl(fd, F_SETFL, O_NONBLOCK);
+    at = 0;
+    unsigned long reads = reads_so_far();
+    while (nod_sendfile(fd, in, &at, 16 << 20) > 0) calls++;
+    assert_int_equal(errno, EAGAIN);
+    assert_in_range(calls, 1, 200);
+    assert_true(at > 100000);
+    assert_true(reads_so_far() - reads < 2000); /* of the file, and of the device */
+    close(peer);
+    close(listener);
+    close(in);
+    nod_close(fd);
+}
+
+/* What goes by SCM_RIGHTS is held until it comes, and not when it does not go. */
+static void test_descriptor_in_a_message(void **state)
+{
+    (void)state;
+    int ends[2], fd = connect_echo(0), came = -1;
+    char room[CMSG_SPACE(sizeof(int))] = {0}, byte = 'x';
+    struct iovec iov = {&byte, 1};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+    msg.msg_control = room;
+    msg.msg_controllen = sizeof room;
+    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+    *c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    c->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
+    const file *f = nod_here.self->files[fd];
+    assert_int_equal(nod_sendmsg(fd + 500, &msg, 0), -1); /* nobody's */
+    assert_int_equal(f->refs, 1);
+    assert_int_equal(nod_sendmsg(ends[0], &msg, 0), 1);
+    assert_int_equal(f->refs, 2);
+    assert_int_equal(nod_close(fd), 0);
+    for (int flags = MSG_PEEK; flags >= 0; flags -= MSG_PEEK) {
+        msg.msg_controllen = sizeof room;
+        assert_int_equal(nod_recvmsg(ends[1], &msg, flags), 1);
+        memcpy(&came, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof came);
+        assert_true(nod_is_socket(came));
+        if (flags) assert_int_equal(nod_close(came), 0);
+    }
+    assert_int_equal(f->refs, 1);
+    assert_int_equal(nod_send(came, "y", 1, 0), 1);
+    assert_int_equal(nod_recv(came, &byte, 1, 0), 1);
+    assert_int_equal(byte, 'y');
+    nod_close(came);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 /* Nothing that was said is lost by a stop. Last but one, for afterwards there is no network. */
 static void test_stop_waits(void **state)
 {
     (void)state;
     char why[NOD_LINK_WHY];
-    struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(99)};
-    int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1;
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    assert_int_equal(bind(listener, (struct sockaddr *)&any, sizeof any), 0);
-    assert_int_equal(listen(listener, 1), 0);
-    kernel_at.sin_port = htons(99);
-    int fd = connect_echo(0), peer = accept(listener, NULL, NULL);
-    kernel_at.sin_port = htons(7);
+    int listener = listen_on(99);
+    int fd = connect_port(99), peer = accept(listener, NULL, NULL);
     pid_t reader = fork();
     if (reader == 0) {
         uint8_t bytes[4096];
@@ -393,6 +529,9 @@ int main(void)
         cmocka_unit_test(test_listener_and_fork),
         cmocka_unit_test(test_timeout_and_signal),
         cmocka_unit_test(test_kernel_descriptors_pass),
+        cmocka_unit_test(test_linger_waits_for_what_was_not_sent),
+        cmocka_unit_test(test_sendfile),
+        cmocka_unit_test(test_descriptor_in_a_message),
         cmocka_unit_test(test_stop_waits),
         cmocka_unit_test(test_death_with_the_lock),
     };
