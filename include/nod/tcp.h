@@ -34,8 +34,13 @@ typedef struct nod_tcp_config {
     uint32_t send_buffer;    /* bytes; 256 KiB */
     uint32_t receive_buffer; /* bytes; 256 KiB. Never shrinks a window already offered */
     uint16_t mss_max;        /* segments no larger than this, both ways; 0: what the MTU allows */
-    bool nagle;              /* RFC 9293 3.7.4; true */
-    bool delayed_ack;        /* 3.8.6.3; true */
+    uint16_t mss_min;        /* a peer that takes only less is sent segments of so much all the
+                                same: dust costs us more than it (CVE-2019-11479); 64 */
+    /* Path MTU, octets of an IPv4 packet: no message and no silence makes it smaller (RFC 1191
+     * says 68); 552, as Linux. IPv6 has 1280. */
+    uint16_t path_mtu_min;
+    bool nagle;                          /* RFC 9293 3.7.4; true */
+    bool delayed_ack;                    /* 3.8.6.3; true */
     bool window_scale, timestamps, sack; /* offered and accepted in the handshake; true */
     uint8_t ttl;                         /* TTL and hop limit; 64 */
     uint8_t dscp;                        /* Diffserv code point, 0 to 63 */
@@ -44,12 +49,14 @@ typedef struct nod_tcp_config {
     nod_usec rto_min_us;                 /* 200 ms, as Linux; RFC 6298 2.4 says 1 s */
     nod_usec rto_max_us;                 /* at least 60 s; 120 s */
     nod_usec msl_us;                     /* maximum segment lifetime; 120 s. TIME-WAIT lasts two */
-    nod_usec user_timeout_us; /* data unacknowledged for so long ends the connection: R2 of
-                                 RFC 9293 3.8.3; 5 min, NOD_NEVER for no end */
-    nod_usec syn_timeout_us;  /* the same for a SYN: at least 3 min (MUST-23) by default */
-    nod_usec fin_wait_2_us;   /* how long FIN-WAIT-2 lasts when nobody can read any more; 60 s */
-    uint8_t r1_retransmits;   /* after so many the user hears of it (SHLD-9); 3 */
-    char congestion[12];      /* "reno" */
+    nod_usec user_timeout_us;   /* data unacknowledged for so long ends the connection: R2 of
+                                   RFC 9293 3.8.3; 5 min, NOD_NEVER for no end */
+    nod_usec syn_timeout_us;    /* the same for a SYN: at least 3 min (MUST-23) by default */
+    nod_usec fin_wait_2_us;     /* how long FIN-WAIT-2 lasts when nobody can read any more; 60 s */
+    nod_usec path_mtu_raise_us; /* how long a smaller path MTU is believed (RFC 1191 3: at least
+                                   5 min); 10 min, NOD_NEVER for ever */
+    uint8_t r1_retransmits;     /* after so many the user hears of it (SHLD-9); 3 */
+    char congestion[12];        /* "reno" */
 } nod_tcp_config;
 
 typedef struct nod_open {
@@ -173,6 +180,7 @@ typedef struct nod_status {
     uint32_t receive_queue;              /* bytes that wait for RECEIVE */
     uint32_t out_of_order;               /* bytes held beyond a gap */
     uint16_t mss;                        /* effective send MSS */
+    uint16_t path_mtu;                   /* octets of an IP packet; 0: a listener */
     int8_t snd_scale, rcv_scale;         /* -1: none agreed */
     bool timestamps, sack;               /* agreed */
     uint32_t cwnd, ssthresh;             /* bytes */

@@ -64,6 +64,7 @@ static int kind_of(const struct ladder *ladder, int side, const nod_trace *trace
     case NOD_TRACE_ICMP_IN: return LADDER_ICMP;
     case NOD_TRACE_RTT: return -1;
     case NOD_TRACE_CWND: return -1;
+    case NOD_TRACE_PATH_MTU: return -1;
     }
     return -1;
 }

@@ -109,8 +109,9 @@ static bool is_error(int family, uint8_t type)
            type == TIME_EXCEEDED_4 || type == PARAMETER_4;
 }
 
-/* Reads the quoted packet without its checksum or full length, which an error may change. */
-static bool parse_quote(const uint8_t *p, size_t len, struct nod_ip *ip)
+/* Reads the quoted packet without its checksum, which an error may change. The length that it
+ * says is of the packet, not of the quotation. */
+static bool parse_quote(const uint8_t *p, size_t len, struct nod_ip *ip, uint32_t *size)
 {
     if (len < 1) return false;
     *ip = (struct nod_ip){0};
@@ -118,6 +119,7 @@ static bool parse_quote(const uint8_t *p, size_t len, struct nod_ip *ip)
         ip->family = 4;
         ip->size = (p[0] & 15u) * 4;
         ip->protocol = p[9];
+        *size = get16(p + 2);
         nod_ip_map4(ip->src, p + 12);
         nod_ip_map4(ip->dst, p + 16);
         return ip->size >= NOD_IP4_HEADER && !(get16(p + 6) & 0x1fff);
@@ -126,6 +128,7 @@ static bool parse_quote(const uint8_t *p, size_t len, struct nod_ip *ip)
     ip->family = 6;
     ip->size = NOD_IP6_HEADER;
     ip->protocol = p[6];
+    *size = NOD_IP6_HEADER + (uint32_t)get16(p + 4);
     memcpy(ip->src, p + 8, 16);
     memcpy(ip->dst, p + 24, 16);
     return true;
@@ -135,7 +138,7 @@ static enum nod_drop error_in(struct nod_net *net, struct nod_packet *packet)
 {
     const uint8_t *quote = packet->l4 + ICMP_HEADER;
     size_t len = min_u32((uint32_t)packet->have, packet->ip.payload) - ICMP_HEADER;
-    if (!parse_quote(quote, len, &packet->quoted)) return NOD_DROP_ICMP;
+    if (!parse_quote(quote, len, &packet->quoted, &packet->quoted_size)) return NOD_DROP_ICMP;
     if (len < packet->quoted.size + 8) return NOD_DROP_ICMP;
     if (!nod_net_is_local(net, packet->quoted.src)) return NOD_DROP_ICMP;
     if (packet->ip.family == 4 && packet->l4[0] == QUENCH_4) return NOD_DROP_ICMP; /* MUST-55 */
@@ -143,6 +146,13 @@ static enum nod_drop error_in(struct nod_net *net, struct nod_packet *packet)
     packet->quoted_l4 = quote + packet->quoted.size;
     packet->icmp_type = packet->l4[0];
     packet->icmp_code = packet->l4[1];
+    if (packet->ip.family == 6) {
+        packet->too_big = packet->icmp_type == TOO_BIG_6;
+        packet->next_mtu = get32(packet->l4 + 4);
+    } else {
+        packet->too_big = packet->icmp_type == UNREACHABLE_4 && packet->icmp_code == 4;
+        packet->next_mtu = get16(packet->l4 + 6);
+    }
     packet->kind = NOD_NET_ERROR;
     return NOD_DROP_NONE;
 }

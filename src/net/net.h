@@ -10,6 +10,7 @@
 #define NOD_NEIGHBOURS 128    /* remembered at once; the one unused longest makes room */
 #define NOD_NEIGHBOUR_QUEUE 4 /* frames that wait for one address (RFC 1122 2.3.2.2) */
 #define NOD_NET_QUEUE 64      /* answers and released frames that wait for output */
+#define NOD_PATHS 128         /* destinations of which the path MTU is known */
 #define NOD_LOOPED 256        /* frames on their way from this host to itself */
 
 /* The interface that leads back to this host. Users cannot name it. */
@@ -44,6 +45,13 @@ struct nod_route {
     bool direct; /* no gateway */
 };
 
+/* What is known of the path to an address. */
+struct nod_path_entry {
+    uint8_t dst[16];
+    nod_usec until;
+    uint16_t mtu;
+};
+
 struct nod_net {
     nod_pool *pool;
     struct nod_iface iface[NOD_IFACES_MAX + 1]; /* the last: NOD_IFACE_LOOPBACK */
@@ -51,6 +59,8 @@ struct nod_net {
     struct nod_route route[NOD_ROUTES_MAX];
     unsigned routes;
     struct nod_neighbour *neighbours; /* NOD_NEIGHBOURS; made with the first Ethernet */
+    struct nod_path_entry *paths;     /* NOD_PATHS; made with the first */
+    unsigned path_count;
     nod_frame *queue[NOD_NET_QUEUE];
     unsigned queue_first, queue_count;
     nod_frame *looped[NOD_LOOPED];
@@ -80,7 +90,10 @@ struct nod_packet {
     /* With ERROR: the quoted packet, and what went wrong. */
     struct nod_ip quoted;
     const uint8_t *quoted_l4; /* at least 8 bytes */
+    uint32_t quoted_size;     /* octets of the quoted packet */
     uint8_t icmp_type, icmp_code;
+    bool too_big;      /* it was larger than a link on its way takes (RFC 1191, RFC 8201) */
+    uint32_t next_mtu; /* what that link takes, as the message says; 0: it does not */
 };
 
 void nod_net_init(struct nod_net *net, nod_pool *pool, const nod_config *config, uint64_t *drops,
@@ -107,6 +120,16 @@ bool nod_net_is_bad_source(const struct nod_net *net, const uint8_t ip[16]);
 
 /* Ready to leave? False: it waits for a neighbour now, or was dropped; the frame is empty. */
 bool nod_net_resolve(struct nod_net *net, nod_frame *frame, const uint8_t dst[16]);
+
+/* path.c: the path MTU. Never less than 1280 for IPv6 (RFC 8201 4). */
+/* The largest packet that gets to `dst`, as far as is known, and until when that holds. */
+uint16_t nod_net_path_mtu(const struct nod_net *net, const uint8_t dst[16], uint8_t iface,
+                          nod_usec *until);
+/* What was found out about the path to one address, and no other (RFC 4821 5.2). */
+void nod_net_path_learn(struct nod_net *net, const uint8_t dst[16], uint16_t mtu, nod_usec until);
+/* What a message "too big" means to who sends packets of up to `in_use` octets, and who goes no
+ * lower than `least4` with IPv4; 0: nothing. */
+uint16_t nod_net_claimed_mtu(const struct nod_packet *packet, uint16_t in_use, uint16_t least4);
 
 /* iface.c */
 bool nod_net_next_hop(const struct nod_net *net, const uint8_t dst[16], uint8_t *iface,

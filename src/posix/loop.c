@@ -66,7 +66,8 @@ static void note(batch_notes *notes, const nod_trace *trace)
     case NOD_TRACE_TIMER:
     case NOD_TRACE_RTT:
     case NOD_TRACE_CWND:
-    case NOD_TRACE_ICMP_IN: break;
+    case NOD_TRACE_ICMP_IN:
+    case NOD_TRACE_PATH_MTU: break;
     }
 }
 

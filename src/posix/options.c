@@ -327,7 +327,7 @@ static void fill_info(const nod_status *status, struct tcp_info *info)
         .tcpi_rcv_mss = mss,
         .tcpi_advmss = mss,
         .tcpi_unacked = (flight + mss - 1) / mss,
-        .tcpi_pmtu = device_mtu(),
+        .tcpi_pmtu = status->path_mtu ? status->path_mtu : device_mtu(),
         .tcpi_rtt = (uint32_t)status->srtt_us,
         .tcpi_rttvar = (uint32_t)status->rttvar_us,
         .tcpi_snd_ssthresh = status->ssthresh / mss,
@@ -379,6 +379,20 @@ static int get_maxseg(const sock *s, int fd, void *value, socklen_t *len)
     return give(value, len, &mss, sizeof mss);
 }
 
+static int path_mtu(const sock *s)
+{
+    nod_status status;
+    if (!s->handle || nod_tcp_status(nod_net->stack, s->handle, &status) < 0)
+        return (int)device_mtu();
+    return status.path_mtu ? status.path_mtu : (int)device_mtu();
+}
+
+static bool is_path_mtu(const sock *s, int level, int name)
+{
+    if (s->attempt == ATTEMPT_NONE) return false;
+    return (level == IPPROTO_IP && name == IP_MTU) || (level == IPPROTO_IPV6 && name == IPV6_MTU);
+}
+
 /* Linux's names are up to 16 octets long, and programs are given all of them. */
 static int get_congestion(const sock *s, void *value, socklen_t *len)
 {
@@ -403,8 +417,8 @@ static bool get_own(sock *s, int fd, int level, int name, void *value, socklen_t
         return *error = get_maxseg(s, fd, value, len), true;
     else if (level == IPPROTO_TCP && name == TCP_CONGESTION)
         return *error = get_congestion(s, value, len), true;
-    else if (level == IPPROTO_IP && name == IP_MTU && s->attempt != ATTEMPT_NONE)
-        number = (int)device_mtu();
+    else if (is_path_mtu(s, level, name))
+        number = path_mtu(s);
     else if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY && s->ip6 && s->local.addr.family)
         number = s->v6only;
     else

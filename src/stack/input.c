@@ -196,6 +196,10 @@ static void icmp_error(nod_stack *s, uint32_t frame, const struct nod_packet *pa
         nod_drop_segment(&s->env, rec, frame, NOD_DROP_ICMP);
         return;
     }
+    if (packet->too_big) {
+        nod_path_too_big(s, tcb, frame, seq, packet);
+        return;
+    }
     int error = hard_error(packet);
     nod_trace *event = nod_tcb_trace(&s->env, tcb, NOD_TRACE_ICMP_IN);
     if (event) {

@@ -142,6 +142,7 @@ static bool send_due(nod_stack *s, nod_frame *frame)
         struct nod_out out;
         uint8_t state = tcb->rec.state;
         nod_not_due(s, tcb);
+        if (nod_path_is_due(s, tcb)) nod_path_look(s, tcb);
         if (!nod_tcb_output(&s->env, tcb, text_max(s, tcb), &out)) {
             nod_timers_schedule(&s->env, tcb);
             nod_tcb_rest(&s->env, tcb);
@@ -193,6 +194,7 @@ static void expire(nod_stack *s, struct nod_record *rec)
     switch ((enum nod_record_kind)rec->kind) {
     case NOD_RECORD_TCB:
         nod_timers_expire(&s->env, (struct nod_tcb *)rec);
+        nod_path_tell(s, (struct nod_tcb *)rec);
         nod_settle(s, (struct nod_tcb *)rec);
         return;
     case NOD_RECORD_SYN_RECEIVED:

@@ -21,6 +21,9 @@ void nod_config_default(nod_config *c)
             {
                 .send_buffer = 256 << 10,
                 .receive_buffer = 256 << 10,
+                .mss_min = 64,
+                .path_mtu_min = 552,
+                .path_mtu_raise_us = 600 * NOD_SEC,
                 .nagle = true,
                 .delayed_ack = true,
                 .window_scale = true,
@@ -53,7 +56,11 @@ bool nod_tcp_config_is_valid(const nod_tcp_config *c)
         c->rto_max_us < c->rto_initial_us || c->rto_max_us > 3600 * NOD_SEC)
         return false;
     if (!c->ttl || c->dscp > 63 || c->delayed_ack_us >= NOD_SEC / 2) return false;
-    if (c->mss_max && c->mss_max < 64) return false;
+    if (c->mss_min < 64 || c->mss_min > 536 || (c->mss_max && c->mss_max < c->mss_min))
+        return false;
+    if (c->path_mtu_min < c->mss_min + 40u || c->path_mtu_min > 1280) return false;
+    if (c->path_mtu_raise_us < 300 * NOD_SEC) return false; /* RFC 1191 3, RFC 8201 4 */
+    if (c->path_mtu_raise_us > FAR_US && c->path_mtu_raise_us != NOD_NEVER) return false;
     if (c->msl_us > 86400 * NOD_SEC || c->fin_wait_2_us > FAR_US) return false;
     if ((c->user_timeout_us > FAR_US && c->user_timeout_us != NOD_NEVER) ||
         (c->syn_timeout_us > FAR_US && c->syn_timeout_us != NOD_NEVER))

@@ -92,6 +92,14 @@ void nod_not_due(nod_stack *s, struct nod_tcb *tcb);
 uint16_t nod_adv_mss(const nod_stack *s, const struct nod_key *key, uint8_t iface,
                      const nod_tcp_config *c);
 
+/* path.c: the path MTU */
+uint16_t nod_path_mtu(const nod_stack *s, const struct nod_tcb *tcb); /* in use */
+bool nod_path_is_due(const nod_stack *s, const struct nod_tcb *tcb);
+void nod_path_look(nod_stack *s, struct nod_tcb *tcb); /* at what others know */
+void nod_path_tell(nod_stack *s, struct nod_tcb *tcb); /* others, if there is news */
+void nod_path_too_big(nod_stack *s, struct nod_tcb *tcb, uint32_t frame, uint32_t seq,
+                      const struct nod_packet *packet);
+
 /* listen.c */
 int nod_listener_new(nod_stack *s, const nod_open *open, const struct nod_key *key,
                      nod_handle *out);

@@ -111,11 +111,20 @@ static void from_record(nod_usec now, const struct nod_record *rec, nod_status *
     }
 }
 
+static void add_path(const nod_stack *s, const struct nod_record *rec, nod_status *out)
+{
+    if (rec->kind == NOD_RECORD_TCB)
+        out->path_mtu = nod_path_mtu(s, (const struct nod_tcb *)rec);
+    else if (rec->kind != NOD_RECORD_LISTENER)
+        out->path_mtu = s->net.iface[rec->iface].config.mtu;
+}
+
 int nod_tcp_status(nod_stack *s, nod_handle handle, nod_status *out)
 {
     struct nod_record *object = nod_slot_object(s, handle);
     if (!object) return NOD_ENOCONN;
     from_record(s->env.now, object, out);
+    add_path(s, object, out);
     return 0;
 }
 
@@ -136,6 +145,7 @@ bool nod_tcp_each(nod_stack *s, size_t *cursor, nod_status *out)
         for (size_t i = 0; rec && i < place; i++) rec = rec->next;
         if (!rec) continue;
         from_record(s->env.now, rec, out);
+        add_path(s, rec, out);
         *cursor = listeners + (bucket << 16) + place + 1;
         return true;
     }

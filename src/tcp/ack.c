@@ -96,6 +96,7 @@ static void take_new_ack(struct nod_env *env, struct nod_tcb *tcb, const struct 
     tcb->flags &= ~(uint32_t)TCB_TOLD_R1;
     w->stalled_since = env->now;
     nod_loss_on_ack(env, tcb, acked, flight);
+    nod_mtu_on_ack(tcb, acked);
     tell_sender(tcb);
 }
 

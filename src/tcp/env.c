@@ -7,6 +7,11 @@
 
 #define CHALLENGES_A_SECOND 10
 
+uint32_t nod_key_headers(const struct nod_key *key)
+{
+    return (uint32_t)nod_ip_header_size(nod_ip_family(key->local)) + NOD_TCP_HEADER;
+}
+
 nod_endpoint nod_key_local(const struct nod_key *key)
 {
     return (nod_endpoint){.addr = nod_ip_to_addr(key->local), .port = key->local_port};

@@ -89,7 +89,8 @@ void nod_loss_on_duplicate_ack(struct nod_env *env, struct nod_tcb *tcb)
 void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb)
 {
     struct nod_work *w = tcb->work;
-    if (!nod_tcb_syn_unacked(tcb)) {
+    bool too_big = nod_mtu_on_timeout(env, tcb);
+    if (!nod_tcb_syn_unacked(tcb) && !too_big) {
         struct nod_cc_sample s = sample(env, tcb, 0, tcb->snd.nxt - tcb->snd.una);
         nod_cc_ops(&tcb->cc)->on_timeout(&tcb->cc, &tcb->work->cc_own, &s, w->retransmits > 0);
         trace_cwnd(env, tcb);
@@ -99,8 +100,24 @@ void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb)
     w->recover = tcb->snd.nxt;
     w->rtx = tcb->snd.una;
     w->rtx_end = tcb->snd.nxt;
-    w->rtx_why = NOD_WHY_RETRANSMIT_TIMEOUT;
+    w->rtx_why = too_big ? NOD_WHY_RETRANSMIT_TOO_BIG : NOD_WHY_RETRANSMIT_TIMEOUT;
     w->timed_at = NOD_NEVER;
     w->retransmits += w->retransmits < UINT16_MAX;
     tcb->rto_us = (uint32_t)min_u64(2 * (uint64_t)tcb->rto_us, tcb->config->c.rto_max_us);
+}
+
+/* RFC 1191 6.4, RFC 8201 5.4: the congestion window is what it was. */
+void nod_loss_on_too_big(struct nod_env *env, struct nod_tcb *tcb)
+{
+    struct nod_work *w = tcb->work;
+    if (w->recovery) tcb->cc.cwnd = min_u32(tcb->cc.cwnd, tcb->cc.ssthresh);
+    w->recovery = false;
+    w->dup_acks = 0;
+    w->recover = tcb->snd.nxt;
+    w->rtx = tcb->snd.una;
+    w->rtx_end = tcb->snd.nxt;
+    w->rtx_why = NOD_WHY_RETRANSMIT_TOO_BIG;
+    w->timed_at = NOD_NEVER;
+    tcb->rare->mtu.resend = nod_tcb_mss(tcb);
+    nod_timers_on_ack(env, tcb); /* what goes again has an RTO of its own */
 }

@@ -141,6 +141,7 @@ static bool send_text(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, ui
         end++;
     }
     note_sent(env, tcb, out, end);
+    nod_mtu_on_sent(tcb, seq, out->text);
     leave(tcb, out);
     nod_timers_on_sent(env, tcb);
     return true;
@@ -166,7 +167,7 @@ static bool send_again(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_m
 {
     struct nod_work *w = tcb->work;
     uint32_t mss = nod_tcb_mss(tcb), data_end = nod_tcb_data_end(tcb), from = w->rtx;
-    uint32_t room = room_after(tcb, from, 0);
+    uint32_t room = min_u32(room_after(tcb, from, 0), nod_mtu_resend_room(tcb, from));
     if (from == tcb->snd.una) room = max_u32(room, min_u32(mss, tcb->snd.wnd));
     if (!room) return false;
     uint32_t again_end = seq_min(w->rtx_end, data_end);

@@ -5,8 +5,20 @@
 
 #include "nod/types.h"
 
+/* A path that lets less through than both ends would take (mtu.c). Sizes are octets of text in a
+ * segment without options, as an MSS is. All zero: nothing is known, and tcb->mss is the ends'. */
+struct nod_mtu {
+    uint16_t cap;       /* what both ends take */
+    uint16_t path;      /* what the path lets through */
+    uint16_t claim;     /* what ICMP says it is, not believed yet; 0: nothing */
+    uint32_t claim_seq; /* the segment that this is said of */
+    uint32_t resend;    /* what may be out while what was too big goes again; 0: as ever */
+    nod_usec raise_at;  /* when `path` is too old to go by */
+    bool tell;          /* `path` is news for other connections to the same address */
+};
+
 struct nod_rare {
-    uint8_t none_yet;
+    struct nod_mtu mtu;
 };
 
 #endif

@@ -34,6 +34,7 @@ enum nod_tcb_flags {
     TCB_TOLD_R1 = 1 << 10,
     TCB_OPEN_TOLD = 1 << 11,    /* reached ESTABLISHED once */
     TCB_WAITS_ACCEPT = 1 << 12, /* in a listener's queue */
+    TCB_MSS_PROVEN = 1 << 13,   /* a segment of the size of tcb->mss has been acknowledged */
 };
 
 struct nod_work {
@@ -53,13 +54,14 @@ struct nod_work {
     uint32_t fin_seq;      /* of the peer's FIN, with TCB_FIN_SEEN */
     uint32_t unacked_in;   /* octets received since our last ACK */
     uint32_t rcv_mss;      /* the peer's segment size as we see it */
+    uint32_t proof_end;    /* with proof_out: an ACK of this octet means TCB_MSS_PROVEN */
     uint16_t dup_acks;
     uint16_t retransmits; /* timeouts in a row */
     uint16_t probes;      /* unanswered window probes */
     uint8_t ack_why;      /* an ACK is due now, and why (enum nod_why); 0: none */
     uint8_t rtx_why;
     uint16_t adv_mss; /* what our SYN says */
-    bool syn_due, probe_due, override_due, recovery, more, limited, owed;
+    bool syn_due, probe_due, override_due, recovery, more, limited, owed, proof_out;
 };
 
 struct nod_tcb {
@@ -161,6 +163,21 @@ void nod_tcb_rtt_sample(struct nod_env *env, struct nod_tcb *tcb, nod_usec rtt);
 void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, uint32_t acked, uint32_t flight);
 void nod_loss_on_duplicate_ack(struct nod_env *env, struct nod_tcb *tcb);
 void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb);
+/* What is out was too big for the path: it goes again, and that is no congestion. */
+void nod_loss_on_too_big(struct nod_env *env, struct nod_tcb *tcb);
+
+/* mtu.c: how large segments may be */
+void nod_mtu_agree(struct nod_tcb *tcb, uint32_t peer_mss); /* a SYN said so */
+/* What is known of the path from others: packets of this MSS pass; ask again at `until`. */
+void nod_mtu_look(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, nod_usec until);
+/* ICMP says that the segment at `seq`, which is out, was larger than the path takes. False: it
+ * says nothing new. */
+bool nod_mtu_on_too_big(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, uint32_t seq);
+void nod_mtu_on_sent(struct nod_tcb *tcb, uint32_t seq, uint32_t text); /* a segment with text */
+void nod_mtu_on_ack(struct nod_tcb *tcb, uint32_t acked);               /* SND.UNA moved */
+/* The retransmission timer ran out. True: the path is why, and what is out goes again already. */
+bool nod_mtu_on_timeout(struct nod_env *env, struct nod_tcb *tcb);
+uint32_t nod_mtu_resend_room(const struct nod_tcb *tcb, uint32_t from);
 
 /* timers.c: named events */
 void nod_timers_on_sent(struct nod_env *env, struct nod_tcb *tcb); /* something that wants an ACK */
