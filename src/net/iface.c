@@ -30,7 +30,6 @@ void nod_net_free(struct nod_net *net)
         free_frame(net, net->queue[net->queue_first++ % NOD_NET_QUEUE]);
     for (; net->looped_count; net->looped_count--)
         free_frame(net, net->looped[net->looped_first++ % NOD_LOOPED]);
-    nod_pool_give(net->pool, net->paths, NOD_PATHS * sizeof(*net->paths));
     if (!net->neighbours) return;
     for (int i = 0; i < NOD_NEIGHBOURS; i++)
         for (unsigned q = 0; q < net->neighbours[i].queued; q++)

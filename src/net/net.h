@@ -59,8 +59,8 @@ struct nod_net {
     struct nod_route route[NOD_ROUTES_MAX];
     unsigned routes;
     struct nod_neighbour *neighbours; /* NOD_NEIGHBOURS; made with the first Ethernet */
-    struct nod_path_entry *paths;     /* NOD_PATHS; made with the first */
-    unsigned path_count;
+    struct nod_path_entry path[NOD_PATHS];
+    unsigned paths;
     nod_frame *queue[NOD_NET_QUEUE];
     unsigned queue_first, queue_count;
     nod_frame *looped[NOD_LOOPED];

@@ -6,44 +6,42 @@
 
 #define IP6_LEAST 1280
 
-static struct nod_path_entry *find(const struct nod_net *net, const uint8_t dst[16])
+/* Its place in the table; net->paths when it is not there. */
+static unsigned find(const struct nod_net *net, const uint8_t dst[16])
 {
-    for (unsigned i = 0; i < net->path_count; i++)
-        if (memcmp(net->paths[i].dst, dst, 16) == 0) return &net->paths[i];
-    return NULL;
+    unsigned i = 0;
+    while (i < net->paths && memcmp(net->path[i].dst, dst, 16) != 0) i++;
+    return i;
 }
 
 uint16_t nod_net_path_mtu(const struct nod_net *net, const uint8_t dst[16], uint8_t iface,
                           nod_usec *until)
 {
-    const struct nod_path_entry *entry = find(net, dst);
+    unsigned i = find(net, dst);
     uint16_t mtu = net->iface[iface].config.mtu;
     *until = NOD_NEVER;
-    if (!entry || entry->until <= net->now || entry->mtu >= mtu) return mtu;
-    *until = entry->until;
-    return entry->mtu;
+    if (i == net->paths || net->path[i].until <= net->now || net->path[i].mtu >= mtu) return mtu;
+    *until = net->path[i].until;
+    return net->path[i].mtu;
 }
 
 /* A place for one more: a free one, or that of the entry that would have ended first. */
-static struct nod_path_entry *make_room(struct nod_net *net)
+static unsigned make_room(struct nod_net *net)
 {
-    if (!net->paths) net->paths = nod_pool_take(net->pool, NOD_PATHS * sizeof(*net->paths));
-    if (!net->paths) return NULL;
-    if (net->path_count < NOD_PATHS) return &net->paths[net->path_count++];
-    struct nod_path_entry *oldest = net->paths;
+    unsigned oldest = 0;
+    if (net->paths < NOD_PATHS) return net->paths++;
     for (unsigned i = 1; i < NOD_PATHS; i++)
-        if (net->paths[i].until < oldest->until) oldest = &net->paths[i];
+        if (net->path[i].until < net->path[oldest].until) oldest = i;
     return oldest;
 }
 
 void nod_net_path_learn(struct nod_net *net, const uint8_t dst[16], uint16_t mtu, nod_usec until)
 {
-    struct nod_path_entry *entry = find(net, dst);
-    if (!entry) entry = make_room(net);
-    if (!entry) return; /* who found out knows, and others will */
-    memcpy(entry->dst, dst, 16);
-    entry->mtu = mtu;
-    entry->until = until;
+    unsigned i = find(net, dst);
+    if (i == net->paths) i = make_room(net);
+    memcpy(net->path[i].dst, dst, 16);
+    net->path[i].mtu = mtu;
+    net->path[i].until = until;
 }
 
 /* RFC 1191 section 7.1: MTUs that links have, for routers that do not say theirs. */

@@ -390,7 +390,8 @@ static int path_mtu(const sock *s)
 static bool is_path_mtu(const sock *s, int level, int name)
 {
     if (s->attempt == ATTEMPT_NONE) return false;
-    return (level == IPPROTO_IP && name == IP_MTU) || (level == IPPROTO_IPV6 && name == IPV6_MTU);
+    return s->ip6 ? level == IPPROTO_IPV6 && name == IPV6_MTU
+                  : level == IPPROTO_IP && name == IP_MTU;
 }
 
 /* Linux's names are up to 16 octets long, and programs are given all of them. */

@@ -19,7 +19,7 @@ void nod_path_look(nod_stack *s, struct nod_tcb *tcb)
 bool nod_path_is_due(const nod_stack *s, const struct nod_tcb *tcb)
 {
     if (tcb->rare && tcb->rare->mtu.cap && s->env.now >= tcb->rare->mtu.raise_at) return true;
-    return s->net.path_count && (!tcb->work->last_send || tcb->work->retransmits);
+    return s->net.paths && (!tcb->work->last_send || tcb->work->retransmits);
 }
 
 void nod_path_tell(nod_stack *s, struct nod_tcb *tcb)

@@ -78,6 +78,22 @@ static nod_iface_config make_iface(struct world *w)
     return iface;
 }
 
+/* A link in the middle that takes less than the first one, in one direction or in both. */
+static void make_narrow(struct world *w)
+{
+    uint16_t least = w->family == 6 ? 1280 : 576, most = w->iface.mtu;
+
+    if (most <= least || !one_in(w, 4)) {
+        return;
+    }
+    for (int i = 0; i < 2; i++) {
+        if (one_in(w, 4)) {
+            continue;
+        }
+        w->path[i].mtu = (uint16_t)(least + dice(w, (uint64_t)(most - least)));
+    }
+}
+
 static nod_tcp_config make_tcp(struct world *w)
 {
     nod_config config;
@@ -200,6 +216,7 @@ bool world_make(struct world *w)
         /* ARP has no checksum: on a real wire Ethernet's own one keeps damage away from it. */
         w->path[0].damage = w->path[1].damage = 0;
     }
+    make_narrow(w);
     w->impatient = one_in(w, 20);
     w->tight = one_in(w, 8);
     if (w->tight) { /* what the trace takes is a part of it, for who replays the seed too */
