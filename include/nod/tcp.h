@@ -30,6 +30,15 @@ const char *nod_state_name(enum nod_state state); /* "FIN-WAIT-1" */
 /* All times in microseconds. Set for a stack in nod_config.tcp, for one connection when it
  * is opened, and while it lives with nod_tcp_set_config; what has been agreed with the peer
  * (options, window scale) does not change any more then. */
+/* Packetization layer path MTU discovery (RFC 4821): finds out without ICMP. */
+enum nod_mtu_probing {
+    NOD_MTU_PROBING_OFF,
+    /* When full segments time out again and again, smaller ones are tried; and the way back to
+     * larger ones, after that or when what ICMP said is old, is by probes. */
+    NOD_MTU_PROBING_BLACK_HOLE,
+    NOD_MTU_PROBING_ALWAYS, /* begins with mss_base, and probes for what is more than that */
+};
+
 typedef struct nod_tcp_config {
     uint32_t send_buffer;    /* bytes; 256 KiB */
     uint32_t receive_buffer; /* bytes; 256 KiB. Never shrinks a window already offered */
@@ -53,6 +62,8 @@ typedef struct nod_tcp_config {
                                    RFC 9293 3.8.3; 5 min, NOD_NEVER for no end */
     nod_usec syn_timeout_us;    /* the same for a SYN: at least 3 min (MUST-23) by default */
     nod_usec fin_wait_2_us;     /* how long FIN-WAIT-2 lasts when nobody can read any more; 60 s */
+    uint16_t mss_base;          /* what is taken to get through everywhere (RFC 4821 7.2); 1024 */
+    uint8_t mtu_probing;        /* enum nod_mtu_probing; BLACK_HOLE */
     nod_usec path_mtu_raise_us; /* how long a smaller path MTU is believed (RFC 1191 3: at least
                                    5 min); 10 min, NOD_NEVER for ever */
     uint8_t r1_retransmits;     /* after so many the user hears of it (SHLD-9); 3 */

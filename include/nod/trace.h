@@ -51,6 +51,7 @@ enum nod_why {
     NOD_WHY_RETRANSMIT_TIMEOUT, /* RTO, of SYN, data or FIN */
     NOD_WHY_RETRANSMIT_FAST,    /* three duplicate ACKs, or a partial ACK in recovery */
     NOD_WHY_RETRANSMIT_TOO_BIG, /* what was too big for the path, in smaller pieces */
+    NOD_WHY_MTU_PROBE, /* new data, in a segment larger than is known to get through (RFC 4821) */
     NOD_WHY_KEEPALIVE,
     NOD_WHY_RST_ABORT,         /* the user's ABORT, or unread data at release */
     NOD_WHY_RST_NO_CONNECTION, /* nobody there */
@@ -74,9 +75,11 @@ enum nod_call {
 
 /* Why a connection's idea of the path MTU changed. */
 enum nod_path_news {
-    NOD_PATH_ICMP,    /* a router says that packets were too big (RFC 1191, RFC 8201) */
-    NOD_PATH_KNOWN,   /* another connection to the same address has found out */
-    NOD_PATH_EXPIRED, /* what was known is too old: larger ones are tried again */
+    NOD_PATH_ICMP,       /* a router says that packets were too big (RFC 1191, RFC 8201) */
+    NOD_PATH_KNOWN,      /* another connection to the same address has found out */
+    NOD_PATH_EXPIRED,    /* what was known is too old: larger ones are tried again */
+    NOD_PATH_BLACK_HOLE, /* full segments vanish in silence (RFC 4821 7.7) */
+    NOD_PATH_PROBED,     /* a probe got through (RFC 4821 7.6.1) */
     NOD_PATH_COUNT
 };
 

@@ -40,7 +40,8 @@ uint16_t nod_path_mtu(const nod_stack *s, const struct nod_tcb *tcb)
 void nod_path_too_big(nod_stack *s, struct nod_tcb *tcb, uint32_t frame, uint32_t seq,
                       const struct nod_packet *packet)
 {
-    uint32_t in_use = min_u32(tcb->mss + nod_key_headers(&tcb->rec.key), UINT16_MAX);
+    uint32_t out = tcb->rare ? max_u32(tcb->mss, tcb->rare->mtu.search.probe) : tcb->mss;
+    uint32_t in_use = min_u32(out + nod_key_headers(&tcb->rec.key), UINT16_MAX);
     uint16_t mtu = nod_net_claimed_mtu(packet, (uint16_t)in_use, tcb->config->c.path_mtu_min);
     nod_trace *event = nod_tcb_trace(&s->env, tcb, NOD_TRACE_ICMP_IN);
     if (event) {

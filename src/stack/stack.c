@@ -23,6 +23,8 @@ void nod_config_default(nod_config *c)
                 .receive_buffer = 256 << 10,
                 .mss_min = 64,
                 .path_mtu_min = 552,
+                .mss_base = 1024,
+                .mtu_probing = NOD_MTU_PROBING_BLACK_HOLE,
                 .path_mtu_raise_us = 600 * NOD_SEC,
                 .nagle = true,
                 .delayed_ack = true,
@@ -59,6 +61,7 @@ bool nod_tcp_config_is_valid(const nod_tcp_config *c)
     if (c->mss_min < 64 || c->mss_min > 536 || (c->mss_max && c->mss_max < c->mss_min))
         return false;
     if (c->path_mtu_min < c->mss_min + 40u || c->path_mtu_min > 1280) return false;
+    if (c->mss_base < c->mss_min || c->mtu_probing > NOD_MTU_PROBING_ALWAYS) return false;
     if (c->path_mtu_raise_us < 300 * NOD_SEC) return false; /* RFC 1191 3, RFC 8201 4 */
     if (c->path_mtu_raise_us > FAR_US && c->path_mtu_raise_us != NOD_NEVER) return false;
     if (c->msl_us > 86400 * NOD_SEC || c->fin_wait_2_us > FAR_US) return false;

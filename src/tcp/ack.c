@@ -6,6 +6,7 @@ void nod_tcb_established(struct nod_env *env, struct nod_tcb *tcb, const struct 
 {
     nod_tcb_set_state(env, tcb, NOD_ESTABLISHED);
     tcb->flags |= TCB_OPEN_TOLD;
+    if (tcb->config->c.mtu_probing == NOD_MTU_PROBING_ALWAYS) nod_probe_on_open(env, tcb);
     if (!(seg->h.ctl & NOD_SYN)) {
         tcb->snd.wnd = (uint32_t)seg->h.wnd << tcb->snd_scale;
         tcb->snd.wl1 = seg->seq;
@@ -96,7 +97,7 @@ static void take_new_ack(struct nod_env *env, struct nod_tcb *tcb, const struct 
     tcb->flags &= ~(uint32_t)TCB_TOLD_R1;
     w->stalled_since = env->now;
     nod_loss_on_ack(env, tcb, acked, flight);
-    nod_mtu_on_ack(tcb, acked);
+    nod_mtu_on_ack(env, tcb, acked);
     tell_sender(tcb);
 }
 

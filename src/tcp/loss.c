@@ -73,8 +73,9 @@ void nod_loss_on_duplicate_ack(struct nod_env *env, struct nod_tcb *tcb)
         if (tcb->cc.cwnd < 1u << 30) tcb->cc.cwnd += mss; /* a segment has left the network */
         return;
     }
+    if (w->dup_acks != DUP_THRESH || nod_probe_on_loss(env, tcb)) return;
     /* Not for what was outstanding when an earlier recovery or timeout began (6582 4.1). */
-    if (w->dup_acks != DUP_THRESH || seq_le(tcb->snd.una, w->recover)) return;
+    if (seq_le(tcb->snd.una, w->recover)) return;
     struct nod_cc_sample s = sample(env, tcb, 0, tcb->snd.nxt - tcb->snd.una);
     nod_cc_ops(&tcb->cc)->on_loss(&tcb->cc, &tcb->work->cc_own, &s);
     tcb->cc.cwnd = tcb->cc.ssthresh + DUP_THRESH * mss;

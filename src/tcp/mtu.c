@@ -13,9 +13,8 @@ static void trace(struct nod_env *env, const struct nod_tcb *tcb, uint32_t from,
     event->u.path.news = (uint8_t)news;
 }
 
-/* The path takes `mss` now. Nothing of that size has been seen to pass yet. */
-static void set_path(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss,
-                     enum nod_path_news news)
+/* Nothing of that size has been seen to pass yet. */
+void nod_mtu_set(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, enum nod_path_news news)
 {
     struct nod_mtu *m = &tcb->rare->mtu;
     uint32_t from = m->cap ? m->path : tcb->mss;
@@ -32,7 +31,8 @@ static void set_path(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss,
 static void believe(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss)
 {
     nod_usec old = tcb->config->c.path_mtu_raise_us;
-    set_path(env, tcb, mss, NOD_PATH_ICMP);
+    nod_mtu_set(env, tcb, mss, NOD_PATH_ICMP);
+    tcb->rare->mtu.search = (struct nod_search){0}; /* it says what a search would find */
     tcb->rare->mtu.raise_at = old == NOD_NEVER ? NOD_NEVER : env->now + old;
 }
 
@@ -49,11 +49,16 @@ void nod_mtu_look(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, nod_us
     struct nod_mtu *m = tcb->rare ? &tcb->rare->mtu : NULL;
     if (mss < tcb->mss) {
         if (!nod_tcb_rare(env, tcb)) return;
-        set_path(env, tcb, mss, NOD_PATH_KNOWN);
+        nod_mtu_set(env, tcb, mss, NOD_PATH_KNOWN);
+        tcb->rare->mtu.search = (struct nod_search){0};
         tcb->rare->mtu.raise_at = until;
     } else if (m && m->cap && env->now >= m->raise_at) {
-        if (mss > m->path) set_path(env, tcb, mss, NOD_PATH_EXPIRED);
         m->raise_at = until;
+        if (mss <= m->path) return;
+        if (tcb->config->c.mtu_probing == NOD_MTU_PROBING_OFF)
+            nod_mtu_set(env, tcb, mss, NOD_PATH_EXPIRED);
+        else
+            nod_probe_begin(env, tcb, min_u32(m->cap, mss));
     }
 }
 
@@ -63,7 +68,8 @@ void nod_mtu_look(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, nod_us
  * until the segment that it speaks of has made no progress for an RTO. */
 bool nod_mtu_on_too_big(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, uint32_t seq)
 {
-    if (mss >= tcb->mss || !nod_tcb_rare(env, tcb)) return false;
+    if (mss >= tcb->mss) return nod_probe_on_too_big(env, tcb, mss, seq);
+    if (!nod_tcb_rare(env, tcb)) return false;
     struct nod_mtu *m = &tcb->rare->mtu;
     if (tcb->flags & TCB_MSS_PROVEN) {
         if (m->claim && seq_lt(m->claim_seq, seq)) return true; /* the oldest decides */
@@ -88,7 +94,7 @@ void nod_mtu_on_sent(struct nod_tcb *tcb, uint32_t seq, uint32_t text)
     w->proof_end = seq + mss;
 }
 
-void nod_mtu_on_ack(struct nod_tcb *tcb, uint32_t acked)
+void nod_mtu_on_ack(struct nod_env *env, struct nod_tcb *tcb, uint32_t acked)
 {
     struct nod_work *w = tcb->work;
     if (w->proof_out && seq_ge(tcb->snd.una, w->proof_end)) {
@@ -97,6 +103,7 @@ void nod_mtu_on_ack(struct nod_tcb *tcb, uint32_t acked)
     }
     struct nod_mtu *m = tcb->rare ? &tcb->rare->mtu : NULL;
     if (!m) return;
+    nod_probe_on_ack(env, tcb);
     if (m->claim && seq_gt(tcb->snd.una, m->claim_seq)) m->claim = 0; /* it was a lie */
     if (!m->resend) return;
     m->resend += acked;
@@ -106,9 +113,11 @@ void nod_mtu_on_ack(struct nod_tcb *tcb, uint32_t acked)
 bool nod_mtu_on_timeout(struct nod_env *env, struct nod_tcb *tcb)
 {
     struct nod_mtu *m = tcb->rare ? &tcb->rare->mtu : NULL;
-    if (!m) return false;
-    m->resend = 0;
-    if (!m->claim) return false;
+    if (m) m->resend = 0;
+    if (!m || !m->claim) {
+        nod_probe_on_timeout(env, tcb);
+        return false;
+    }
     believe(env, tcb, m->claim);
     nod_loss_on_too_big(env, tcb);
     return true;

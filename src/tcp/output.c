@@ -204,6 +204,17 @@ static bool small_is_allowed(const struct nod_tcb *tcb, uint32_t len, uint32_t a
     return len >= max_u32(tcb->snd.max_wnd / 2, 1) && !w->more;
 }
 
+/* One segment, whatever the link could cut; a smaller one, if its text lies in many blocks. */
+static bool send_mtu_probe(struct nod_env *env, struct nod_tcb *tcb, uint32_t size,
+                           struct nod_out *out)
+{
+    uint32_t seq = tcb->snd.nxt;
+    send_text(env, tcb, seq, size, false, NOD_WHY_MTU_PROBE, out);
+    out->gso_size = 0;
+    if (out->text > nod_tcb_mss(tcb)) nod_probe_on_sent(tcb, seq, out->text);
+    return true;
+}
+
 static bool send_new(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max,
                      struct nod_out *out)
 {
@@ -215,6 +226,9 @@ static bool send_new(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max
     uint32_t extra = w->recovery ? 0 : min_u32(w->dup_acks, 2) * mss;
     uint32_t room = room_after(tcb, tcb->snd.nxt, extra);
     uint32_t len = min_u32(min_u32(avail, room), text_max);
+    uint32_t probe = nod_probe_size(env, tcb, avail);
+    if (probe && room >= probe) return send_mtu_probe(env, tcb, probe, out);
+    if (probe) return false; /* the next ACKs make room for it */
     if (len >= mss) {
         len = whole_segments(tcb, len);
     } else if (len && !small_is_allowed(tcb, len, avail)) {

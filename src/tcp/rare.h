@@ -5,6 +5,16 @@
 
 #include "nod/types.h"
 
+/* The search for what a path lets through without ICMP (probe.c; RFC 4821 7.2, 7.3). */
+struct nod_search {
+    bool on, top;   /* top: the next probe is of all of `high`, not of the middle */
+    uint8_t lost;   /* probes of this size in a row of which nobody knows why */
+    uint16_t high;  /* what may get through; what does is nod_mtu.path */
+    uint16_t probe; /* the size of the one that is out; 0: none is */
+    uint32_t seq;   /* where it begins */
+    nod_usec not_before;
+};
+
 /* A path that lets less through than both ends would take (mtu.c). Sizes are octets of text in a
  * segment without options, as an MSS is. All zero: nothing is known, and tcb->mss is the ends'. */
 struct nod_mtu {
@@ -15,6 +25,7 @@ struct nod_mtu {
     uint32_t resend;    /* what may be out while what was too big goes again; 0: as ever */
     nod_usec raise_at;  /* when `path` is too old to go by */
     bool tell;          /* `path` is news for other connections to the same address */
+    struct nod_search search;
 };
 
 struct nod_rare {

@@ -174,10 +174,25 @@ void nod_mtu_look(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, nod_us
  * says nothing new. */
 bool nod_mtu_on_too_big(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, uint32_t seq);
 void nod_mtu_on_sent(struct nod_tcb *tcb, uint32_t seq, uint32_t text); /* a segment with text */
-void nod_mtu_on_ack(struct nod_tcb *tcb, uint32_t acked);               /* SND.UNA moved */
+void nod_mtu_on_ack(struct nod_env *env, struct nod_tcb *tcb, uint32_t acked); /* SND.UNA moved */
 /* The retransmission timer ran out. True: the path is why, and what is out goes again already. */
 bool nod_mtu_on_timeout(struct nod_env *env, struct nod_tcb *tcb);
 uint32_t nod_mtu_resend_room(const struct nod_tcb *tcb, uint32_t from);
+/* The path takes `mss` now: tcb->mss follows. The TCB has its nod_rare. */
+void nod_mtu_set(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, enum nod_path_news news);
+
+/* probe.c: the path MTU without ICMP */
+void nod_probe_on_open(struct nod_env *env, struct nod_tcb *tcb);
+void nod_probe_begin(struct nod_env *env, struct nod_tcb *tcb, uint32_t high);
+void nod_probe_on_timeout(struct nod_env *env, struct nod_tcb *tcb);
+/* Octets of the probe that is due, with as much text behind it as shows its loss; 0: none is. */
+uint32_t nod_probe_size(const struct nod_env *env, const struct nod_tcb *tcb, uint32_t avail);
+void nod_probe_on_sent(struct nod_tcb *tcb, uint32_t seq, uint32_t size);
+void nod_probe_on_ack(struct nod_env *env, struct nod_tcb *tcb);
+/* Duplicate ACKs say that the segment at SND.UNA is lost. True: it was a probe, and goes again. */
+bool nod_probe_on_loss(struct nod_env *env, struct nod_tcb *tcb);
+/* ICMP says that the segment at `seq` was too big, and `mss` is not. True: it was the probe. */
+bool nod_probe_on_too_big(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, uint32_t seq);
 
 /* timers.c: named events */
 void nod_timers_on_sent(struct nod_env *env, struct nod_tcb *tcb); /* something that wants an ACK */

@@ -16,6 +16,8 @@ static const struct setting {
     {"mss_max", KIND_U16, offsetof(nod_tcp_config, mss_max)},
     {"mss_min", KIND_U16, offsetof(nod_tcp_config, mss_min)},
     {"path_mtu_min", KIND_U16, offsetof(nod_tcp_config, path_mtu_min)},
+    {"mss_base", KIND_U16, offsetof(nod_tcp_config, mss_base)},
+    {"mtu_probing", KIND_U8, offsetof(nod_tcp_config, mtu_probing)},
     {"path_mtu_raise", KIND_USEC, offsetof(nod_tcp_config, path_mtu_raise_us)},
     {"nagle", KIND_BOOL, offsetof(nod_tcp_config, nagle)},
     {"delayed_ack", KIND_BOOL, offsetof(nod_tcp_config, delayed_ack)},

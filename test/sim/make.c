@@ -91,6 +91,7 @@ static void make_narrow(struct world *w)
             continue;
         }
         w->path[i].mtu = (uint16_t)(least + dice(w, (uint64_t)(most - least)));
+        w->path[i].mtu_silent = one_in(w, 3);
     }
 }
 
@@ -105,6 +106,7 @@ static nod_tcp_config make_tcp(struct world *w)
         tcp->send_buffer = (uint32_t)any_size(w, one_in(w, 3) ? 100 : 4000, 1000000);
         tcp->receive_buffer = (uint32_t)any_size(w, one_in(w, 3) ? 100 : 4000, 1000000);
     }
+    tcp->mtu_probing = one_in(w, 4) ? NOD_MTU_PROBING_ALWAYS : NOD_MTU_PROBING_BLACK_HOLE;
     tcp->mss_max = one_in(w, 6) ? (uint16_t)(100 + dice(w, 2000)) : 0;
     tcp->nagle = !one_in(w, 3);
     tcp->delayed_ack = !one_in(w, 4);
