@@ -71,12 +71,12 @@ static void lost_somehow(struct nod_env *env, struct nod_tcb *tcb)
 static void fall_back(struct nod_env *env, struct nod_tcb *tcb)
 {
     const nod_tcp_config *c = &tcb->config->c;
-    uint32_t before = tcb->mss, least = nod_key_least_mss(&tcb->rec.key, c->path_mtu_min);
-    uint32_t mss = max_u32(before > c->mss_base ? c->mss_base : before / 2, least);
-    uint32_t out = tcb->snd.nxt - tcb->snd.una + options_of(tcb);
-    if (mss >= min_u32(before, out) || !nod_tcb_rare(env, tcb)) return;
+    uint32_t least = nod_key_least_mss(&tcb->rec.key, c->path_mtu_min);
+    uint32_t size = min_u32(tcb->mss, tcb->snd.nxt - tcb->snd.una + options_of(tcb));
+    uint32_t mss = max_u32(size > c->mss_base ? c->mss_base : size / 2, least);
+    if (mss >= size || !nod_tcb_rare(env, tcb)) return;
     struct nod_search *s = &tcb->rare->mtu.search;
-    uint32_t high = s->on ? s->high : before;
+    uint32_t high = s->on ? s->high : tcb->mss;
     nod_mtu_set(env, tcb, mss, NOD_PATH_BLACK_HOLE);
     nod_probe_begin(env, tcb, high);
 }
