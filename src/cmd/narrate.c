@@ -95,6 +95,7 @@ static enum sentence_key cause_of_rst(const struct ladder_row *row, const nod_tr
     case NOD_WHY_WINDOW_PROBE:
     case NOD_WHY_RETRANSMIT_TIMEOUT:
     case NOD_WHY_RETRANSMIT_FAST:
+    case NOD_WHY_LOSS_PROBE:
     case NOD_WHY_KEEPALIVE:
     case NOD_WHY_ACK_TIME_WAIT:
     case NOD_WHY_COUNT: break;
@@ -135,6 +136,7 @@ static enum sentence_key cause_of_ack(const struct flow *in, const struct ladder
     case NOD_WHY_FIN:
     case NOD_WHY_RETRANSMIT_TIMEOUT:
     case NOD_WHY_RETRANSMIT_FAST:
+    case NOD_WHY_LOSS_PROBE:
     case NOD_WHY_RST_ABORT:
     case NOD_WHY_RST_NO_CONNECTION:
     case NOD_WHY_RST_BAD_ACK:

@@ -47,7 +47,10 @@ static void tree_remove(struct nod_board *b, nod_pool *pool, struct nod_sent *ru
 {
     b->root = nod_tree_remove(b->root, &run->node);
     b->runs--;
-    nod_pool_give(pool, run, sizeof(*run));
+    if (b->spare)
+        nod_pool_give(pool, run, sizeof(*run));
+    else
+        b->spare = run;
 }
 
 /* Adds (or with -1 takes away) a run's octets to what its state counts. */
@@ -103,50 +106,68 @@ void nod_board_init(struct nod_board *b, uint32_t seq)
     *b = (struct nod_board){.first = seq, .end = seq};
 }
 
-bool nod_board_sent(struct nod_board *b, nod_pool *pool, uint32_t end,
-                    const struct nod_departure *left)
+bool nod_board_ready(struct nod_board *b, nod_pool *pool)
+{
+    if (!b->spare) b->spare = nod_pool_take(pool, sizeof(*b->spare));
+    return b->spare;
+}
+
+void nod_board_sent(struct nod_board *b, uint32_t end, const struct nod_departure *left)
 {
     struct nod_sent *last = b->newest;
     /* What leaves in one batch is one run. */
     if (last && last->end == b->end && last->left.at == left->at && !last->again) {
         b->end = last->end = end;
-        return true;
+        return;
     }
-    struct nod_sent *run = nod_pool_take(pool, sizeof(*run));
-    if (!run) return false;
+    struct nod_sent *run = b->spare;
+    b->spare = NULL;
     *run = (struct nod_sent){
         .node = {.key = b->end}, .end = end, .state = NOD_SENT_OUT, .left = *left};
     tree_add(b, run);
     list_insert(b, b->newest, run);
     b->end = end;
-    return true;
 }
 
-uint32_t nod_board_again(struct nod_board *b, nod_pool *pool, struct nod_sent *run, uint32_t len,
-                         const struct nod_departure *left)
+struct nod_sent *nod_board_from(struct nod_board *b, nod_pool *pool, uint32_t seq, uint32_t len)
 {
-    if (len < nod_sent_len(run)) cut(b, pool, run, nod_sent_seq(run) + len);
+    struct nod_sent *run = nod_board_at(b, seq);
+    if (nod_sent_seq(run) != seq) {
+        if (!cut(b, pool, run, seq)) return NULL;
+        run = nod_board_at(b, seq);
+    }
+    if (len < nod_sent_len(run)) cut(b, pool, run, seq + len);
+    return run;
+}
+
+void nod_board_again(struct nod_board *b, struct nod_sent *run, const struct nod_departure *left)
+{
     set_state(b, run, NOD_SENT_OUT);
     count(b, run, nod_sent_len(run), -1);
     run->again = true;
     run->left = *left;
     count(b, run, nod_sent_len(run), 1);
     list_insert(b, b->newest, run);
-    return nod_sent_len(run);
 }
 
-static void deliver(const struct nod_sent *run, uint32_t from, uint32_t to, struct nod_delivery *d)
+static void keep_newest(struct nod_sent *newest, bool any, const struct nod_sent *run)
 {
+    if (!any || left_before(newest, run)) *newest = *run;
+}
+
+static void deliver(const struct nod_sent *whole, uint32_t from, uint32_t to,
+                    struct nod_delivery *d)
+{
+    struct nod_sent run = *whole;
+    run.node.key = from;
+    run.end = to;
     d->octets += to - from;
-    if (!run->again) {
-        if (!d->any_once || seq_lt(to, d->once_end)) d->once_end = to;
-        d->any_once = true;
-    }
-    if (d->any && !left_before(&d->newest, run)) return;
-    d->newest = *run;
-    d->newest.node.key = from;
-    d->newest.end = to;
+    keep_newest(&d->newest, d->any, &run);
     d->any = true;
+    if (run.again) return;
+    if (!d->any_once || seq_lt(to, d->once_end)) d->once_end = to;
+    keep_newest(&d->once, d->any_once, &run);
+    d->any_once = true;
 }
 
 void nod_board_acked(struct nod_board *b, nod_pool *pool, uint32_t ack, struct nod_delivery *d)
@@ -232,6 +253,7 @@ void nod_board_unlose(struct nod_board *b)
 void nod_board_clear(struct nod_board *b, nod_pool *pool)
 {
     while (b->root) tree_remove(b, pool, of(b->root));
+    if (b->spare) nod_pool_give(pool, b->spare, sizeof(*b->spare));
     nod_board_init(b, b->end);
 }
 

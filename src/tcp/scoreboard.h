@@ -49,6 +49,7 @@ static inline uint32_t nod_sent_len(const struct nod_sent *run)
 struct nod_board {
     struct nod_tree_node *root;
     struct nod_sent *oldest, *newest; /* of those OUT, by time */
+    struct nod_sent *spare;           /* for the next, or NULL */
     uint32_t runs, first, end;        /* [first, end) */
     uint32_t sacked, lost, again;     /* octets; again: OUT, and not for the first time */
 };
@@ -56,19 +57,24 @@ struct nod_board {
 /* What an ACK has delivered. */
 struct nod_delivery {
     uint32_t octets;        /* for the first time */
-    bool any, any_once;     /* whether the next ones are set */
+    bool any, any_once;     /* whether what follows is set */
     struct nod_sent newest; /* of the runs delivered, the one that left last */
-    uint32_t once_end;      /* of those that were sent just once, the lowest end */
+    struct nod_sent once;   /* the same of those that were sent just once */
+    uint32_t once_end;      /* and the lowest end of such */
 };
 
-/* Notes that [b->end, end) leaves now. False: there is no memory, and it must not leave. */
-bool nod_board_sent(struct nod_board *b, nod_pool *pool, uint32_t end,
-                    const struct nod_departure *left);
+/* Sees to it that the next nod_board_sent has the memory it needs. False: there is none, and
+ * nothing new must leave. */
+bool nod_board_ready(struct nod_board *b, nod_pool *pool);
+/* Notes that [b->end, end) leaves now. */
+void nod_board_sent(struct nod_board *b, uint32_t end, const struct nod_departure *left);
 
-/* Notes that the first `len` octets of a run leave again; fewer when there is no memory to cut
- * it: all of it then. Returns how many octets those are. */
-uint32_t nod_board_again(struct nod_board *b, nod_pool *pool, struct nod_sent *run, uint32_t len,
-                         const struct nod_departure *left);
+/* The run that begins at `seq`, which is within [first, end), cut to at most `len` octets. Without
+ * memory it may be longer, or NULL. */
+struct nod_sent *nod_board_from(struct nod_board *b, nod_pool *pool, uint32_t seq, uint32_t len);
+
+/* Notes that a run that is not sacked leaves again. */
+void nod_board_again(struct nod_board *b, struct nod_sent *run, const struct nod_departure *left);
 
 /* Everything before `ack` is done with; b->first <= ack <= b->end. */
 void nod_board_acked(struct nod_board *b, nod_pool *pool, uint32_t ack, struct nod_delivery *d);

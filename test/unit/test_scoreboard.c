@@ -95,7 +95,8 @@ static void send_new(nod_rng *rng, nod_usec now)
     uint32_t len = 1 + (uint32_t)nod_rng_below(rng, 3000);
     if (nxt + len > SPAN) return;
     struct nod_departure left = at(now);
-    assert_true(nod_board_sent(&f, pool, base + nxt + len, &left));
+    assert_true(nod_board_ready(&f, pool));
+    nod_board_sent(&f, base + nxt + len, &left);
     for (uint32_t i = nxt; i < nxt + len; i++)
         model[i] = (struct octet){.state = NOD_SENT_OUT, .at = now};
     nxt += len;
@@ -108,9 +109,10 @@ static void send_again(nod_rng *rng, nod_usec now)
     uint32_t from = nod_sent_seq(run) - base;
     struct nod_departure left = at(now);
     uint32_t want = 1 + (uint32_t)nod_rng_below(rng, nod_sent_len(run));
-    uint32_t n = nod_board_again(&f, pool, run, want, &left);
-    assert_int_equal(n, want);
-    for (uint32_t i = from; i < from + n; i++)
+    run = nod_board_from(&f, pool, base + from, want);
+    assert_int_equal(nod_sent_len(run), want);
+    nod_board_again(&f, run, &left);
+    for (uint32_t i = from; i < from + want; i++)
         model[i] = (struct octet){.state = NOD_SENT_OUT, .again = true, .at = now};
 }
 
@@ -188,7 +190,8 @@ static void dust(void **state)
     pool = nod_pool_new(NULL, 1 << 24);
     nod_board_init(&f, 0);
     struct nod_departure left = at(1);
-    nod_board_sent(&f, pool, 1 << 20, &left);
+    assert_true(nod_board_ready(&f, pool));
+    nod_board_sent(&f, 1 << 20, &left);
     struct nod_delivery d = {0};
     for (uint32_t i = 1; i < 1 << 20; i += 2) nod_board_sacked(&f, pool, i, i + 1, &d);
     nod_board_check(&f);
@@ -196,27 +199,32 @@ static void dust(void **state)
     nod_board_acked(&f, pool, 1 << 20, &d);
     assert_int_equal(d.octets, 1 << 20);
     assert_int_equal(f.runs, 0);
+    nod_board_clear(&f, pool);
     nod_pool_free(pool);
 }
 
-/* Without memory a run leaves whole or not at all, and what cannot be cut is not sacked. */
+/* Without memory nothing new leaves, and what cannot be cut is not sacked, or lost whole. */
 static void no_memory(void **state)
 {
     (void)state;
     pool = nod_pool_new(NULL, 1 << 20);
     nod_board_init(&f, 0);
     struct nod_departure left = at(1), later = at(2);
-    assert_true(nod_board_sent(&f, pool, 9000, &left));
+    assert_true(nod_board_ready(&f, pool));
+    nod_board_sent(&f, 9000, &left);
     void *all[20000];
     int n = 0;
     while (n < 20000 && (all[n] = nod_pool_take(pool, sizeof(struct nod_sent)))) n++;
-    assert_false(nod_board_sent(&f, pool, 10000, &later));
-    assert_int_equal(f.end, 9000);
+    assert_false(nod_board_ready(&f, pool));
     struct nod_delivery d = {0};
     nod_board_sacked(&f, pool, 3000, 6000, &d);
+    nod_board_sacked(&f, pool, 0, 3000, &d);
     assert_int_equal(d.octets, 0);
-    nod_board_lose(&f, f.oldest);
-    assert_int_equal(nod_board_again(&f, pool, nod_board_first_lost(&f), 1000, &later), 9000);
+    assert_null(nod_board_from(&f, pool, 1000, 1000));
+    struct nod_sent *all_of_it = nod_board_from(&f, pool, 0, 1000);
+    assert_int_equal(nod_sent_len(all_of_it), 9000);
+    nod_board_lose(&f, all_of_it);
+    nod_board_again(&f, all_of_it, &later);
     nod_board_check(&f);
     while (n--) nod_pool_give(pool, all[n], sizeof(struct nod_sent));
     nod_board_clear(&f, pool);
