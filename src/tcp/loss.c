@@ -13,6 +13,9 @@ static struct nod_cc_sample sample(const struct nod_env *env, const struct nod_t
         .flight = flight,
         .mss = nod_tcb_mss(tcb),
         .srtt_us = tcb->srtt_us,
+        .rtt_us = tcb->work->loss.rtt_us,
+        .una = tcb->snd.una,
+        .nxt = tcb->snd.nxt,
         .limited = tcb->work->limited,
     };
 }
@@ -151,7 +154,8 @@ void nod_loss_on_rtt(struct nod_env *env, struct nod_tcb *tcb, nod_usec rtt)
 {
     struct nod_loss *l = &tcb->work->loss;
     l->probe_ready = true;
-    nod_rack_on_rtt(&l->rack, env->now, (uint32_t)min_u64(max_u64(rtt, 1), UINT32_MAX));
+    l->rtt_us = (uint32_t)min_u64(max_u64(rtt, 1), UINT32_MAX);
+    nod_rack_on_rtt(&l->rack, env->now, l->rtt_us);
     nod_tcb_rtt_sample(env, tcb, rtt);
 }
 
@@ -192,6 +196,7 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
     if (seq_gt(tcb->snd.una, l->board.first))
         nod_board_acked(&l->board, env->pool, tcb->snd.una, &a->d);
     if (has_sack(tcb)) highest = seq_max(highest, nod_loss_take_sack(env, tcb, seg, a));
+    l->rtt_us = 0;
     if (a->d.octets) l->delivered_at = env->now;
     l->delivered += a->d.octets;
     sample_rtt(env, tcb, a);

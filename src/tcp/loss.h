@@ -22,6 +22,7 @@ struct nod_loss {
     struct nod_board board;
     struct nod_rack rack;
     struct nod_prr prr;
+    uint32_t rtt_us;     /* that the last ACK measured; 0: none */
     uint8_t phase;       /* enum nod_loss_phase */
     uint8_t frto;        /* enum nod_frto */
     uint32_t recover;    /* the phase ends when this is acknowledged */

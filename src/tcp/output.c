@@ -1,9 +1,26 @@
 /* Picks the next segment of a connection: a SYN, what is to be sent again, new data and the
  * FIN as the windows, Nagle (RFC 9293 3.7.4) and silly-window avoidance (3.8.6.2.1) allow, or
  * a bare ACK. Only here is anything counted as sent. */
+#include <string.h>
+
 #include "tcp/tcb.h"
 
 #define OVERRIDE_US (200 * NOD_MSEC) /* 3.8.6.2.1: 0.1 to 1.0 s */
+
+static bool came_twice(const struct nod_work *w)
+{
+    return w->twice[0] != w->twice[1];
+}
+
+/* First what came twice, if anything did (RFC 2883), then what waits beyond a gap. */
+static void add_sack(struct nod_tcb *tcb, struct nod_tcp_options *opt, int max)
+{
+    struct nod_work *w = tcb->work;
+    int n = came_twice(w);
+    if (n) memcpy(opt->sack[0], w->twice, sizeof(w->twice));
+    n += nod_reassembly_blocks(&w->ooq, &opt->sack[n], max - n);
+    opt->sack_count = (uint8_t)n;
+}
 
 static void add_ack_options(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
 {
@@ -12,11 +29,7 @@ static void add_ack_options(struct nod_env *env, struct nod_tcb *tcb, struct nod
         out->h.opt.ts_val = nod_tcb_ts(env, tcb->ts_offset);
         out->h.opt.ts_ecr = tcb->ts_recent;
     }
-    if (tcb->flags & TCB_SACK && tcb->work->ooq.count) {
-        int max = tcb->flags & TCB_TS ? 3 : 4;
-        out->h.opt.sack_count =
-            (uint8_t)nod_reassembly_blocks(&tcb->work->ooq, out->h.opt.sack, max);
-    }
+    if (tcb->flags & TCB_SACK) add_sack(tcb, &out->h.opt, tcb->flags & TCB_TS ? 3 : 4);
 }
 
 static void fill_header(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint8_t ctl,
@@ -44,6 +57,7 @@ static void leave(struct nod_tcb *tcb, struct nod_out *out)
     out->h.wnd = nod_tcb_offer_window(tcb, out->h.ctl & NOD_SYN);
     if (!(out->h.ctl & NOD_ACK)) return;
     w->ack_why = 0;
+    w->twice[0] = w->twice[1]; /* told, or taken out for lack of room */
     w->at[NOD_TIMER_DELAYED_ACK] = NOD_NEVER;
     w->unacked_in = 0;
     tcb->rcv.acked = tcb->rcv.nxt;
@@ -207,7 +221,7 @@ static bool send_new(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max
     struct nod_work *w = tcb->work;
     uint32_t mss = nod_tcb_mss(tcb), avail = nod_tcb_data_end(tcb) - tcb->snd.nxt;
     if (tcb->snd.nxt == tcb->snd.una && env->now - w->last_send > tcb->rto_us)
-        nod_cc_ops(&tcb->cc)->on_idle(&tcb->cc, mss); /* RFC 5681 4.1 */
+        nod_cc_ops(&tcb->cc)->on_idle(&tcb->cc, &w->cc_own, mss); /* RFC 5681 4.1 */
     uint32_t room = room_at(tcb, tcb->snd.nxt);
     uint32_t len = min_u32(min_u32(avail, room), text_max);
     if (len >= mss) {
@@ -310,7 +324,7 @@ static bool pick(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max, st
 {
     struct nod_work *w = tcb->work;
     if (w->syn_due) return send_syn(env, tcb, out);
-    bool gap = w->ooq.count && tcb->flags & TCB_SACK;
+    bool gap = (w->ooq.count && tcb->flags & TCB_SACK) || came_twice(w);
     if (gap && send_ack(env, tcb, out)) return true; /* all of its SACK blocks */
     if (may_send_text(tcb) && pick_text(env, tcb, text_max, out)) return true;
     return send_ack(env, tcb, out);

@@ -13,7 +13,8 @@ void nod_loss_arm_probe(struct nod_env *env, struct nod_tcb *tcb)
                 !l->board.sacked && l->board.runs && !l->probe_out && tcb->snd.wnd;
     if (!fits || w->at[NOD_TIMER_RETRANSMIT] == NOD_NEVER) return;
     nod_usec wait = tcb->srtt_us ? 2 * (nod_usec)tcb->srtt_us : NOD_SEC;
-    if (nod_board_octets(&l->board) <= nod_tcb_mss(tcb)) wait += ACK_DELAY_MAX;
+    /* The peer may delay its ACK until two full segments are there. */
+    if (nod_board_octets(&l->board) < 2 * nod_tcb_mss(tcb)) wait += ACK_DELAY_MAX;
     wait = max_u64(wait, 2 * NOD_MSEC);
     w->at[NOD_TIMER_LOSS_PROBE] = min_u64(env->now + wait, w->at[NOD_TIMER_RETRANSMIT]);
 }

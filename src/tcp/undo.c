@@ -22,6 +22,7 @@ static void undo(struct nod_tcb *tcb)
     nod_board_unlose(&l->board);
     tcb->cc.cwnd = max_u32(tcb->cc.cwnd, l->undo_cwnd);
     tcb->cc.ssthresh = l->undo_ssthresh;
+    nod_cc_ops(&tcb->cc)->on_undo(&tcb->cc, &tcb->work->cc_own);
     if (l->phase == NOD_LOSS_FAST) l->phase = NOD_LOSS_TIMEOUT; /* cwnd is right as it is */
     tcb->work->retransmits = 0;
     nod_loss_leave_recovery(tcb);
