@@ -58,17 +58,28 @@ void nod_mtu_look(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, nod_us
         if (tcb->config->c.mtu_probing == NOD_MTU_PROBING_OFF)
             nod_mtu_set(env, tcb, mss, NOD_PATH_EXPIRED);
         else
-            nod_probe_begin(env, tcb, min_u32(m->cap, mss));
+            nod_search_begin(env, tcb, min_u32(m->cap, mss));
     }
+}
+
+/* Everything that is out was too big: it goes again, beginning with one segment and with more as
+ * ACKs come, while the congestion window stays (RFC 1191 6.4). */
+static void resend(struct nod_env *env, struct nod_tcb *tcb)
+{
+    nod_board_lose_all(&tcb->work->loss.board, false);
+    nod_loss_on_too_big(tcb, tcb->snd.nxt);
+    tcb->rare->mtu.resend = nod_tcb_mss(tcb);
+    nod_timers_on_ack(env, tcb, true); /* what goes again has an RTO of its own */
 }
 
 /* RFC 1191 6.4: only what lowers the size in use counts, so that of a burst of messages the first
  * does. RFC 5927 7.2: while no segment of this size has ever passed, the message is likely to be
  * true and waiting would cost a timeout. Later, a forged one is likelier than a new road: it waits
- * until the segment that it speaks of has made no progress for an RTO. */
+ * until the segment that it speaks of has made no progress for an RTO, or when an ACK is overdue.
+ */
 bool nod_mtu_on_too_big(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, uint32_t seq)
 {
-    if (mss >= tcb->mss) return nod_probe_on_too_big(env, tcb, mss, seq);
+    if (mss >= tcb->mss) return nod_search_on_too_big(env, tcb, mss, seq);
     if (!nod_tcb_rare(env, tcb)) return false;
     struct nod_mtu *m = &tcb->rare->mtu;
     if (tcb->flags & TCB_MSS_PROVEN) {
@@ -81,7 +92,7 @@ bool nod_mtu_on_too_big(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, 
     if (nod_tcb_syn_unacked(tcb))
         tcb->work->syn_due |= seq == tcb->snd.iss;
     else
-        nod_loss_on_too_big(env, tcb);
+        resend(env, tcb);
     return true;
 }
 
@@ -103,31 +114,32 @@ void nod_mtu_on_ack(struct nod_env *env, struct nod_tcb *tcb, uint32_t acked)
     }
     struct nod_mtu *m = tcb->rare ? &tcb->rare->mtu : NULL;
     if (!m) return;
-    nod_probe_on_ack(env, tcb);
+    nod_search_on_ack(env, tcb);
     if (m->claim && seq_gt(tcb->snd.una, m->claim_seq)) m->claim = 0; /* it was a lie */
     if (!m->resend) return;
     m->resend += acked;
-    if (m->resend >= tcb->cc.cwnd || seq_ge(tcb->snd.una, w->recover)) m->resend = 0;
+    if (m->resend >= tcb->cc.cwnd || w->loss.phase != NOD_LOSS_TOO_BIG) m->resend = 0;
+}
+
+bool nod_mtu_on_silence(struct nod_env *env, struct nod_tcb *tcb)
+{
+    struct nod_mtu *m = tcb->rare ? &tcb->rare->mtu : NULL;
+    if (!m || !m->claim) return false;
+    believe(env, tcb, m->claim);
+    resend(env, tcb);
+    return true;
 }
 
 bool nod_mtu_on_timeout(struct nod_env *env, struct nod_tcb *tcb)
 {
-    struct nod_mtu *m = tcb->rare ? &tcb->rare->mtu : NULL;
-    if (m) m->resend = 0;
-    if (!m || !m->claim) {
-        nod_probe_on_timeout(env, tcb);
-        return false;
-    }
-    believe(env, tcb, m->claim);
-    nod_loss_on_too_big(env, tcb);
-    return true;
+    if (tcb->rare) tcb->rare->mtu.resend = 0;
+    if (nod_mtu_on_silence(env, tcb)) return true;
+    nod_search_on_timeout(env, tcb);
+    return false;
 }
 
-/* RFC 1191 6.4: the congestion window stays, but what was too big begins with one segment, and
- * with more as ACKs come. */
-uint32_t nod_mtu_resend_room(const struct nod_tcb *tcb, uint32_t from)
+uint32_t nod_mtu_cwnd(const struct nod_tcb *tcb)
 {
-    if (!tcb->rare || !tcb->rare->mtu.resend) return UINT32_MAX;
-    uint32_t used = from - tcb->snd.una, may = tcb->rare->mtu.resend;
-    return may > used ? may - used : 0;
+    uint32_t cwnd = tcb->cc.cwnd;
+    return tcb->rare && tcb->rare->mtu.resend ? min_u32(cwnd, tcb->rare->mtu.resend) : cwnd;
 }

@@ -1,164 +1,57 @@
-/* The path MTU without ICMP (RFC 4821, with RFC 8899's numbers): a path that swallows full segments
- * is found out by timeouts, and what it lets through by probes, which are data in segments larger
- * than those that are known to pass. A probe that is lost says nothing of congestion. */
+/* The tail loss probe (RFC 8985 section 7): when an ACK is overdue one segment asks for it, so
+ * that RACK sees what is lost at the end of a flight without waiting for the timeout. */
 #include "tcp/tcb.h"
 
-#define STEP 8 /* as near as the search goes: another probe would not pay */
-#define PROBES_MAX 3
-#define GAP_US (15 * NOD_SEC) /* after a probe that was lost: RFC 8899 5.1.1 */
-#define BEHIND 3              /* segments behind a probe: duplicate ACKs that show its loss */
+#define ACK_DELAY_MAX (200 * NOD_MSEC)
 
-static uint32_t options_of(const struct nod_tcb *tcb)
-{
-    return tcb->mss - nod_tcb_mss(tcb);
-}
-
-void nod_probe_begin(struct nod_env *env, struct nod_tcb *tcb, uint32_t high)
-{
-    struct nod_mtu *m = &tcb->rare->mtu;
-    m->search = (struct nod_search){
-        .on = true,
-        .top = true,
-        .high = (uint16_t)high,
-        .not_before = env->now,
-    };
-    m->raise_at = NOD_NEVER; /* the search ends by itself, with a new time */
-}
-
-/* RFC 4821 7.2: a size that passes nearly everywhere, and the rest by probes. */
-void nod_probe_on_open(struct nod_env *env, struct nod_tcb *tcb)
-{
-    const nod_tcp_config *c = &tcb->config->c;
-    uint32_t base = max_u32(c->mss_base, nod_key_least_mss(&tcb->rec.key, c->path_mtu_min));
-    uint32_t high = tcb->mss;
-    if (high <= base || !nod_tcb_rare(env, tcb)) return;
-    nod_mtu_set(env, tcb, base, NOD_PATH_PROBED);
-    nod_probe_begin(env, tcb, high);
-}
-
-static void finish(struct nod_env *env, struct nod_tcb *tcb)
-{
-    struct nod_mtu *m = &tcb->rare->mtu;
-    nod_usec old = tcb->config->c.path_mtu_raise_us;
-    bool whole = m->path >= m->cap; /* both ends' limit, which says nothing of the path */
-    m->search = (struct nod_search){0};
-    m->raise_at = whole || old == NOD_NEVER ? NOD_NEVER : env->now + old;
-    m->tell = !whole;
-}
-
-static void go_on(struct nod_env *env, struct nod_tcb *tcb, nod_usec pause)
-{
-    struct nod_mtu *m = &tcb->rare->mtu;
-    m->search.probe = 0;
-    m->search.not_before = env->now + pause;
-    if (m->path + (m->search.top ? 1 : STEP) > m->search.high) finish(env, tcb);
-}
-
-/* It is gone, and nothing shows that its size is why: so much else is. */
-static void lost_somehow(struct nod_env *env, struct nod_tcb *tcb)
-{
-    struct nod_search *s = &tcb->rare->mtu.search;
-    if (++s->lost >= PROBES_MAX) {
-        s->lost = 0;
-        s->top = false;
-        s->high = (uint16_t)(s->probe - 1);
-    }
-    go_on(env, tcb, GAP_US);
-}
-
-/* RFC 4821 7.7. Segments that nobody answers, again and again, may be too big for a path that does
- * not say so: what is taken to be small enough is tried, then half of that, and so on. */
-static void fall_back(struct nod_env *env, struct nod_tcb *tcb)
-{
-    const nod_tcp_config *c = &tcb->config->c;
-    uint32_t least = nod_key_least_mss(&tcb->rec.key, c->path_mtu_min);
-    uint32_t size = min_u32(tcb->mss, tcb->snd.nxt - tcb->snd.una + options_of(tcb));
-    uint32_t mss = max_u32(size > c->mss_base ? c->mss_base : size / 2, least);
-    if (mss >= size || !nod_tcb_rare(env, tcb)) return;
-    struct nod_search *s = &tcb->rare->mtu.search;
-    uint32_t high = s->on ? s->high : tcb->mss;
-    nod_mtu_set(env, tcb, mss, NOD_PATH_BLACK_HOLE);
-    nod_probe_begin(env, tcb, high);
-}
-
-void nod_probe_on_timeout(struct nod_env *env, struct nod_tcb *tcb)
-{
-    const nod_tcp_config *c = &tcb->config->c;
-    struct nod_search *s = tcb->rare ? &tcb->rare->mtu.search : NULL;
-    if (s && s->probe) lost_somehow(env, tcb);
-    if (c->mtu_probing == NOD_MTU_PROBING_OFF || nod_tcb_syn_unacked(tcb)) return;
-    if (tcb->work->retransmits + 1u >= c->r1_retransmits) fall_back(env, tcb);
-}
-
-/* RFC 4821 7.4: one at a time, while nothing is missing, and with enough behind it. */
-uint32_t nod_probe_size(const struct nod_env *env, const struct nod_tcb *tcb, uint32_t avail)
-{
-    const struct nod_work *w = tcb->work;
-    const struct nod_mtu *m = tcb->rare ? &tcb->rare->mtu : NULL;
-    if (!m || !m->search.on || m->search.probe || env->now < m->search.not_before) return 0;
-    if (w->recovery || w->dup_acks || w->retransmits || seq_lt(w->rtx, w->rtx_end)) return 0;
-    uint32_t high = m->search.high;
-    uint32_t size = (m->search.top ? high : m->path + (high - m->path + 1) / 2) - options_of(tcb);
-    uint32_t with = size + BEHIND * nod_tcb_mss(tcb), used = tcb->snd.nxt - tcb->snd.una;
-    if (avail < with || tcb->cc.cwnd < with || tcb->snd.wnd < used + with) return 0;
-    return size;
-}
-
-void nod_probe_on_sent(struct nod_tcb *tcb, uint32_t seq, uint32_t size)
-{
-    struct nod_search *s = &tcb->rare->mtu.search;
-    s->probe = (uint16_t)(size + options_of(tcb));
-    s->seq = seq;
-}
-
-void nod_probe_on_ack(struct nod_env *env, struct nod_tcb *tcb)
-{
-    struct nod_search *s = &tcb->rare->mtu.search;
-    if (!s->probe || seq_lt(tcb->snd.una, s->seq)) return;
-    if (seq_ge(tcb->snd.una, s->seq + s->probe - options_of(tcb))) {
-        nod_mtu_set(env, tcb, s->probe, NOD_PATH_PROBED); /* 7.6.1; octets of cwnd stay (8899 3) */
-        tcb->flags |= TCB_MSS_PROVEN;
-        s->lost = 0;
-        go_on(env, tcb, 0);
-    } else if (tcb->work->recovery || tcb->snd.una != s->seq) {
-        lost_somehow(env, tcb); /* 7.6.3: so was something before it */
-    }
-}
-
-/* Only what the probe carried goes again, in pieces that are known to pass. */
-static void resend(struct nod_env *env, struct nod_tcb *tcb)
+void nod_loss_arm_probe(struct nod_env *env, struct nod_tcb *tcb)
 {
     struct nod_work *w = tcb->work;
-    const struct nod_search *s = &tcb->rare->mtu.search;
-    w->rtx = s->seq;
-    w->rtx_end = s->seq + s->probe - options_of(tcb);
-    w->rtx_why = NOD_WHY_RETRANSMIT_TOO_BIG;
-    w->recover = tcb->snd.una; /* what else is missing is seen after this */
-    w->timed_at = NOD_NEVER;
-    nod_timers_on_ack(env, tcb);
+    const struct nod_loss *l = &w->loss;
+    w->at[NOD_TIMER_LOSS_PROBE] = NOD_NEVER;
+    bool fits = tcb->flags & TCB_SACK && tcb->config->c.loss_probe && l->phase == NOD_LOSS_NONE &&
+                !l->board.sacked && l->board.runs && !l->probe_out && tcb->snd.wnd;
+    if (!fits || w->at[NOD_TIMER_RETRANSMIT] == NOD_NEVER) return;
+    nod_usec wait = tcb->srtt_us ? 2 * (nod_usec)tcb->srtt_us : NOD_SEC;
+    /* The peer may delay its ACK until two full segments are there. */
+    if (nod_board_octets(&l->board) < 2 * nod_tcb_mss(tcb)) wait += ACK_DELAY_MAX;
+    wait = max_u64(wait, 2 * NOD_MSEC);
+    w->at[NOD_TIMER_LOSS_PROBE] = min_u64(env->now + wait, w->at[NOD_TIMER_RETRANSMIT]);
 }
 
-/* 7.6.2: it alone is lost, so its size is why. */
-bool nod_probe_on_loss(struct nod_env *env, struct nod_tcb *tcb)
+/* 7.3: one at a time, and not without an RTT since the last. */
+void nod_loss_on_probe_timer(struct nod_env *env, struct nod_tcb *tcb)
 {
-    struct nod_search *s = tcb->rare ? &tcb->rare->mtu.search : NULL;
-    if (!s || !s->probe || tcb->snd.una != s->seq) return false;
-    resend(env, tcb);
-    s->high = (uint16_t)(s->probe - 1);
-    s->top = false;
-    s->lost = 0;
-    go_on(env, tcb, GAP_US);
-    return true;
+    struct nod_work *w = tcb->work;
+    struct nod_loss *l = &w->loss;
+    if (nod_mtu_on_silence(env, tcb)) return;
+    w->loss_probe_due = !l->probe_out && l->probe_ready;
+    w->at[NOD_TIMER_RETRANSMIT] = env->now + tcb->rto_us;
 }
 
-bool nod_probe_on_too_big(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, uint32_t seq)
+void nod_loss_probe_sent(struct nod_tcb *tcb, bool again)
 {
-    struct nod_search *s = tcb->rare ? &tcb->rare->mtu.search : NULL;
-    if (!s || !s->probe || seq != s->seq || mss >= s->probe) return false;
-    if (seq_le(tcb->work->rtx_end, tcb->snd.una)) resend(env, tcb);
-    s->high = (uint16_t)mss;
-    s->top = true;
-    s->lost = 0;
-    go_on(env, tcb, 0);
-    return true;
+    struct nod_loss *l = &tcb->work->loss;
+    l->probe_out = true;
+    l->probe_again = again;
+    l->probe_ready = false;
+    l->probe_end = tcb->snd.nxt;
+    tcb->work->at[NOD_TIMER_LOSS_PROBE] = NOD_NEVER;
+}
+
+bool nod_loss_probe_acked(struct nod_tcb *tcb, const struct nod_ack *a)
+{
+    struct nod_loss *l = &tcb->work->loss;
+    if (!l->probe_out || seq_lt(tcb->snd.una, l->probe_end)) return false;
+    bool twice = a->dsack && a->dsack_to == l->probe_end;
+    bool beyond = seq_gt(tcb->snd.una, l->probe_end);
+    if (!l->probe_again || twice) {
+        l->probe_out = false;
+    } else if (beyond) { /* nothing came twice: the probe took the place of a lost segment */
+        l->probe_out = false;
+        return true;
+    } else if (a->duplicate && !a->d.octets) {
+        l->probe_out = false;
+    }
+    return false;
 }

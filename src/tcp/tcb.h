@@ -11,6 +11,7 @@
 #include "base/util.h"
 #include "cc/cc.h"
 #include "tcp/env.h"
+#include "tcp/loss.h"
 #include "tcp/rare.h"
 #include "tcp/reassembly.h"
 
@@ -47,21 +48,20 @@ struct nod_work {
     nod_usec stalled_since;       /* the peer has owed us progress since then: R2's start */
     nod_usec last_send;           /* of data, for the restart after idle */
 
-    uint32_t rtx, rtx_end; /* what is to be retransmitted: [rtx, rtx_end) */
-    uint32_t recover;      /* RFC 6582 */
-    uint32_t timed_end;    /* RTT timing: an ACK of this octet ends it */
-    nod_usec timed_at;     /* NOD_NEVER: nothing is timed */
-    uint32_t fin_seq;      /* of the peer's FIN, with TCB_FIN_SEEN */
-    uint32_t unacked_in;   /* octets received since our last ACK */
-    uint32_t rcv_mss;      /* the peer's segment size as we see it */
-    uint32_t proof_end;    /* with proof_out: an ACK of this octet means TCB_MSS_PROVEN */
+    struct nod_loss loss;
+    nod_usec timed_at;   /* when our SYN left, until its ACK; NOD_NEVER: it does not tell the RTT */
+    uint32_t fin_seq;    /* of the peer's FIN, with TCB_FIN_SEEN */
+    uint32_t unacked_in; /* octets received since our last ACK */
+    uint32_t rcv_mss;    /* the peer's segment size as we see it */
+    uint32_t twice[2];   /* octets that came again, to be told once; empty: none (RFC 2883) */
+    uint32_t proof_end;  /* with proof_out: an ACK of this octet means TCB_MSS_PROVEN */
     uint16_t dup_acks;
     uint16_t retransmits; /* timeouts in a row */
     uint16_t probes;      /* unanswered window probes */
     uint8_t ack_why;      /* an ACK is due now, and why (enum nod_why); 0: none */
     uint8_t rtx_why;
     uint16_t adv_mss; /* what our SYN says */
-    bool syn_due, probe_due, override_due, recovery, more, limited, owed, proof_out;
+    bool syn_due, probe_due, loss_probe_due, override_due, more, limited, owed, proof_out;
 };
 
 struct nod_tcb {
@@ -149,6 +149,7 @@ void nod_tcb_established(struct nod_env *env, struct nod_tcb *tcb, const struct 
 /* text.c */
 void nod_tcb_take_text(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg);
 void nod_tcb_ack_now(struct nod_tcb *tcb, enum nod_why why);
+void nod_tcb_came_twice(struct nod_tcb *tcb, uint32_t from, uint32_t to);
 
 /* window.c */
 uint32_t nod_tcb_rcv_wnd(const struct nod_tcb *tcb);          /* what the peer may still send */
@@ -160,11 +161,33 @@ uint8_t nod_window_scale(uint32_t buffer);
 void nod_tcb_rtt_sample(struct nod_env *env, struct nod_tcb *tcb, nod_usec rtt);
 
 /* loss.c */
-void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, uint32_t acked, uint32_t flight);
-void nod_loss_on_duplicate_ack(struct nod_env *env, struct nod_tcb *tcb);
+uint32_t nod_loss_out(const struct nod_tcb *tcb); /* octets in flight */
+void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg,
+                     struct nod_ack *a);
+void nod_loss_on_rtt(struct nod_env *env, struct nod_tcb *tcb, nod_usec rtt);
 void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb);
-/* What is out was too big for the path: it goes again, and that is no congestion. */
-void nod_loss_on_too_big(struct nod_env *env, struct nod_tcb *tcb);
+void nod_loss_on_reorder_timer(struct nod_env *env, struct nod_tcb *tcb);
+/* [board.end, end) leaves, for which nod_board_ready has said yes; or [seq, end) leaves again. */
+void nod_loss_on_sent(struct nod_env *env, struct nod_tcb *tcb, uint32_t end);
+void nod_loss_on_sent_again(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint32_t end);
+void nod_loss_leave_recovery(struct nod_tcb *tcb);
+/* What is lost was too big for the path: until `recover` is acknowledged, that is no congestion. */
+void nod_loss_on_too_big(struct nod_tcb *tcb, uint32_t recover);
+
+/* sack.c: returns the highest octet that the peer says it has */
+uint32_t nod_loss_take_sack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg,
+                            struct nod_ack *a);
+
+/* undo.c */
+void nod_loss_remember(struct nod_tcb *tcb); /* as it was, before a recovery or timeout */
+void nod_loss_undo_if_false(struct nod_tcb *tcb, const struct nod_ack *a);
+void nod_loss_frto(struct nod_tcb *tcb, const struct nod_ack *a);
+
+/* probe.c: the tail loss probe */
+void nod_loss_arm_probe(struct nod_env *env, struct nod_tcb *tcb);
+void nod_loss_on_probe_timer(struct nod_env *env, struct nod_tcb *tcb);
+void nod_loss_probe_sent(struct nod_tcb *tcb, bool again);
+bool nod_loss_probe_acked(struct nod_tcb *tcb, const struct nod_ack *a);
 
 /* mtu.c: how large segments may be */
 void nod_mtu_agree(struct nod_tcb *tcb, uint32_t peer_mss); /* a SYN said so */
@@ -177,27 +200,30 @@ void nod_mtu_on_sent(struct nod_tcb *tcb, uint32_t seq, uint32_t text); /* a seg
 void nod_mtu_on_ack(struct nod_env *env, struct nod_tcb *tcb, uint32_t acked); /* SND.UNA moved */
 /* The retransmission timer ran out. True: the path is why, and what is out goes again already. */
 bool nod_mtu_on_timeout(struct nod_env *env, struct nod_tcb *tcb);
-uint32_t nod_mtu_resend_room(const struct nod_tcb *tcb, uint32_t from);
+/* An ACK is overdue. True: ICMP has said why, and what is out goes again. */
+bool nod_mtu_on_silence(struct nod_env *env, struct nod_tcb *tcb);
+uint32_t nod_mtu_cwnd(const struct nod_tcb *tcb); /* the congestion window, or less */
 /* The path takes `mss` now: tcb->mss follows. The TCB has its nod_rare. */
 void nod_mtu_set(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, enum nod_path_news news);
 
-/* probe.c: the path MTU without ICMP */
-void nod_probe_on_open(struct nod_env *env, struct nod_tcb *tcb);
-void nod_probe_begin(struct nod_env *env, struct nod_tcb *tcb, uint32_t high);
-void nod_probe_on_timeout(struct nod_env *env, struct nod_tcb *tcb);
+/* search.c: the path MTU without ICMP */
+void nod_search_on_open(struct nod_env *env, struct nod_tcb *tcb);
+void nod_search_begin(struct nod_env *env, struct nod_tcb *tcb, uint32_t high);
+void nod_search_on_timeout(struct nod_env *env, struct nod_tcb *tcb);
 /* Octets of the probe that is due, with as much text behind it as shows its loss; 0: none is. */
-uint32_t nod_probe_size(const struct nod_env *env, const struct nod_tcb *tcb, uint32_t avail);
-void nod_probe_on_sent(struct nod_tcb *tcb, uint32_t seq, uint32_t size);
-void nod_probe_on_ack(struct nod_env *env, struct nod_tcb *tcb);
-/* Duplicate ACKs say that the segment at SND.UNA is lost. True: it was a probe, and goes again. */
-bool nod_probe_on_loss(struct nod_env *env, struct nod_tcb *tcb);
+uint32_t nod_search_size(const struct nod_env *env, const struct nod_tcb *tcb, uint32_t avail);
+void nod_search_on_sent(struct nod_tcb *tcb, uint32_t seq, uint32_t size);
+void nod_search_on_ack(struct nod_env *env, struct nod_tcb *tcb);
+void nod_search_on_sent_again(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint32_t end);
+/* Something was found lost. True: a probe and nothing else, which is no congestion. */
+bool nod_search_on_loss(struct nod_env *env, struct nod_tcb *tcb);
 /* ICMP says that the segment at `seq` was too big, and `mss` is not. True: it was the probe. */
-bool nod_probe_on_too_big(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, uint32_t seq);
+bool nod_search_on_too_big(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, uint32_t seq);
 
 /* timers.c: named events */
 void nod_timers_on_sent(struct nod_env *env, struct nod_tcb *tcb); /* something that wants an ACK */
-void nod_timers_on_ack(struct nod_env *env, struct nod_tcb *tcb);  /* SND.UNA moved */
-void nod_timers_on_window(struct nod_env *env, struct nod_tcb *tcb); /* SND.WND changed */
+void nod_timers_on_ack(struct nod_env *env, struct nod_tcb *tcb, bool moved); /* SND.UNA did */
+void nod_timers_on_window(struct nod_env *env, struct nod_tcb *tcb);          /* SND.WND changed */
 void nod_timers_on_state(struct nod_env *env, struct nod_tcb *tcb);
 void nod_timers_schedule(struct nod_env *env, struct nod_tcb *tcb); /* into the wheel */
 void nod_timers_expire(struct nod_env *env, struct nod_tcb *tcb);

@@ -77,6 +77,8 @@ void world_open(world *w, const char *name, int family, const world_config *conf
 
     if (config->calm) world_setting("net/ipv4/tcp_early_retrans", "0"); /* no tail loss probes */
 
+    if (config->finds_holes) world_setting("net/ipv4/tcp_mtu_probing", "1");
+
     nod_config_default(&stack);
     memcpy(stack.secret, &w->seed, sizeof w->seed);
     stack.secret[31] = 1;
