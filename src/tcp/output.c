@@ -193,14 +193,15 @@ static bool send_again(struct nod_env *env, struct nod_tcb *tcb, const struct no
     if (!room) return false;
     uint32_t again_end = seq_min(end, data_end);
     uint32_t len = seq_gt(again_end, from) ? again_end - from : 0;
-    /* A short segment at the end is filled up with what was not sent yet. */
-    if (len < mss && again_end == tcb->snd.nxt) len = min_u32(mss, data_end - from);
+    bool ready = tcb->work->loss.board.spare; /* for what was not sent yet */
+    /* A short segment at the end is filled up with that. */
+    if (len < mss && again_end == tcb->snd.nxt && ready) len = min_u32(mss, data_end - from);
     uint32_t want = len;
     len = min_u32(len, whole_segments(tcb, min_u32(room, text_max)));
     /* No window is filled up with a crumb: the next ACK makes room for a whole segment. */
     if (len < mss && len < want && from != tcb->snd.una) return false;
     bool fin = tcb->flags & TCB_CLOSED && from + len == data_end &&
-               (!(tcb->flags & TCB_FIN_SENT) || seq_gt(end, data_end));
+               (tcb->flags & TCB_FIN_SENT ? seq_gt(end, data_end) : ready);
     return send_text(env, tcb, from, len, fin, tcb->work->rtx_why, out);
 }
 
@@ -322,14 +323,14 @@ static bool pick_text(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_ma
 {
     struct nod_work *w = tcb->work;
     struct nod_loss *l = &w->loss;
+    const struct nod_sent *lost = nod_board_first_lost(&l->board);
     if (!nod_board_ready(&l->board, env->pool)) {
         if (w->at[NOD_TIMER_SWS_OVERRIDE] == NOD_NEVER) /* looks again for memory */
             w->at[NOD_TIMER_SWS_OVERRIDE] = env->now + OVERRIDE_US;
-        return false;
+        return lost && send_again(env, tcb, lost, text_max, out); /* whose ACK gives some back */
     }
     if (w->probe_due && send_probe(env, tcb, out)) return true;
     if (w->loss_probe_due && send_loss_probe(env, tcb, out)) return true;
-    const struct nod_sent *lost = nod_board_first_lost(&l->board);
     bool new = !(tcb->flags & TCB_FIN_SENT);
     if (l->frto == NOD_FRTO_SENT_NEW && new &&send_new(env, tcb, text_max, out)) return true;
     if (lost) return send_again(env, tcb, lost, text_max, out);
