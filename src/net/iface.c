@@ -9,6 +9,9 @@ void nod_net_init(struct nod_net *net, nod_pool *pool, const nod_config *config,
     memset(net, 0, sizeof(*net));
     net->pool = pool;
     net->answer_echo = config->answer_echo;
+    net->accept_redirects = config->accept_redirects;
+    net->ttl = config->tcp.ttl;
+    net->reassembly_limit = config->reassembly_memory;
     net->icmp_per_second = net->icmp_tokens = config->icmp_per_second;
     net->icmp_filled = net->now = now;
     net->drops = drops;
@@ -24,8 +27,21 @@ static void free_frame(struct nod_net *net, nod_frame *frame)
     nod_pool_give(net->pool, frame, sizeof(*frame));
 }
 
+void nod_net_expire(struct nod_net *net)
+{
+    nod_neighbour_expire(net);
+    nod_fragments_expire(net);
+}
+
+nod_usec nod_net_deadline(const struct nod_net *net)
+{
+    nod_usec neighbours = nod_neighbour_next(net), fragments = nod_fragments_next(net);
+    return neighbours < fragments ? neighbours : fragments;
+}
+
 void nod_net_free(struct nod_net *net)
 {
+    nod_fragments_free(net);
     for (; net->queue_count; net->queue_count--)
         free_frame(net, net->queue[net->queue_first++ % NOD_NET_QUEUE]);
     for (; net->looped_count; net->looped_count--)
@@ -76,6 +92,7 @@ bool nod_net_next_hop(const struct nod_net *net, const uint8_t dst[16], uint8_t 
                       uint8_t next_hop[16])
 {
     int best = -1;
+    bool gateway = false;
     for (unsigned i = 0; i < net->ifaces; i++) {
         for (unsigned a = 0; a < net->iface[i].addrs; a++) {
             int bits = net->iface[i].prefix[a];
@@ -91,8 +108,11 @@ bool nod_net_next_hop(const struct nod_net *net, const uint8_t dst[16], uint8_t 
         if (nod_ip_family(route->prefix) != nod_ip_family(dst)) continue;
         best = route->bits;
         *iface = route->iface;
+        gateway = !route->direct;
         memcpy(next_hop, route->direct ? dst : route->gateway, 16);
     }
+    const struct nod_redirect *other = gateway ? nod_redirect_find(net, *iface, dst) : NULL;
+    if (other) memcpy(next_hop, other->gateway, 16);
     return best >= 0;
 }
 
