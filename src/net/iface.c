@@ -116,9 +116,15 @@ bool nod_net_next_hop(const struct nod_net *net, const uint8_t dst[16], uint8_t 
     return best >= 0;
 }
 
-/* The source is the interface's address with the longest prefix in common (RFC 6724 rule 8
- * is the one that matters here), link-local only for link-local. To an address of our own it is
- * that address itself. */
+static bool is_link_local(const uint8_t ip[16])
+{
+    static const uint8_t start[16] = {0xfe, 0x80};
+    return nod_ip_prefix_match(ip, start, 10);
+}
+
+/* The source is the interface's address (MUST-44): by RFC 6724 section 5 one of the same scope,
+ * and of those the one with the longest prefix in common. To an address of our own it is that
+ * address itself; to 127.0.0.0/8 and ::1 nothing leaves (RFC 1122 3.2.1.3 g). */
 bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *iface,
                    uint8_t src[16])
 {
@@ -128,13 +134,14 @@ bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *if
         memcpy(src, dst, 16);
         return true;
     }
-    if (!nod_net_next_hop(net, dst, iface, hop)) return false;
+    if (nod_ip_is_loopback(dst) || !nod_net_next_hop(net, dst, iface, hop)) return false;
     const struct nod_iface *out = &net->iface[*iface];
     int best = -1;
     for (unsigned a = 0; a < out->addrs; a++) {
         const uint8_t *addr = out->addr[a];
         if (nod_ip_family(addr) != nod_ip_family(dst)) continue;
         int common = nod_ip_common_bits(addr, dst);
+        if (is_link_local(addr) == is_link_local(dst)) common += 128;
         if (common <= best) continue;
         best = common;
         memcpy(src, addr, 16);

@@ -130,6 +130,8 @@ nod_stack *nod_stack_new(const nod_config *config, nod_usec now, int *error)
     s->config = *config;
     s->config.alloc = (nod_alloc){0}; /* the pool's */
     nod_wheel_init(&s->env.wheel, now);
+    s->env.ttl = config->tcp.ttl;
+    s->env.dscp = config->tcp.dscp;
     derive_key(config, 0, s->table_key);
     derive_key(config, 1, s->env.isn_key);
     derive_key(config, 2, s->port_key);

@@ -348,6 +348,7 @@ static const struct error_row error_rows[] = {
     {4, 3, 5, 0, NOD_EUNREACH},
     {4, 3, 13, NOD_EUNREACH, 0},
     {4, 11, 0, 0, NOD_EUNREACH},
+    {4, 11, 1, 0, NOD_EUNREACH},
     {4, 12, 0, 0, NOD_EUNREACH},
     {4, 4, 0, 0, 0},
     {4, 5, 1, 0, 0},
@@ -356,7 +357,12 @@ static const struct error_row error_rows[] = {
     {6, 1, 3, 0, NOD_EUNREACH},
     {6, 1, 4, NOD_EREFUSED, 0},
     {6, 3, 0, 0, NOD_EUNREACH},
-    {6, 4, 1, NOD_EUNREACH, 0},
+    {6, 3, 1, 0, NOD_EUNREACH},
+    {6, 4, 0, 0, NOD_EUNREACH},
+    {6, 4, 1, 0, NOD_EUNREACH},
+    {6, 4, 2, 0, NOD_EUNREACH},
+    {6, 100, 0, 0, NOD_EUNREACH}, /* a kind that nobody knows (RFC 4443 2.4 a) */
+    {6, 200, 0, 0, 0},            /* and no error at all (2.4 b) */
 };
 
 static void errors_while_opening(void **state)
