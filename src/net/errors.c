@@ -55,7 +55,7 @@ static void complain(struct nod_net *net, const nod_frame *frame, const struct n
     struct nod_ip ip;
     size_t most = (packet->ip.family == 6 ? 1280 - NOD_IP6_HEADER : 576 - NOD_IP4_HEADER);
     size_t len = min_u32(packet->ip.size + packet->ip.payload, (uint32_t)most - ICMP_HEADER);
-    size_t at = nod_icmp_begin(net, frame, packet, packet->at - packet->ip.size, len, &out, &ip);
+    size_t at = nod_icmp_begin(net, frame, packet, 0, packet->at - packet->ip.size, len, &out, &ip);
     if (!at) return;
     uint8_t *p = out.head + at;
     p[0] = what->type;

@@ -77,12 +77,13 @@ static bool source_of(const struct nod_net *net, const struct nod_packet *packet
 }
 
 size_t nod_icmp_begin(struct nod_net *net, const nod_frame *frame, const struct nod_packet *packet,
-                      size_t from, size_t len, nod_frame *out, struct nod_ip *ip)
+                      uint8_t tos, size_t from, size_t len, nod_frame *out, struct nod_ip *ip)
 {
     *ip = (struct nod_ip){
         .family = packet->ip.family,
         .protocol = packet->ip.family == 6 ? NOD_PROTO_ICMP6 : NOD_PROTO_ICMP,
         .ttl = net->ttl,
+        .tos = tos,
         .payload = (uint32_t)(ICMP_HEADER + len),
     };
     if (!source_of(net, packet, ip->src)) return 0;
@@ -105,8 +106,9 @@ static void echo(struct nod_net *net, const nod_frame *frame, const struct nod_p
     nod_frame out;
     struct nod_ip ip;
     size_t len = packet->ip.payload - ICMP_HEADER;
-    if (frame->head_len) return; /* cannot be shared; input flattens such frames */
-    size_t at = nod_icmp_begin(net, frame, packet, packet->at + ICMP_HEADER, len, &out, &ip);
+    if (frame->head_len) return;         /* cannot be shared; input flattens such frames */
+    uint8_t tos = packet->ip.tos & 0xfc; /* the question's (RFC 1122 3.2.2), but for ECN */
+    size_t at = nod_icmp_begin(net, frame, packet, tos, packet->at + ICMP_HEADER, len, &out, &ip);
     if (!at) return;
     out.head[at] = ip.family == 6 ? ECHO_REPLY_6 : ECHO_REPLY_4;
     memcpy(out.head + at + 4, packet->l4 + 4, 4); /* identifier, sequence number */

@@ -175,10 +175,10 @@ bool nod_icmp_allowed(struct nod_net *net);
 
 /* icmp.c */
 void nod_icmp_input(struct nod_net *net, nod_frame *frame, struct nod_packet *packet);
-/* Begins an ICMP message to whoever sent the packet; its payload is the frame's bytes
- * [from, from+len). Returns where it starts, 0 if it can't be sent. */
+/* Begins an ICMP message to whoever sent the packet, with this TOS; its payload is the frame's
+ * bytes [from, from+len). Returns where it starts, 0 if it can't be sent. */
 size_t nod_icmp_begin(struct nod_net *net, const nod_frame *frame, const struct nod_packet *packet,
-                      size_t from, size_t len, nod_frame *out, struct nod_ip *ip);
+                      uint8_t tos, size_t from, size_t len, nod_frame *out, struct nod_ip *ip);
 /* Its checksum, and on its way. */
 void nod_icmp_finish(struct nod_net *net, nod_frame *frame, size_t at, const struct nod_ip *ip);
 /* Completes the checksum of an ICMPv6 message that begins at `at`. */

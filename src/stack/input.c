@@ -203,8 +203,10 @@ static void icmp_error(nod_stack *s, uint32_t frame, const struct nod_packet *pa
         packet->quoted.protocol == NOD_PROTO_TCP ? nod_demux_find(s, &key) : NULL;
     uint32_t seq = get32(p + 4);
     int error = hard_error(packet);
-    if (rec && rec->kind == NOD_RECORD_SYN_RECEIVED)
+    if (rec && rec->kind == NOD_RECORD_SYN_RECEIVED) {
         half_open_error(s, frame, (struct nod_syn_received *)rec, error, seq);
+        return;
+    }
     if (!rec || rec->kind != NOD_RECORD_TCB) return;
     struct nod_tcb *tcb = (struct nod_tcb *)rec;
     if (seq_lt(seq, tcb->snd.una) || seq_ge(seq, tcb->snd.nxt)) {

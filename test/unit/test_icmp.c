@@ -173,6 +173,57 @@ static void no_echo(void **state)
     peer_free(&p);
 }
 
+/* 4443/05: asked as one of all nodes, it answers as itself; IPv4 leaves us silent (no_echo). And
+ * not to any rate, nor to groups that nobody here is in. */
+static void echo_to_all_nodes(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct seen s;
+    uint8_t message[20] = {128, [8] = 1, 2, 3}, copy[20];
+    nod_addr all = nod_addr_from(6, (uint8_t[16]){0xff, 2, [15] = 1});
+    nod_config config;
+    nod_config_default(&config);
+    config.icmp_per_second = 10;
+    peer_make(&p, &config, 6, false);
+    for (uint8_t last = 1; last <= 3; last++) {
+        all.bytes[15] = last;
+        memcpy(copy, message, 20);
+        uint16_t sum = (uint16_t)~peer_sum(peer_pseudo(&p.far, &all, 58, 20), copy, 20);
+        copy[2] = (uint8_t)(sum >> 8), copy[3] = (uint8_t)sum;
+        int sent = 0;
+        for (int i = 0; i < 30; i++) {
+            peer_ip(&p, &p.far, &all, 58, copy, 20);
+            sent += peer_output(&p, &s, 1);
+        }
+        assert_int_equal(sent, last == 1 ? 10 : 0);
+        if (last == 1) assert_reply(&p, &s, message, 20);
+        peer_tick(&p, NOD_SEC);
+    }
+    peer_free(&p);
+}
+
+/* RFC 1122 3.2.2: the answer is of the question's type of service, an error of none. */
+static void type_of_service(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct seen s;
+    for (int protocol = 1; protocol <= 17; protocol += 16) {
+        uint8_t packet[40] = {0x45, 0xbb, 0, 40, 0, 0, 0, 0, 64, (uint8_t)protocol};
+        peer_make(&p, NULL, 4, false);
+        memcpy(packet + 12, p.far.bytes, 4);
+        memcpy(packet + 16, p.host.bytes, 4);
+        uint16_t sum = (uint16_t)~peer_sum(0, packet, 20);
+        packet[10] = (uint8_t)(sum >> 8), packet[11] = (uint8_t)sum;
+        if (protocol == 1) packet[20] = 8, packet[22] = 0xf7, packet[23] = 0xff;
+        peer_input(&p, packet, 40);
+        assert_int_equal(peer_output(&p, &s, 1), 1);
+        assert_int_equal(s.bytes[1], protocol == 1 ? 0xb8 : 0);
+        peer_free(&p);
+    }
+}
+
 /* A datagram to a closed port, a protocol unknown: the error quotes the packet. */
 static void unreachable(void **state)
 {
@@ -414,6 +465,33 @@ static void errors_while_established(void **state)
     }
 }
 
+/* SHLD-26 of a listener's half-open connection: it goes, without a word. Soft ones, and those that
+ * cannot quote its number, do nothing (MUST-56, 5927/01). */
+static void errors_while_half_open(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(error_rows) / sizeof(error_rows[0]); i++) {
+        const struct error_row *row = &error_rows[i];
+        struct peer p;
+        struct seen s;
+        nod_stack_stats stats;
+        peer_make(&p, NULL, row->family, false);
+        peer_listen(&p, 80, 5);
+        peer_tcp(&p, &(struct segment){.sport = 9, .dport = 80, .ctl = NOD_SYN});
+        assert_int_equal(peer_output(&p, &s, 1), 1);
+        s.bytes[s.l4 + 7] ^= 1;
+        complain(&p, &s, row->type, row->code, 128);
+        nod_stack_get_stats(p.stack, &stats);
+        assert_int_equal(stats.syn_received, 1);
+        s.bytes[s.l4 + 7] ^= 1;
+        complain(&p, &s, row->type, row->code, 128);
+        nod_stack_get_stats(p.stack, &stats);
+        assert_int_equal(stats.syn_received, row->hard ? 0 : 1);
+        assert_int_equal(peer_drain(&p), 0);
+        peer_free(&p);
+    }
+}
+
 /* RFC 5927 4.1: who cannot quote what is in flight has not seen it. */
 static void blind_errors(void **state)
 {
@@ -460,10 +538,13 @@ int main(void)
         FOUR_AND_SIX(echo_with_padding),
         FOUR_AND_SIX(no_echo),
         FOUR_AND_SIX(unreachable),
+        cmocka_unit_test(echo_to_all_nodes),
+        cmocka_unit_test(type_of_service),
         cmocka_unit_test(pointer_behind_extensions),
         FOUR_AND_SIX(never_answered),
         FOUR_AND_SIX(limited),
         cmocka_unit_test(errors_while_opening),
+        cmocka_unit_test(errors_while_half_open),
         cmocka_unit_test(errors_while_established),
         FOUR_AND_SIX(blind_errors),
     };
