@@ -84,6 +84,7 @@ static void take_new_ack(struct nod_env *env, struct nod_tcb *tcb, const struct 
     w->probes = 0;
     w->retransmits = 0;
     tcb->flags &= ~(uint32_t)TCB_TOLD_R1;
+    if (!(tcb->events & NOD_EVENT_SOFT_ERROR)) tcb->soft_error = 0; /* it has passed */
     w->stalled_since = env->now;
 }
 

@@ -202,7 +202,9 @@ static enum step fifth_check_ack(struct nod_env *env, struct nod_tcb *tcb, struc
     if (!(seg->h.ctl & NOD_ACK)) return drop(env, tcb, seg, NOD_DROP_NO_ACK);
     if (tcb->rec.state == NOD_SYN_RECEIVED) {
         if (seq_le(seg->h.ack, tcb->snd.una) || seq_gt(seg->h.ack, tcb->snd.nxt)) {
-            nod_reply_rst(env, &tcb->rec.key, seg, NOD_SYN_RECEIVED, NOD_WHY_RST_BAD_ACK);
+            nod_reply_as(
+                nod_reply_rst(env, &tcb->rec.key, seg, NOD_SYN_RECEIVED, NOD_WHY_RST_BAD_ACK),
+                &tcb->config->c);
             return drop(env, tcb, seg, NOD_DROP_ACK);
         }
         nod_tcb_established(env, tcb, seg);
