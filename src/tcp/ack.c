@@ -116,8 +116,9 @@ void nod_tcb_process_ack(struct nod_env *env, struct nod_tcb *tcb, struct nod_se
     }
     if (seg->h.ack != tcb->snd.una) return; /* old: updates nothing */
     if (is_duplicate_ack(tcb, seg)) nod_loss_on_duplicate_ack(env, tcb);
-    /* A peer that answers probes of its closed window is alive (MUST-37); the probes go on
-     * slowing down all the same (SHLD-30). */
-    if (tcb->snd.wnd == 0 && tcb->work->probes) tcb->work->stalled_since = env->now;
+    /* A peer that answers probes of its closed window is alive, and owes us nothing until the
+     * next one (MUST-37); the probes go on slowing down all the same (SHLD-30). */
+    bool probed = tcb->snd.wnd == 0 && tcb->work->probes;
     update_window(env, tcb, seg, false);
+    if (probed) tcb->work->stalled_since = tcb->snd.wnd ? env->now : NOD_NEVER;
 }

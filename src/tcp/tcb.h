@@ -43,8 +43,9 @@ struct nod_work {
     struct nod_reassembly ooq;             /* what arrived beyond a gap */
     struct nod_cc_own cc_own;
     nod_usec at[NOD_TIMER_COUNT]; /* deadlines; NOD_NEVER */
-    nod_usec stalled_since;       /* the peer has owed us progress since then: R2's start */
-    nod_usec last_send;           /* of data, for the restart after idle */
+    nod_usec stalled_since; /* the peer has owed us progress since then: R2's start. NOD_NEVER: its
+                               window is closed, but it answered the last probe */
+    nod_usec last_send;     /* of data, for the restart after idle */
 
     uint32_t rtx, rtx_end; /* what is to be retransmitted: [rtx, rtx_end) */
     uint32_t recover;      /* RFC 6582 */
