@@ -73,6 +73,15 @@ static void trim(struct nod_tcb *tcb, struct nod_segment *seg)
     for (unsigned i = 0; i < seg->part_count; i++) seg->text += seg->parts[i].len;
 }
 
+/* RFC 2883 section 4: octets before RCV.NXT came twice, which the next ACK says, once. */
+static void note_duplicate(struct nod_tcb *tcb, const struct nod_segment *seg)
+{
+    uint32_t end = seq_min(seg->h.seq + seg->text, tcb->rcv.nxt);
+    if (!(tcb->flags & TCB_SACK) || seg->h.ctl & NOD_SYN || seq_ge(seg->h.seq, end)) return;
+    tcb->work->dsack[0] = seg->h.seq;
+    tcb->work->dsack[1] = end;
+}
+
 /* In a state that waits for the ACK of our FIN, the ACK on the peer's retransmitted FIN is
  * read although the segment itself is old (RFC 9293 appendix A.2). */
 static bool is_fin_again(const struct nod_tcb *tcb, const struct nod_segment *seg)
@@ -107,6 +116,7 @@ static enum step not_acceptable(struct nod_env *env, struct nod_tcb *tcb, struct
                  tcb->rec.state == NOD_ESTABLISHED;
     if (seg->text || seg->fin || again || nod_challenge_allowed(env, &tcb->throttle))
         nod_tcb_ack_now(tcb, seg->syn && !again ? NOD_WHY_ACK_CHALLENGE : NOD_WHY_ACK_DUPLICATE);
+    note_duplicate(tcb, seg);
     if (!is_fin_again(tcb, seg)) {
         bool old = seq_le(seg->seq + segment_len(seg), tcb->rcv.nxt);
         return drop(env, tcb, seg, old ? NOD_DROP_DUPLICATE : NOD_DROP_SEQUENCE);
@@ -141,6 +151,7 @@ static enum step first_check_sequence(struct nod_env *env, struct nod_tcb *tcb,
         nod_tcb_ack_now(tcb, NOD_WHY_ACK_DUPLICATE);
     }
     if (tcb->flags & TCB_TS) remember_timestamp(env, tcb, seg);
+    note_duplicate(tcb, seg);
     trim(tcb, seg);
     return CONTINUE;
 }

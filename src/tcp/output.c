@@ -1,9 +1,27 @@
 /* Picks the next segment of a connection: a SYN, what is to be sent again, new data and the
  * FIN as the windows, Nagle (RFC 9293 3.7.4) and silly-window avoidance (3.8.6.2.1) allow, or
  * a bare ACK. Only here is anything counted as sent. */
+#include <string.h>
+
 #include "tcp/tcb.h"
 
 #define OVERRIDE_US (200 * NOD_MSEC) /* 3.8.6.2.1: 0.1 to 1.0 s */
+
+static bool has_blocks(const struct nod_tcb *tcb)
+{
+    const struct nod_work *w = tcb->work;
+    return tcb->flags & TCB_SACK && (w->ooq.count || w->dsack[0] != w->dsack[1]);
+}
+
+/* What came twice first (RFC 2883), then what lies beyond a gap. */
+static void add_sack(const struct nod_tcb *tcb, struct nod_tcp_options *opt)
+{
+    const struct nod_work *w = tcb->work;
+    int max = tcb->flags & TCB_TS ? 3 : 4, n = 0;
+    if (w->dsack[0] != w->dsack[1]) memcpy(opt->sack[n++], w->dsack, sizeof(w->dsack));
+    n += nod_reassembly_blocks(&w->ooq, opt->sack + n, max - n);
+    opt->sack_count = (uint8_t)n;
+}
 
 static void add_ack_options(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
 {
@@ -12,11 +30,7 @@ static void add_ack_options(struct nod_env *env, struct nod_tcb *tcb, struct nod
         out->h.opt.ts_val = nod_tcb_ts(env, tcb->ts_offset);
         out->h.opt.ts_ecr = tcb->ts_recent;
     }
-    if (tcb->flags & TCB_SACK && tcb->work->ooq.count) {
-        int max = tcb->flags & TCB_TS ? 3 : 4;
-        out->h.opt.sack_count =
-            (uint8_t)nod_reassembly_blocks(&tcb->work->ooq, out->h.opt.sack, max);
-    }
+    if (tcb->flags & TCB_SACK) add_sack(tcb, &out->h.opt);
 }
 
 static void fill_header(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint8_t ctl,
@@ -46,6 +60,7 @@ static void leave(struct nod_tcb *tcb, struct nod_out *out)
     w->ack_why = 0;
     w->at[NOD_TIMER_DELAYED_ACK] = NOD_NEVER;
     w->unacked_in = 0;
+    if (out->h.opt.sack_count) w->dsack[0] = w->dsack[1]; /* each is said once */
     tcb->rcv.acked = tcb->rcv.nxt;
 }
 
@@ -270,8 +285,7 @@ static bool pick(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max, st
 {
     struct nod_work *w = tcb->work;
     if (w->syn_due) return send_syn(env, tcb, out);
-    bool gap = w->ooq.count && tcb->flags & TCB_SACK;
-    if (gap && send_ack(env, tcb, out)) return true; /* all of its SACK blocks */
+    if (has_blocks(tcb) && send_ack(env, tcb, out)) return true; /* all of them */
     if (may_send_text(tcb)) {
         if (w->probe_due && send_probe(env, tcb, out)) return true;
         bool again = seq_lt(w->rtx, w->rtx_end);

@@ -80,6 +80,9 @@ void nod_tcb_take_text(struct nod_env *env, struct nod_tcb *tcb, struct nod_segm
     /* A merged segment of many is no sign of a large MSS. */
     if (size <= tcb->config->c.receive_buffer / 2)
         w->rcv_mss = max_u32(w->rcv_mss, min_u32(size, tcb->mss));
+    /* Of several parts that came twice the first is reported (RFC 2883 section 4.2). */
+    bool noted = seg->h.seq != seg->seq;
+    if (tcb->flags & TCB_SACK && !noted) nod_reassembly_overlap(&w->ooq, seg->seq, size, w->dsack);
     if (seg->seq == tcb->rcv.nxt) {
         take_in_order(env, tcb, seg);
     } else {
