@@ -125,7 +125,11 @@ static void malformed(void **state)
     assert_true(h.opt.has_mss && !h.opt.has_wscale);
     h = PARSED(NOD_SYN, 1, 1, 1, 8); /* a kind alone at the end */
     assert_false(h.opt.has_ts);
+    h = PARSED(NOD_SYN, 1, 1, 2, 4); /* a length, and nothing that it is of */
+    assert_false(h.opt.has_mss);
     h = PARSED(NOD_SYN, 0, 4, 5, 180, 2, 4, 5, 180); /* all is over after END */
+    assert_false(h.opt.has_mss);
+    h = PARSED(NOD_SYN, 0, 2, 4, 5, 180);
     assert_false(h.opt.has_mss);
     h = PARSED(NOD_ACK, 5, 9, 0, 0, 0, 1, 0, 0, 0, 5, 2); /* SACK of seven octets, of none */
     assert_int_equal(h.opt.sack_count, 0);
