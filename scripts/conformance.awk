@@ -61,6 +61,34 @@ function read_map(    line, column, at)
     }
 }
 
+# Which requirement has how many mutants. Their tests must be among the requirement's.
+function read_mutants(    line, word, n, i)
+{
+    while ((getline line <mutants) > 0) {
+        n = split(line, word, /[ ,]+/)
+        for (i = 3; i <= n; i++) {
+            if (word[2] == "requirement") {
+                if (word[1] != last)
+                    ids = ""
+                last = word[1]
+                ids = ids " " word[i]
+                broken[word[i]]++
+            } else {
+                check_test(word[1], ids, word[i])
+            }
+        }
+    }
+}
+
+function check_test(mutant, ids, test,    id, n, i)
+{
+    n = split(ids, id, " ")
+    for (i = 1; i <= n; i++)
+        if (index("\t" tests[id[i]], "\t" test "\t"))
+            return
+    complain("test/mutants/" mutant ": " test " is no test of" ids " in " map)
+}
+
 # What the tests of a requirement say together.
 function judge(id, keyword,    n, i, test, one, good, wrong, rest)
 {
@@ -112,9 +140,7 @@ BEGIN {
     read_deviations()
     read_results()
     read_map()
-    n = split(mutants, word, /[ ,]+/)
-    for (i = 1; i <= n; i++)
-        broken[word[i]]++
+    read_mutants()
     columns = split("MUST,MUST NOT,SHOULD,SHOULD NOT,RECOMMENDED,MAY,other", column, ",")
 }
 
