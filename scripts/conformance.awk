@@ -56,7 +56,8 @@ function read_map(    line, column, at)
         }
         if (column[2] !~ /^(deviation|later|[a-z]+\/.+)$/)
             complain(map ":" at ": " column[2] " is no name of a test")
-        tests[column[1]] = tests[column[1]] column[2] "\t"
+        if (!index("\t" tests[column[1]], "\t" column[2] "\t"))
+            tests[column[1]] = tests[column[1]] column[2] "\t"
         mapped[column[1]] = at
     }
 }
