@@ -70,10 +70,9 @@ void nod_icmp_finish(struct nod_net *net, nod_frame *frame, size_t at, const str
 /* From the address that was asked; to a group's or everybody's question from one of our own. */
 static bool source_of(const struct nod_net *net, const struct nod_packet *packet, uint8_t src[16])
 {
-    uint8_t iface;
     memcpy(src, packet->ip.dst, 16);
     if (nod_net_is_local(net, packet->ip.dst)) return true;
-    return nod_net_route(net, packet->ip.src, &iface, src) && iface == packet->iface;
+    return nod_net_source(net, packet->iface, packet->ip.src, src);
 }
 
 size_t nod_icmp_begin(struct nod_net *net, const nod_frame *frame, const struct nod_packet *packet,
