@@ -37,7 +37,7 @@ static bool checksum_is_good(const nod_frame *frame, const struct nod_packet *pa
                            packet->ip.payload);
     /* Only what the IP header counts: Ethernet may have padded. */
     size_t in_head = frame->head_len > packet->at ? frame->head_len - packet->at : 0;
-    nod_sum_add(&sum, frame->head + packet->at, in_head);
+    if (in_head) nod_sum_add(&sum, frame->head + packet->at, in_head);
     size_t from = packet->at + in_head, len = packet->ip.payload - in_head;
     if (!nod_frame_share_range(frame, from, len, &part)) return false;
     nod_sum_add_frame(&sum, &part, 0);
