@@ -27,18 +27,6 @@ static void free_frame(struct nod_net *net, nod_frame *frame)
     nod_pool_give(net->pool, frame, sizeof(*frame));
 }
 
-void nod_net_expire(struct nod_net *net)
-{
-    nod_neighbour_expire(net);
-    nod_fragments_expire(net);
-}
-
-nod_usec nod_net_deadline(const struct nod_net *net)
-{
-    nod_usec neighbours = nod_neighbour_next(net), fragments = nod_fragments_next(net);
-    return neighbours < fragments ? neighbours : fragments;
-}
-
 void nod_net_free(struct nod_net *net)
 {
     nod_fragments_free(net);

@@ -131,10 +131,6 @@ bool nod_net_is_bad_source(const struct nod_net *net, const uint8_t ip[16]);
 /* Ready to leave? False: it waits for a neighbour now, or was dropped; the frame is empty. */
 bool nod_net_resolve(struct nod_net *net, nod_frame *frame, const uint8_t dst[16]);
 
-/* Timers of the net itself. */
-void nod_net_expire(struct nod_net *net);
-nod_usec nod_net_deadline(const struct nod_net *net);
-
 /* fragments.c: true when the frame has become a whole datagram, that begins with its IP header;
  * else packet->drop says what became of it. */
 bool nod_fragment_in(struct nod_net *net, nod_frame *frame, struct nod_packet *packet);

@@ -221,15 +221,17 @@ void nod_stack_tick(nod_stack *s, nod_usec now)
 {
     s->env.now = s->net.now = max_u64(s->env.now, now);
     struct nod_timer_node *node;
+    nod_fragments_expire(&s->net);
     nod_loopback_input(s);
     while ((node = nod_wheel_expire(&s->env.wheel, s->env.now)))
         expire(s, NOD_CONTAINER(node, struct nod_record, timer));
-    nod_net_expire(&s->net);
+    nod_neighbour_expire(&s->net);
 }
 
 nod_usec nod_stack_deadline(const nod_stack *s)
 {
     if (s->due_first || s->env.replies.count || s->net.queue_count || s->net.looped_count)
         return s->env.now;
-    return min_u64(nod_wheel_next(&s->env.wheel), nod_net_deadline(&s->net));
+    nod_usec fragments = nod_fragments_next(&s->net);
+    return min_u64(fragments, min_u64(nod_wheel_next(&s->env.wheel), nod_neighbour_next(&s->net)));
 }
