@@ -46,7 +46,7 @@ struct nod_work {
     struct nod_cc_own cc_own;
     nod_usec at[NOD_TIMER_COUNT]; /* deadlines; NOD_NEVER */
     nod_usec stalled_since; /* the peer has owed us progress since then: R2's start. NOD_NEVER: its
-                               window is closed, but it answered the last probe */
+                         window is closed, but it answered the last probe */
     nod_usec last_send;     /* of data, for the restart after idle */
 
     struct nod_loss loss;
@@ -54,7 +54,7 @@ struct nod_work {
     uint32_t fin_seq;    /* of the peer's FIN, with TCB_FIN_SEEN */
     uint32_t unacked_in; /* octets received since our last ACK */
     uint32_t rcv_mss;    /* the peer's segment size as we see it */
-    uint32_t dsack[2];   /* octets that came twice, for the next ACK (RFC 2883); equal: none */
+    uint32_t twice[2];   /* octets that came again, to be told once; empty: none (RFC 2883) */
     uint32_t proof_end;  /* with proof_out: an ACK of this octet means TCB_MSS_PROVEN */
     uint16_t dup_acks;
     uint16_t retransmits; /* timeouts in a row */
@@ -86,7 +86,8 @@ struct nod_tcb {
     struct nod_rare *rare; /* NULL: nothing of what only few connections have */
     struct nod_shared_config *config;
     uint64_t bytes_sent, bytes_received;
-    uint16_t mss; /* payload octets of a segment without options, both sides' limit */
+    uint16_t
+        mss; /* payload octets of a segment without options: both sides' limit, or the path's */
     uint16_t events;
     uint8_t snd_scale : 4, rcv_scale : 4;
     uint8_t throttle; /* of challenge ACKs; here, because it must outlive `work` */
@@ -121,6 +122,12 @@ static inline uint32_t nod_tcb_mss(const struct nod_tcb *tcb)
     return tcb->mss - (tcb->flags & TCB_TS ? 12u : 0u);
 }
 
+/* What both ends take, whatever the path does. */
+static inline uint32_t nod_tcb_agreed_mss(const struct nod_tcb *tcb)
+{
+    return tcb->rare && tcb->rare->mtu.cap ? tcb->rare->mtu.cap : tcb->mss;
+}
+
 /* The sequence number after the last octet of the send queue: where the FIN goes. */
 static inline uint32_t nod_tcb_data_end(const struct nod_tcb *tcb)
 {
@@ -150,6 +157,7 @@ void nod_tcb_established(struct nod_env *env, struct nod_tcb *tcb, const struct 
 /* text.c */
 void nod_tcb_take_text(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg);
 void nod_tcb_ack_now(struct nod_tcb *tcb, enum nod_why why);
+void nod_tcb_came_twice(struct nod_tcb *tcb, uint32_t from, uint32_t to);
 
 /* window.c */
 uint32_t nod_tcb_rcv_wnd(const struct nod_tcb *tcb);          /* what the peer may still send */
