@@ -3,7 +3,7 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 PRODUCTS = nod-cmd nod-preload catalogues # and the libraries that these need
 
-.PHONY: all build demo test bench-sockets format install clean help
+.PHONY: all build demo test bench-sockets packetdrill format install clean help
 
 all: build
 
@@ -11,6 +11,7 @@ help:
 	@echo "make demo     install what is missing, build, and watch a connection to the kernel"
 	@echo "make test     the same with every test; the last line is the result"
 	@echo "make bench-sockets  real programs on nod and on the kernel, compared; minutes"
+	@echo "make packetdrill  the object with which google's packetdrill drives nod; see contrib/"
 	@echo "make build    release, in build/release"
 	@echo "make install  PREFIX=$(PREFIX), DESTDIR is heeded"
 	@echo "make format   clang-format over every C file"
@@ -38,8 +39,13 @@ bench-sockets:
 	@bench/sockets
 
 format:
-	@find include src test fuzz bench \( -name '*.c' -o -name '*.h' \) -print0 2>/dev/null | \
+	@find include src test fuzz bench contrib \( -name '*.c' -o -name '*.h' \) -print0 2>/dev/null | \
 		xargs -0 clang-format -i
+
+packetdrill:
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target nod-packetdrill
+	@echo build/release/libnod-packetdrill.so
 
 install:
 	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
