@@ -6,6 +6,7 @@
 #include "nod/types.h"
 
 struct nod_cc;
+struct nod_cc_own;
 
 struct nod_cc_sample {
     nod_usec now;
@@ -18,12 +19,13 @@ struct nod_cc_sample {
 
 struct nod_cc_ops {
     const char *name;
-    void (*init)(struct nod_cc *cc, uint32_t mss);
-    void (*on_ack)(struct nod_cc *cc, const struct nod_cc_sample *sample);
+    void (*init)(struct nod_cc *cc, struct nod_cc_own *own, uint32_t mss);
+    void (*on_ack)(struct nod_cc *cc, struct nod_cc_own *own, const struct nod_cc_sample *sample);
     /* A segment was lost, seen by duplicate ACKs. */
-    void (*on_loss)(struct nod_cc *cc, const struct nod_cc_sample *sample);
+    void (*on_loss)(struct nod_cc *cc, struct nod_cc_own *own, const struct nod_cc_sample *sample);
     /* The retransmission timer ran out. `again`: for the same segment as before. */
-    void (*on_timeout)(struct nod_cc *cc, const struct nod_cc_sample *sample, bool again);
+    void (*on_timeout)(struct nod_cc *cc, struct nod_cc_own *own,
+                       const struct nod_cc_sample *sample, bool again);
     /* Idle for longer than an RTO (RFC 5681 section 4.1). */
     void (*on_idle)(struct nod_cc *cc, uint32_t mss);
 };
@@ -32,8 +34,14 @@ struct nod_cc_ops {
  * their functions at addresses of their own. */
 struct nod_cc {
     uint32_t cwnd, ssthresh;
-    uint32_t own[2]; /* the algorithm's */
-    uint8_t id;      /* nod_cc_find */
+    uint8_t id; /* nod_cc_find */
+};
+
+/* The algorithm's own, only while the connection has something to do; zeros after a rest. */
+struct nod_cc_own {
+    struct {
+        uint32_t acked; /* octets since cwnd last grew in congestion avoidance */
+    } reno;
 };
 
 extern const struct nod_cc_ops nod_cc_reno;

@@ -4,21 +4,19 @@
 #include "base/util.h"
 #include "cc/cc.h"
 
-enum { ACKED = 0 }; /* own[]: octets acknowledged since cwnd last grew in congestion avoidance */
-
 uint32_t nod_cc_initial_window(uint32_t mss)
 {
     return min_u32(10 * mss, max_u32(2 * mss, 14600));
 }
 
-static void reno_init(struct nod_cc *cc, uint32_t mss)
+static void reno_init(struct nod_cc *cc, struct nod_cc_own *own, uint32_t mss)
 {
     cc->cwnd = nod_cc_initial_window(mss);
     cc->ssthresh = UINT32_MAX;
-    cc->own[ACKED] = 0;
+    own->reno.acked = 0;
 }
 
-static void reno_on_ack(struct nod_cc *cc, const struct nod_cc_sample *s)
+static void reno_on_ack(struct nod_cc *cc, struct nod_cc_own *own, const struct nod_cc_sample *s)
 {
     if (!s->limited || cc->cwnd > 1u << 30) return;
     if (cc->cwnd < cc->ssthresh) {
@@ -27,9 +25,9 @@ static void reno_on_ack(struct nod_cc *cc, const struct nod_cc_sample *s)
         cc->cwnd += min_u32(s->acked, cc->ssthresh - cc->cwnd);
         return;
     }
-    cc->own[ACKED] += s->acked;
-    if (cc->own[ACKED] < cc->cwnd) return;
-    cc->own[ACKED] -= cc->cwnd;
+    own->reno.acked += s->acked;
+    if (own->reno.acked < cc->cwnd) return;
+    own->reno.acked -= cc->cwnd;
     cc->cwnd += s->mss;
 }
 
@@ -38,18 +36,19 @@ static uint32_t half_flight(const struct nod_cc_sample *s)
     return max_u32(s->flight / 2, 2 * s->mss); /* equation 4 */
 }
 
-static void reno_on_loss(struct nod_cc *cc, const struct nod_cc_sample *s)
+static void reno_on_loss(struct nod_cc *cc, struct nod_cc_own *own, const struct nod_cc_sample *s)
 {
     cc->ssthresh = half_flight(s);
     cc->cwnd = cc->ssthresh;
-    cc->own[ACKED] = 0;
+    own->reno.acked = 0;
 }
 
-static void reno_on_timeout(struct nod_cc *cc, const struct nod_cc_sample *s, bool again)
+static void reno_on_timeout(struct nod_cc *cc, struct nod_cc_own *own,
+                            const struct nod_cc_sample *s, bool again)
 {
     if (!again) cc->ssthresh = half_flight(s);
     cc->cwnd = s->mss;
-    cc->own[ACKED] = 0;
+    own->reno.acked = 0;
 }
 
 static void reno_on_idle(struct nod_cc *cc, uint32_t mss)

@@ -81,6 +81,7 @@ void nod_tcb_free(nod_stack *s, struct nod_tcb *tcb)
     nod_tcb_flush(&s->env, tcb);
     nod_config_drop(s, tcb->config);
     nod_slot_free(s, tcb->slot);
+    if (tcb->rare) nod_pool_give(s->env.pool, tcb->rare, sizeof(*tcb->rare));
     nod_pool_give(s->env.pool, tcb, sizeof(*tcb));
 }
 

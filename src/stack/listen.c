@@ -241,7 +241,7 @@ static void fill_tcb(nod_stack *s, struct nod_tcb *tcb, const struct nod_syn_rec
     tcb->ts_recent = r->ts_recent;
     tcb->ts_recent_s = (uint32_t)(s->env.now / NOD_SEC);
     tcb->work->retransmits = r->retransmits;
-    nod_cc_ops(&tcb->cc)->init(&tcb->cc, nod_tcb_mss(tcb));
+    nod_cc_ops(&tcb->cc)->init(&tcb->cc, &tcb->work->cc_own, nod_tcb_mss(tcb));
     if (r->retransmits || r->rec.flags & SMALL_DEFERRED) return;
     tcb->work->timed_at = r->rec.timer.deadline - syn_received_rto(c, 0); /* when it was sent */
     tcb->work->timed_end = r->iss + 1;

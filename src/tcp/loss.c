@@ -59,7 +59,7 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, uint32_t acked, u
         partial_or_full_ack(tcb, acked);
     } else if (acked) {
         struct nod_cc_sample s = sample(env, tcb, acked, flight);
-        nod_cc_ops(&tcb->cc)->on_ack(&tcb->cc, &s);
+        nod_cc_ops(&tcb->cc)->on_ack(&tcb->cc, &tcb->work->cc_own, &s);
     }
     if (tcb->cc.cwnd != before) trace_cwnd(env, tcb);
 }
@@ -76,7 +76,7 @@ void nod_loss_on_duplicate_ack(struct nod_env *env, struct nod_tcb *tcb)
     /* Not for what was outstanding when an earlier recovery or timeout began (6582 4.1). */
     if (w->dup_acks != DUP_THRESH || seq_le(tcb->snd.una, w->recover)) return;
     struct nod_cc_sample s = sample(env, tcb, 0, tcb->snd.nxt - tcb->snd.una);
-    nod_cc_ops(&tcb->cc)->on_loss(&tcb->cc, &s);
+    nod_cc_ops(&tcb->cc)->on_loss(&tcb->cc, &tcb->work->cc_own, &s);
     tcb->cc.cwnd = tcb->cc.ssthresh + DUP_THRESH * mss;
     w->recover = tcb->snd.nxt;
     w->recovery = true;
@@ -91,7 +91,7 @@ void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb)
     struct nod_work *w = tcb->work;
     if (!nod_tcb_syn_unacked(tcb)) {
         struct nod_cc_sample s = sample(env, tcb, 0, tcb->snd.nxt - tcb->snd.una);
-        nod_cc_ops(&tcb->cc)->on_timeout(&tcb->cc, &s, w->retransmits > 0);
+        nod_cc_ops(&tcb->cc)->on_timeout(&tcb->cc, &tcb->work->cc_own, &s, w->retransmits > 0);
         trace_cwnd(env, tcb);
     }
     w->recovery = false;

@@ -20,7 +20,7 @@ static void take_syn(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
     tcb->snd.wnd = tcb->snd.max_wnd = seg->h.wnd; /* never scaled on a SYN */
     tcb->snd.wl1 = seg->seq;
     tcb->snd.wl2 = seg->h.ack;
-    nod_cc_ops(&tcb->cc)->init(&tcb->cc, nod_tcb_mss(tcb));
+    nod_cc_ops(&tcb->cc)->init(&tcb->cc, &tcb->work->cc_own, nod_tcb_mss(tcb));
     /* What our SYN offered, unscaled: the window that the peer may count on already. */
     tcb->rcv.edge = tcb->rcv.nxt + min_u32(tcb->config->c.receive_buffer, UINT16_MAX);
 }

@@ -15,7 +15,7 @@ void nod_tcb_init(struct nod_env *env, struct nod_tcb *tcb, uint32_t iss)
     tcb->work->stalled_since = env->now;
     tcb->work->rcv_mss = 536;
     tcb->cc.id = (uint8_t)nod_cc_find(tcb->config->c.congestion);
-    nod_cc_ops(&tcb->cc)->init(&tcb->cc, nod_tcb_mss(tcb));
+    nod_cc_ops(&tcb->cc)->init(&tcb->cc, &tcb->work->cc_own, nod_tcb_mss(tcb));
 }
 
 bool nod_tcb_wake(struct nod_env *env, struct nod_tcb *tcb)
@@ -70,6 +70,14 @@ void nod_tcb_flush(struct nod_env *env, struct nod_tcb *tcb)
     nod_reassembly_clear(&tcb->work->ooq, env->pool);
     nod_pool_give(env->pool, tcb->work, sizeof(*tcb->work));
     tcb->work = NULL;
+}
+
+struct nod_rare *nod_tcb_rare(struct nod_env *env, struct nod_tcb *tcb)
+{
+    if (tcb->rare) return tcb->rare;
+    tcb->rare = nod_pool_take(env->pool, sizeof(*tcb->rare));
+    if (tcb->rare) memset(tcb->rare, 0, sizeof(*tcb->rare));
+    return tcb->rare;
 }
 
 nod_trace *nod_tcb_trace(struct nod_env *env, const struct nod_tcb *tcb, enum nod_trace_type type)

@@ -11,6 +11,7 @@
 #include "base/util.h"
 #include "cc/cc.h"
 #include "tcp/env.h"
+#include "tcp/rare.h"
 #include "tcp/reassembly.h"
 
 /* A connection's configuration: shared until somebody changes it. */
@@ -40,9 +41,10 @@ struct nod_work {
     struct nod_queue sendq;                /* base: the first unacknowledged octet */
     struct nod_queue recvq;                /* what waits for RECEIVE */
     struct nod_reassembly ooq;             /* what arrived beyond a gap */
-    nod_usec at[NOD_TIMER_COUNT];          /* deadlines; NOD_NEVER */
-    nod_usec stalled_since; /* the peer has owed us progress since then: R2's start */
-    nod_usec last_send;     /* of data, for the restart after idle */
+    struct nod_cc_own cc_own;
+    nod_usec at[NOD_TIMER_COUNT]; /* deadlines; NOD_NEVER */
+    nod_usec stalled_since;       /* the peer has owed us progress since then: R2's start */
+    nod_usec last_send;           /* of data, for the restart after idle */
 
     uint32_t rtx, rtx_end; /* what is to be retransmitted: [rtx, rtx_end) */
     uint32_t recover;      /* RFC 6582 */
@@ -63,8 +65,7 @@ struct nod_work {
 struct nod_tcb {
     struct nod_record rec;
     uint32_t slot;
-    uint16_t flags;   /* enum nod_tcb_flags */
-    uint8_t throttle; /* of challenge ACKs; here, because it must outlive `work` */
+    uint32_t flags; /* enum nod_tcb_flags */
     struct {
         uint32_t una, nxt, wnd, wl1, wl2, iss, max_wnd;
     } snd;
@@ -79,11 +80,13 @@ struct nod_tcb {
     struct nod_cc cc;
     uint32_t received_ms;  /* when text last came; in the place of padding */
     struct nod_work *work; /* NULL: at rest */
+    struct nod_rare *rare; /* NULL: nothing of what only few connections have */
     struct nod_shared_config *config;
     uint64_t bytes_sent, bytes_received;
     uint16_t mss; /* payload octets of a segment without options, both sides' limit */
     uint16_t events;
-    uint8_t snd_scale, rcv_scale;
+    uint8_t snd_scale : 4, rcv_scale : 4;
+    uint8_t throttle; /* of challenge ACKs; here, because it must outlive `work` */
     int8_t error, soft_error;
     union {
         struct nod_tcb *accept_next;     /* TCB_WAITS_ACCEPT: in the listener's queue */
@@ -96,8 +99,9 @@ void nod_tcb_init(struct nod_env *env, struct nod_tcb *tcb, uint32_t iss);
 bool nod_tcb_wake(struct nod_env *env, struct nod_tcb *tcb); /* false: no memory */
 void nod_tcb_rest(struct nod_env *env, struct nod_tcb *tcb); /* if there is nothing to do */
 void nod_tcb_set_state(struct nod_env *env, struct nod_tcb *tcb, enum nod_state state);
-void nod_tcb_end(struct nod_env *env, struct nod_tcb *tcb, int error); /* to CLOSED */
-void nod_tcb_flush(struct nod_env *env, struct nod_tcb *tcb);          /* queues and work */
+void nod_tcb_end(struct nod_env *env, struct nod_tcb *tcb, int error);   /* to CLOSED */
+void nod_tcb_flush(struct nod_env *env, struct nod_tcb *tcb);            /* queues and work */
+struct nod_rare *nod_tcb_rare(struct nod_env *env, struct nod_tcb *tcb); /* NULL: no memory */
 void nod_tcb_event(struct nod_tcb *tcb, uint32_t flags);
 nod_trace *nod_tcb_trace(struct nod_env *env, const struct nod_tcb *tcb,
                          enum nod_trace_type type); /* NULL: tracing is off */

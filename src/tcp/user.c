@@ -38,7 +38,7 @@ static bool is_worth_telling(const struct nod_tcb *tcb)
 void nod_tcb_tell_room(struct nod_tcb *tcb)
 {
     if (!(tcb->flags & TCB_WANTS_ROOM) || !is_worth_telling(tcb)) return;
-    tcb->flags &= (uint16_t)~TCB_WANTS_ROOM;
+    tcb->flags &= ~(uint32_t)TCB_WANTS_ROOM;
     nod_tcb_event(tcb, NOD_EVENT_WRITABLE);
 }
 

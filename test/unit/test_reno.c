@@ -10,11 +10,14 @@
 
 #define MSS 1000u
 
+static struct nod_cc_own own;
+
 static struct nod_cc started(void)
 {
+    own = (struct nod_cc_own){0};
     struct nod_cc cc = {.id = (uint8_t)nod_cc_find("reno")};
     assert_ptr_equal(nod_cc_ops(&cc), &nod_cc_reno);
-    nod_cc_ops(&cc)->init(&cc, MSS);
+    nod_cc_ops(&cc)->init(&cc, &own, MSS);
     return cc;
 }
 
@@ -26,7 +29,7 @@ static struct nod_cc_sample sample(uint32_t acked, uint32_t flight)
 static void ack(struct nod_cc *cc, uint32_t acked)
 {
     struct nod_cc_sample s = sample(acked, cc->cwnd);
-    nod_cc_ops(cc)->on_ack(cc, &s);
+    nod_cc_ops(cc)->on_ack(cc, &own, &s);
 }
 
 /* RFC 6928: min(10*MSS, max(2*MSS, 14600)). */
@@ -76,7 +79,7 @@ static void not_limited(void **state)
     struct nod_cc cc = started();
     struct nod_cc_sample s = sample(MSS, MSS);
     s.limited = false;
-    for (int i = 0; i < 100; i++) nod_cc_ops(&cc)->on_ack(&cc, &s);
+    for (int i = 0; i < 100; i++) nod_cc_ops(&cc)->on_ack(&cc, &own, &s);
     assert_int_equal(cc.cwnd, 10000);
 }
 
@@ -87,11 +90,11 @@ static void loss(void **state)
     struct nod_cc cc = started();
     struct nod_cc_sample s = sample(0, 30000);
     cc.cwnd = 50000;
-    nod_cc_ops(&cc)->on_loss(&cc, &s);
+    nod_cc_ops(&cc)->on_loss(&cc, &own, &s);
     assert_int_equal(cc.ssthresh, 15000);
     assert_int_equal(cc.cwnd, 15000);
     s.flight = 3000;
-    nod_cc_ops(&cc)->on_loss(&cc, &s);
+    nod_cc_ops(&cc)->on_loss(&cc, &own, &s);
     assert_int_equal(cc.ssthresh, 2000);
 }
 
@@ -102,11 +105,11 @@ static void timeout(void **state)
     struct nod_cc cc = started();
     struct nod_cc_sample s = sample(0, 30000);
     cc.cwnd = 50000;
-    nod_cc_ops(&cc)->on_timeout(&cc, &s, false);
+    nod_cc_ops(&cc)->on_timeout(&cc, &own, &s, false);
     assert_int_equal(cc.ssthresh, 15000);
     assert_int_equal(cc.cwnd, MSS);
     s.flight = MSS;
-    nod_cc_ops(&cc)->on_timeout(&cc, &s, true);
+    nod_cc_ops(&cc)->on_timeout(&cc, &own, &s, true);
     assert_int_equal(cc.ssthresh, 15000);
     assert_int_equal(cc.cwnd, MSS);
 }
