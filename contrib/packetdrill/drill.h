@@ -22,6 +22,7 @@ void world_enter(void); /* takes the lock, and makes the stack if there is none 
 void world_leave(void); /* sends what is due, wakes who waits; lets go of the lock */
 nod_stack *world_stack(void);
 nod_usec world_now(void);
+uint16_t world_mtu(void);
 /* Sleeps until something has changed, `until` at most. False: it is time to give up. */
 bool world_wait(nod_usec until);
 int world_send(const void *packet, size_t len);
@@ -32,6 +33,8 @@ nod_usec world_read_clock(void);
 /* settings.c: the sysctls of this network namespace, and the environment, as nod's. */
 void settings_stack(nod_config *config);
 void settings_tcp(nod_tcp_config *config);
+unsigned settings_push(
+    void); /* after how many segments of a large one PSH is said; 0: only nod's */
 
 /* sockets.c */
 enum socket_state {

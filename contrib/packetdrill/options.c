@@ -245,7 +245,14 @@ static uint32_t msec_since(nod_usec us)
     return us == NOD_NEVER ? 0 : (uint32_t)(us / NOD_MSEC);
 }
 
-static void fill_info(const nod_status *status, struct tcp_info *info)
+/* What our SYN says (the headers of IPv6 are 20 octets longer). */
+static uint32_t advertised_mss(const sock *s)
+{
+    uint32_t fits = world_mtu() - (s->local.addr.family == 6 ? 60u : 40u), max = s->config.mss_max;
+    return max && max < fits ? max : fits;
+}
+
+static void fill_info(const sock *s, const nod_status *status, struct tcp_info *info)
 {
     uint32_t mss = status->mss ? status->mss : 536;
     uint32_t flight = status->send_queue - status->send_unsent;
@@ -256,11 +263,11 @@ static void fill_info(const nod_status *status, struct tcp_info *info)
         .tcpi_rto = (uint32_t)status->rto_us,
         .tcpi_snd_mss = mss,
         .tcpi_rcv_mss = status->rcv_mss,
-        .tcpi_advmss = 1460,
+        .tcpi_advmss = advertised_mss(s),
         .tcpi_unacked = (flight + mss - 1) / mss,
         .tcpi_last_data_sent = msec_since(status->since_sent_us),
         .tcpi_last_data_recv = msec_since(status->since_received_us),
-        .tcpi_pmtu = 1500,
+        .tcpi_pmtu = world_mtu(),
         .tcpi_rtt = (uint32_t)status->srtt_us,
         .tcpi_rttvar = (uint32_t)status->rttvar_us,
         .tcpi_snd_ssthresh = status->ssthresh / mss,
@@ -289,7 +296,7 @@ static int get_info(const sock *s, void *value, socklen_t *len)
     nod_status status = {.state = NOD_CLOSED};
     struct long_info all = {0};
     if (s->handle) nod_tcp_status(world_stack(), s->handle, &status);
-    fill_info(&status, &all.info);
+    fill_info(s, &status, &all.info);
     return give(&all, sizeof all, value, len);
 }
 

@@ -44,6 +44,14 @@ static uint32_t buffer(const char *variable, const char *sysctl, int which, uint
     return number > 0 ? (uint32_t)number : otherwise;
 }
 
+/* Linux's own choice is at least tcp_min_tso_segs, and at most half of the window of congestion,
+ * which is ten segments at first. */
+unsigned settings_push(void)
+{
+    long segments = setting("NOD_PUSH_SEGMENTS", "tcp_min_tso_segs", 2);
+    return segments < 0 ? 0 : segments > 5 ? 5 : (unsigned)segments;
+}
+
 void settings_stack(nod_config *config)
 {
     long seed = setting("NOD_SEED", NULL, 1);

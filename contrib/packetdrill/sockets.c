@@ -333,6 +333,9 @@ static int connect_begin(sock *s, const nod_endpoint *remote)
     int error = nod_tcp_open(world_stack(), &open, &handle);
     if (error == NOD_EUNREACH) return ENETUNREACH;
     if (error) return error == NOD_EEXIST ? EADDRNOTAVAIL : socket_errno(error);
+    nod_status status;
+    nod_tcp_status(world_stack(), handle, &status);
+    s->local = status.local;
     s->handle = handle;
     s->state = SOCKET_CONNECTING;
     s->tried = true;

@@ -28,6 +28,7 @@ static struct {
     pthread_t main;
     nod_stack *stack;
     nod_addr own4, own6;
+    uint16_t mtu;
     nod_usec now;
     packet *first, **last; /* that left the stack and were not received yet */
     sleeper *sleepers;
@@ -63,7 +64,18 @@ nod_usec world_now(void)
 
 /* Packets. */
 
-static void keep_packet(const nod_frame *frame)
+/* With the checksum, whose 16 bits are the complement of a sum. */
+static void set_push(uint8_t *tcp)
+{
+    if (tcp[13] & 8) return;
+    tcp[13] |= 8;
+    uint32_t sum = (uint16_t) ~(tcp[16] << 8 | tcp[17]) + 8u;
+    sum = ~(sum + (sum >> 16));
+    tcp[16] = (uint8_t)(sum >> 8);
+    tcp[17] = (uint8_t)sum;
+}
+
+static void keep_packet(const nod_frame *frame, bool push)
 {
     size_t len = nod_frame_length(frame);
     packet *p = malloc(sizeof *p + len);
@@ -71,8 +83,25 @@ static void keep_packet(const nod_frame *frame)
     p->next = NULL;
     p->at = world.now;
     p->len = nod_frame_copy(frame, 0, p->bytes, len);
+    if (push) set_push(p->bytes + (p->bytes[0] >> 4 == 4 ? 20 : 40));
     *world.last = p;
     world.last = &p->next;
+}
+
+/* Cuts a large segment as a device does. Linux sends large segments of a few, and says PSH at the
+ * end of each. */
+static void keep_pieces(const nod_frame *frame)
+{
+    nod_frame piece, after;
+    unsigned run = settings_push();
+    bool more = nod_frame_piece(frame, 0, &piece) > 0;
+    for (unsigned i = 1; more; i++) {
+        more = nod_frame_piece(frame, i, &after) > 0;
+        bool end = run && (i % run == 0 || (!more && i % run > 1));
+        keep_packet(&piece, frame->gso_size && end);
+        nod_frame_release(&piece);
+        piece = after;
+    }
 }
 
 static bool output(void)
@@ -80,7 +109,7 @@ static bool output(void)
     nod_frame frames[16];
     int count = nod_stack_output(world.stack, frames, 16, world.now);
     for (int i = 0; i < count; i++) {
-        keep_packet(&frames[i]);
+        keep_pieces(&frames[i]);
         nod_frame_release(&frames[i]);
     }
     return count > 0;
@@ -211,7 +240,7 @@ static void add_address(int iface, const nod_addr *addr, int prefix)
 static void make_stack(void)
 {
     nod_config config;
-    const nod_iface_config link = {.kind = NOD_IFACE_IP, .mtu = 1500};
+    const nod_iface_config link = {.kind = NOD_IFACE_IP, .mtu = world.mtu, .gso_max = 65535};
     nod_config_default(&config);
     settings_stack(&config);
     world.stack = nod_stack_new(&config, world.now, NULL);
@@ -234,11 +263,25 @@ void world_leave(void)
     pthread_mutex_unlock(&world.lock);
 }
 
-/* The flags are the stack's addresses, separated by commas, where they are not the usual ones. */
+uint16_t world_mtu(void)
+{
+    return world.mtu;
+}
+
+static void read_flag(const char *text)
+{
+    nod_addr addr;
+    if (strncmp(text, "mtu=", 4) == 0)
+        world.mtu = (uint16_t)strtoul(text + 4, NULL, 10);
+    else if (nod_addr_parse(text, &addr) == 0)
+        *(addr.family == 4 ? &world.own4 : &world.own6) = addr;
+}
+
+/* Separated by commas: the stack's addresses and MTU, where they are not the usual ones. */
 static void read_flags(const char *flags)
 {
     char text[NOD_ADDR_TEXT];
-    nod_addr addr;
+    world.mtu = 1500;
     world.own4 = nod_addr_ip4(192, 168, 0, 1);
     nod_addr_parse("fd3d:a0b:17d6::1", &world.own6);
     while (flags && *flags) {
@@ -246,8 +289,7 @@ static void read_flags(const char *flags)
         if (len < sizeof text) {
             memcpy(text, flags, len);
             text[len] = 0;
-            if (nod_addr_parse(text, &addr) == 0)
-                *(addr.family == 4 ? &world.own4 : &world.own6) = addr;
+            read_flag(text);
         }
         flags += len + (flags[len] == ',');
     }
