@@ -152,7 +152,7 @@ static int set_tcp(sock *s, int name, int value)
     case TCP_NODELAY:
         s->config.nagle = value == 0;
         socket_apply(s);
-        if (value && !s->cork) uncork(s);
+        if (value) uncork(s); /* what is queued, under a cork too: tcp(7) */
         return 0;
     case TCP_CORK:
         s->cork = value;
