@@ -1,8 +1,11 @@
 /* The stack, its packets, and time. */
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "drill.h"
 
@@ -34,6 +37,7 @@ static struct {
     sleeper *sleepers;
     unsigned turn;      /* counts wakes */
     unsigned unsettled; /* threads that were woken and are still at it */
+    long returned;      /* a thread whose call is over, and who has to tell packetdrill; 0: none */
     pthread_cond_t wake, settled;
 } world = {
     .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -50,6 +54,32 @@ static void settle(void)
     if (!is_unsettled) return;
     is_unsettled = false;
     if (world.unsettled > 0 && --world.unsettled == 0) pthread_cond_signal(&world.settled);
+}
+
+static bool is_asleep(long thread)
+{
+    char path[64], text[256] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%ld/stat", thread);
+    FILE *file = fopen(path, "re");
+    if (!file) return true;
+    size_t len = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[len] = 0;
+    const char *state = strrchr(text, ')');
+    return !state || strncmp(state, ") S", 3) == 0;
+}
+
+/* A call that has returned takes packetdrill's own lock, and tells what came of it. Where that
+ * lock is free, we wait for it to be done: it is, when its thread sleeps again. */
+static void await_return(void)
+{
+    const struct timespec moment = {.tv_nsec = 20000};
+    long thread = world.returned;
+    world.returned = 0;
+    if (!thread) return;
+    pthread_mutex_unlock(&world.lock);
+    for (int i = 0; i < 50000 && !is_asleep(thread); i++) nanosleep(&moment, NULL);
+    pthread_mutex_lock(&world.lock);
 }
 
 nod_stack *world_stack(void)
@@ -133,9 +163,26 @@ static void flush(void)
     }
 }
 
+/* Scripts may choose an address of their own for us: it is the one that is spoken to. */
+static void learn_address(const uint8_t *ip, size_t len)
+{
+    nod_addr addr;
+    if (len >= 20 && ip[0] >> 4 == 4)
+        addr = nod_addr_from(4, ip + 16);
+    else if (len >= 40 && ip[0] >> 4 == 6)
+        addr = nod_addr_from(6, ip + 24);
+    else
+        return;
+    nod_addr *own = addr.family == 4 ? &world.own4 : &world.own6;
+    if (nod_addr_equal(own, &addr)) return;
+    *own = addr;
+    nod_stack_add_addr(world.stack, 0, own, addr.family == 4 ? 16 : 64);
+}
+
 int world_send(const void *bytes, size_t len)
 {
     nod_frame frame;
+    learn_address(bytes, len);
     if (nod_frame_from_bytes(nod_stack_pool(world.stack), bytes, len, &frame) != 0) return -1;
     nod_stack_input(world.stack, &frame, 1, world.now);
     return 0;
@@ -197,7 +244,11 @@ bool world_wait(nod_usec until)
 void world_sleep(nod_usec us)
 {
     nod_usec until = world.now + us;
-    while (world.now < until) step(until);
+    await_return();
+    while (world.now < until) {
+        step(until);
+        await_return();
+    }
 }
 
 /* Whoever spins on the clock gets on. */
@@ -207,6 +258,7 @@ nod_usec world_read_clock(void)
         step(world.now + 1);
     else
         world.now++;
+    if (is_unsettled) world.returned = syscall(SYS_gettid);
     settle();
     return world.now;
 }
