@@ -4,6 +4,15 @@
 
 #define DUP_THRESH 3
 
+/* Whether it is the window that holds us back (RFC 7661). In slow start one that is less than twice
+ * what was in flight does, for it doubles in a round trip; Linux has the same rule. */
+static bool window_limits(const struct nod_tcb *tcb)
+{
+    const struct nod_work *w = tcb->work;
+    if (tcb->cc.cwnd >= tcb->cc.ssthresh) return w->limited;
+    return tcb->cc.cwnd / 2 < w->sent_flight;
+}
+
 static struct nod_cc_sample sample(const struct nod_env *env, const struct nod_tcb *tcb,
                                    uint32_t acked, uint32_t flight)
 {
@@ -13,7 +22,7 @@ static struct nod_cc_sample sample(const struct nod_env *env, const struct nod_t
         .flight = flight,
         .mss = nod_tcb_mss(tcb),
         .srtt_us = tcb->srtt_us,
-        .limited = tcb->work->limited,
+        .limited = window_limits(tcb),
     };
 }
 

@@ -120,8 +120,8 @@ static void note_sent(struct nod_env *env, struct nod_tcb *tcb, const struct nod
         w->timed_at = env->now;
     }
     w->last_send = env->now;
-    bool slow_start = tcb->cc.cwnd < tcb->cc.ssthresh;
-    w->limited = slow_start ? flight >= tcb->cc.cwnd / 2 : flight + mss > tcb->cc.cwnd;
+    w->sent_flight = flight;
+    w->limited = flight + mss > tcb->cc.cwnd;
 }
 
 /* Sends [seq, seq+len) of the stream, new or again, and the FIN if asked. */
