@@ -33,6 +33,7 @@ nod_usec world_read_clock(void);
 /* settings.c: the sysctls of this network namespace, and the environment, as nod's. */
 void settings_stack(nod_config *config);
 void settings_tcp(nod_tcp_config *config);
+nod_usec settings_syn_timeout(int retries, nod_usec rto); /* a SYN is given up after so long */
 unsigned settings_push(
     void); /* after how many segments of a large one PSH is said; 0: only nod's */
 

@@ -162,8 +162,12 @@ static int set_tcp(sock *s, int name, int value)
     case TCP_USER_TIMEOUT: return set_user_timeout(s, value);
     case TCP_NOTSENT_LOWAT: s->lowat_unsent = (uint32_t)value; break;
     case TCP_DEFER_ACCEPT: s->defer_accept_us = (nod_usec)value * NOD_SEC; break;
-    case TCP_QUICKACK:
     case TCP_SYNCNT:
+        if (value < 1 || value > 127) return EINVAL;
+        s->config.syn_timeout_us = settings_syn_timeout(value, s->config.rto_initial_us);
+        socket_apply(s);
+        break;
+    case TCP_QUICKACK:
     case TCP_LINGER2:
     case TCP_WINDOW_CLAMP: break;
     default: return ENOPROTOOPT;

@@ -62,6 +62,11 @@ void settings_stack(nod_config *config)
     settings_tcp(&config->tcp);
 }
 
+nod_usec settings_syn_timeout(int retries, nod_usec rto)
+{
+    return ((1u << (retries < 10 ? retries + 1 : 11)) - 1) * rto;
+}
+
 void settings_tcp(nod_tcp_config *config)
 {
     config->timestamps = setting("NOD_TIMESTAMPS", "tcp_timestamps", 1) != 0;
@@ -72,6 +77,8 @@ void settings_tcp(nod_tcp_config *config)
     config->send_buffer = buffer("NOD_SEND_BUFFER", "tcp_wmem", 1, config->send_buffer);
     config->ttl = (uint8_t)setting("NOD_TTL", "ip_default_ttl", config->ttl);
     config->fin_wait_2_us = (nod_usec)setting("NOD_FIN_TIMEOUT", "tcp_fin_timeout", 60) * NOD_SEC;
+    config->syn_timeout_us = settings_syn_timeout(
+        (int)setting("NOD_SYN_RETRIES", "tcp_syn_retries", 6), config->rto_initial_us);
     /* Linux acknowledges at once for as long as a connection is young. */
     config->delayed_ack = setting("NOD_DELAYED_ACK", NULL, 0) != 0;
 }
