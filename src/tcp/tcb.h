@@ -48,12 +48,12 @@ struct nod_work {
 
     uint32_t rtx, rtx_end; /* what is to be retransmitted: [rtx, rtx_end) */
     uint32_t recover;      /* RFC 6582 */
+    uint32_t sent_flight;  /* octets in flight when text was last sent, that text included */
     uint32_t timed_end;    /* RTT timing: an ACK of this octet ends it */
     nod_usec timed_at;     /* NOD_NEVER: nothing is timed */
     uint32_t fin_seq;      /* of the peer's FIN, with TCB_FIN_SEEN */
     uint32_t unacked_in;   /* octets received since our last ACK */
     uint32_t rcv_mss;      /* the peer's segment size as we see it */
-    uint32_t sent_flight;  /* octets in flight when text was last sent, that text included */
     uint16_t dup_acks;
     uint16_t retransmits; /* timeouts in a row */
     uint16_t probes;      /* unanswered window probes */
