@@ -2,6 +2,8 @@
  * conversation (open, write, close) with a peer made by hand; one call blocks in a thread. */
 #include <arpa/inet.h>
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -9,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "interface.h"
@@ -130,6 +133,28 @@ static int open_from_peer(uint32_t *iss)
     return a.fd;
 }
 
+/* What packetdrill asks between the packets: edges, readiness, TCP_INFO as long as it wants it. */
+static void ask(int fd)
+{
+    struct pollfd out = {.fd = fd, .events = POLLIN | POLLOUT};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.fd = fd};
+    uint8_t info[280];
+    socklen_t len = sizeof info;
+    int epfd = drill.epoll_create(drill.userdata, 1), waiting = -1;
+    CHECK(drill.poll(drill.userdata, &out, 1, 0) == 1 && out.revents == POLLOUT);
+    CHECK(drill.epoll_ctl(drill.userdata, epfd, EPOLL_CTL_ADD, fd, &event) == 0);
+    CHECK(drill.epoll_wait(drill.userdata, epfd, &event, 1, 0) == 1);
+    CHECK(event.events == EPOLLOUT);
+    CHECK(drill.epoll_wait(drill.userdata, epfd, &event, 1, 10) == 0);
+    CHECK(drill.close(drill.userdata, epfd) == 0);
+    CHECK(drill.getsockopt(drill.userdata, fd, IPPROTO_TCP, TCP_INFO, info, &len) == 0);
+    CHECK(len == sizeof info && info[0] == TCP_ESTABLISHED);
+    CHECK(drill.ioctl(drill.userdata, fd, FIONREAD, &waiting) == 0 && waiting == 0);
+    CHECK(drill.fcntl(drill.userdata, fd, F_SETFL, O_NONBLOCK) == 0);
+    CHECK(drill.read(drill.userdata, fd, info, 1) == -1 && errno == EAGAIN);
+    CHECK(drill.read(drill.userdata, fd, NULL, 1) == -1 && errno == EFAULT);
+}
+
 int main(int argc, char **argv)
 {
     uint32_t iss;
@@ -145,6 +170,7 @@ int main(int argc, char **argv)
     init("", &drill);
 
     int fd = open_from_peer(&iss);
+    ask(fd);
     CHECK(drill.write(drill.userdata, fd, text, 100) == 100);
     nod_says(TH_PUSH | TH_ACK, 100);
     peer_says(TH_ACK, 1, iss + 101);
