@@ -256,6 +256,13 @@ static uint32_t advertised_mss(const sock *s)
     return max && max < fits ? max : fits;
 }
 
+static uint8_t congestion_state(const nod_status *status)
+{
+    if (status->recovery) return TCP_CA_Recovery;
+    if (status->retransmits) return TCP_CA_Loss;
+    return status->sacked || status->dup_acks ? TCP_CA_Disorder : TCP_CA_Open;
+}
+
 static void fill_info(const sock *s, const nod_status *status, struct tcp_info *info)
 {
     uint32_t mss = status->mss ? status->mss : 536;
@@ -269,12 +276,15 @@ static void fill_info(const sock *s, const nod_status *status, struct tcp_info *
         .tcpi_rcv_mss = status->rcv_mss,
         .tcpi_advmss = advertised_mss(s),
         .tcpi_unacked = (flight + mss - 1) / mss,
+        .tcpi_sacked = (status->sacked + mss - 1) / mss,
+        .tcpi_lost = (status->lost + status->resent + mss - 1) / mss,
+        .tcpi_retrans = (status->resent + mss - 1) / mss,
         .tcpi_last_data_sent = msec_since(status->since_sent_us),
         .tcpi_last_data_recv = msec_since(status->since_received_us),
         .tcpi_pmtu = world_mtu(),
         .tcpi_rtt = (uint32_t)status->srtt_us,
         .tcpi_rttvar = (uint32_t)status->rttvar_us,
-        .tcpi_snd_ssthresh = status->ssthresh / mss,
+        .tcpi_snd_ssthresh = status->ssthresh == UINT32_MAX ? 0x7fffffff : status->ssthresh / mss,
         .tcpi_snd_cwnd = status->cwnd / mss,
         .tcpi_reordering = 3,
         .tcpi_rcv_space = status->rcv_wnd,
@@ -285,7 +295,7 @@ static void fill_info(const sock *s, const nod_status *status, struct tcp_info *
         .tcpi_bytes_sent = status->bytes_sent,
         .tcpi_snd_wnd = status->snd_wnd,
     };
-    if (status->recovery) info->tcpi_ca_state = TCP_CA_Recovery;
+    info->tcpi_ca_state = congestion_state(status);
     if (status->timestamps) info->tcpi_options |= TCPI_OPT_TIMESTAMPS;
     if (status->sack) info->tcpi_options |= TCPI_OPT_SACK;
     if (status->snd_scale >= 0) {

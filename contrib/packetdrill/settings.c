@@ -62,6 +62,21 @@ void settings_stack(nod_config *config)
     settings_tcp(&config->tcp);
 }
 
+/* The first of these that nod has: the environment's, the namespace's, Linux's usual one. */
+static void choose_congestion(nod_tcp_config *config)
+{
+    char name[sizeof config->congestion] = "";
+    const char *text = getenv("NOD_CONGESTION");
+    FILE *file = text ? NULL : fopen("/proc/sys/net/ipv4/tcp_congestion_control", "re");
+    if (file && fgets(name, sizeof name, file)) name[strcspn(name, "\n")] = 0;
+    if (file) fclose(file);
+    nod_tcp_config chosen = *config;
+    snprintf(chosen.congestion, sizeof chosen.congestion, "%s", text ? text : name);
+    if (nod_tcp_config_check(&chosen) != 0)
+        snprintf(chosen.congestion, sizeof chosen.congestion, "cubic");
+    *config = chosen;
+}
+
 nod_usec settings_syn_timeout(int retries, nod_usec rto)
 {
     return ((1u << (retries < 10 ? retries + 1 : 11)) - 1) * rto;
@@ -71,6 +86,10 @@ void settings_tcp(nod_tcp_config *config)
 {
     config->timestamps = setting("NOD_TIMESTAMPS", "tcp_timestamps", 1) != 0;
     config->sack = setting("NOD_SACK", "tcp_sack", 1) != 0;
+    config->rack = setting("NOD_RACK", "tcp_recovery", 1) & 1;
+    config->loss_probe = setting("NOD_LOSS_PROBE", "tcp_early_retrans", 3) >= 3;
+    config->frto = setting("NOD_FRTO", "tcp_frto", 2) != 0;
+    choose_congestion(config);
     config->window_scale = setting("NOD_WINDOW_SCALING", "tcp_window_scaling", 1) != 0;
     /* The window's scale is that of the largest buffer; nod's are as large from the start. */
     config->receive_buffer = buffer("NOD_RECEIVE_BUFFER", "tcp_rmem", 2, config->receive_buffer);

@@ -118,12 +118,34 @@ static void keep_packet(const nod_frame *frame, bool push)
     world.last = &p->next;
 }
 
+static uint32_t get32(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+/* Whether a large segment goes beyond all of its connection's before. Of two connections that share
+ * a place here one may be taken for the other: then it just is new. */
+static bool is_new(const nod_frame *frame)
+{
+    static struct {
+        uint32_t ports, end;
+    } seen[64];
+    if (!frame->gso_size) return false;
+    const uint8_t *tcp = frame->head + (frame->head[0] >> 4 == 4 ? 20 : 40);
+    uint32_t ports = get32(tcp), at = (ports ^ ports >> 16) % 64;
+    uint32_t end = get32(tcp + 4) + (uint32_t)nod_frame_length(frame) - frame->head_len;
+    if (seen[at].ports == ports && (int32_t)(end - seen[at].end) <= 0) return false;
+    seen[at].ports = ports;
+    seen[at].end = end;
+    return true;
+}
+
 /* Cuts a large segment as a device does. Linux sends large segments of a few, and says PSH at the
  * end of each. */
 static void keep_pieces(const nod_frame *frame)
 {
     nod_frame piece, after;
-    unsigned run = settings_push();
+    unsigned run = is_new(frame) ? settings_push() : 0;
     bool more = nod_frame_piece(frame, 0, &piece) > 0;
     for (unsigned i = 1; more; i++) {
         more = nod_frame_piece(frame, i, &after) > 0;

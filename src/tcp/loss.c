@@ -114,8 +114,9 @@ static void count_duplicates(struct nod_tcb *tcb, struct nod_ack *a)
     if (a->moved) {
         w->dup_acks = 0;
         if (a->acked + l->dup_octets < mss) return;
-        uint32_t beyond = a->acked > mss ? a->acked - mss : 0;
-        l->dup_octets = l->dup_octets > beyond ? l->dup_octets - beyond : 0;
+        uint32_t told = min_u32(l->dup_octets, a->acked > mss ? a->acked - mss : 0);
+        l->dup_octets -= told;
+        a->d.octets -= min_u32(a->d.octets, told); /* RFC 9937: duplicates have said so */
         if (has_sack(tcb) || l->phase == NOD_LOSS_NONE) l->dup_octets = 0;
         return;
     }
@@ -155,7 +156,8 @@ static void in_recovery(struct nod_env *env, struct nod_tcb *tcb, const struct n
 static void grow(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *a, uint32_t flight)
 {
     if (!a->acked) return;
-    struct nod_cc_sample s = sample(env, tcb, a->acked, flight);
+    /* By what this ACK is the first to tell of; what was sacked before has been told. */
+    struct nod_cc_sample s = sample(env, tcb, a->d.octets, flight);
     nod_cc_ops(&tcb->cc)->on_ack(&tcb->cc, &tcb->work->cc_own, &s);
 }
 

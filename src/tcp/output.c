@@ -249,8 +249,9 @@ static bool send_loss_probe(struct nod_env *env, struct nod_tcb *tcb, struct nod
     if (!b->runs || seq_gt(nxt, wnd_end)) return false;
     bool again = seq_ge(nxt, data_end) || seq_ge(nxt, wnd_end);
     uint32_t from = nxt, len = 0;
-    if (again) {
+    if (again) { /* the last segment as it left: a FIN by itself stays by itself */
         from = nxt - min_u32(mss, nod_board_octets(b));
+        from = seq_max(from, nod_sent_seq(nod_board_at(b, nxt - 1)));
         len = seq_min(nxt, data_end) - from;
     } else {
         len = min_u32(min_u32(mss, data_end - nxt), wnd_end - nxt);
