@@ -35,7 +35,10 @@ typedef struct nod_tcp_config {
     uint32_t receive_buffer; /* bytes; 256 KiB. Never shrinks a window already offered */
     uint16_t mss_max;        /* segments no larger than this, both ways; 0: what the MTU allows */
     bool nagle;              /* RFC 9293 3.7.4; true */
-    bool delayed_ack;        /* 3.8.6.3; true */
+    /* Nagle's algorithm as appendix A.3 and Linux have it: what is not full waits only while
+     * another segment that was not full is on its way. The tail of a SEND leaves at once; false */
+    bool nagle_tail;
+    bool delayed_ack;                    /* 3.8.6.3; true */
     bool window_scale, timestamps, sack; /* offered and accepted in the handshake; true */
     uint8_t ttl;                         /* TTL and hop limit; 64 */
     uint8_t dscp;                        /* Diffserv code point, 0 to 63 */
@@ -175,8 +178,11 @@ typedef struct nod_status {
     nod_endpoint local, remote;
     uint32_t snd_una, snd_nxt, snd_wnd, iss; /* RFC 9293 section 3.3.1 */
     uint32_t rcv_nxt, rcv_wnd, irs;
-    uint32_t send_queue;                 /* bytes not yet acknowledged, sent or not */
-    uint32_t send_unsent;                /* of those, bytes never sent */
+    uint32_t send_queue;  /* bytes not yet acknowledged, sent or not */
+    uint32_t send_unsent; /* of those, bytes never sent */
+    /* Bytes in flight: that the peer told of (SACK), that were found lost and wait to be sent
+     * again, that were sent again. */
+    uint32_t sacked, lost, resent;
     uint32_t receive_queue;              /* bytes that wait for RECEIVE */
     uint32_t out_of_order;               /* bytes held beyond a gap */
     uint16_t mss;                        /* effective send MSS */

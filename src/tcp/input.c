@@ -26,11 +26,12 @@ static bool paws_fails(const struct nod_env *env, const struct nod_tcb *tcb,
     return seg->h.opt.has_ts && ts_is_older(env, tcb, seg);
 }
 
-/* R3: the timestamp that covers the left edge of what we have acknowledged (7323 4.3). */
+/* R3: the timestamp that covers the left edge of what we have acknowledged (7323 4.3). Not before
+ * the ACK is found good: a stranger who guessed a sequence number could shut the peer out. */
 static void remember_timestamp(const struct nod_env *env, struct nod_tcb *tcb,
                                const struct nod_segment *seg)
 {
-    if (!seg->h.opt.has_ts || seq_gt(seg->seq, tcb->rcv.acked)) return;
+    if (!seg->h.opt.has_ts || seq_gt(seg->h.seq, tcb->rcv.acked)) return;
     if (ts_is_older(env, tcb, seg)) return;
     tcb->ts_recent = seg->h.opt.ts_val;
     tcb->ts_recent_s = (uint32_t)(env->now / NOD_SEC);
@@ -149,7 +150,6 @@ static enum step first_check_sequence(struct nod_env *env, struct nod_tcb *tcb,
         nod_drop_segment(env, &tcb->rec, seg->frame, NOD_DROP_WINDOW); /* its text, that is */
         nod_tcb_ack_now(tcb, NOD_WHY_ACK_DUPLICATE);
     }
-    if (tcb->flags & TCB_TS) remember_timestamp(env, tcb, seg);
     trim(tcb, seg);
     return CONTINUE;
 }
@@ -309,6 +309,7 @@ void nod_tcb_input(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment 
     /* third, security: not implemented, see doc/deviations.md */
     if (fourth_check_syn(env, tcb, seg) == DONE) return;
     if (fifth_check_ack(env, tcb, seg) == DONE) return;
+    if (tcb->flags & TCB_TS) remember_timestamp(env, tcb, seg);
     /* sixth, URG: urgent octets are taken in line, as RFC 6093 asks */
     if (seventh_segment_text(env, tcb, seg) == DONE) return;
     eighth_check_fin(env, tcb, seg);

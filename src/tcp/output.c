@@ -129,9 +129,8 @@ static void note_sent(struct nod_env *env, struct nod_tcb *tcb, const struct nod
     if (out->retransmission)
         tcb->segments_retransmitted += out->text ? (out->text + mss - 1) / mss : 1;
     w->last_send = env->now;
-    bool slow_start = tcb->cc.cwnd < tcb->cc.ssthresh;
-    uint32_t flight = nod_loss_out(tcb);
-    w->limited = slow_start ? flight >= tcb->cc.cwnd / 2 : flight + mss > tcb->cc.cwnd;
+    w->sent_flight = nod_loss_out(tcb);
+    w->limited = w->sent_flight + mss > tcb->cc.cwnd;
 }
 
 /* Sends [seq, seq+len) of the stream, new or again, and the FIN if asked. */
@@ -202,15 +201,22 @@ static bool send_again(struct nod_env *env, struct nod_tcb *tcb, const struct no
     return send_text(env, tcb, from, len, fin, tcb->work->rtx_why, out);
 }
 
+/* Nagle: nothing is on its way; or as appendix A.3 has it, nothing that was not full. */
+static bool nagle_lets_go(const struct nod_tcb *tcb)
+{
+    const struct nod_work *w = tcb->work;
+    if (!tcb->config->c.nagle || tcb->snd.nxt == tcb->snd.una) return true;
+    return tcb->config->c.nagle_tail && (!w->small_sent || seq_le(w->small_end, tcb->snd.una));
+}
+
 /* May a segment that is not full leave? */
 static bool small_is_allowed(const struct nod_tcb *tcb, uint32_t len, uint32_t avail)
 {
     const struct nod_work *w = tcb->work;
-    bool idle = tcb->snd.nxt == tcb->snd.una;
     if (w->override_due) return true;
     if (len == avail) {
         if (tcb->flags & TCB_CLOSED) return true; /* the FIN goes with it */
-        if (!w->more && (idle || !tcb->config->c.nagle)) return true;
+        if (!w->more && nagle_lets_go(tcb)) return true;
     }
     return len >= max_u32(tcb->snd.max_wnd / 2, 1) && !w->more;
 }
@@ -234,6 +240,10 @@ static bool send_new(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max
     }
     bool fin = tcb->flags & TCB_CLOSED && len == avail && tcb->snd.wnd > 0;
     if (!len && !fin) return false;
+    if (len % mss) {
+        w->small_sent = true;
+        w->small_end = tcb->snd.nxt + len;
+    }
     w->override_due = false;
     w->at[NOD_TIMER_SWS_OVERRIDE] = NOD_NEVER;
     return send_text(env, tcb, tcb->snd.nxt, len, fin, fin ? NOD_WHY_FIN : NOD_WHY_DATA, out);
@@ -250,8 +260,9 @@ static bool send_loss_probe(struct nod_env *env, struct nod_tcb *tcb, struct nod
     if (!b->runs || seq_gt(nxt, wnd_end)) return false;
     bool again = seq_ge(nxt, data_end) || seq_ge(nxt, wnd_end);
     uint32_t from = nxt, len = 0;
-    if (again) {
+    if (again) { /* the last segment as it left: a FIN by itself stays by itself */
         from = nxt - min_u32(mss, nod_board_octets(b));
+        from = seq_max(from, nod_sent_seq(nod_board_at(b, nxt - 1)));
         len = seq_min(nxt, data_end) - from;
     } else {
         len = min_u32(min_u32(mss, data_end - nxt), wnd_end - nxt);

@@ -54,13 +54,15 @@ struct nod_work {
     uint32_t unacked_in; /* octets received since our last ACK */
     uint32_t rcv_mss;    /* the peer's segment size as we see it */
     uint32_t twice[2];   /* octets that came again, to be told once; empty: none (RFC 2883) */
+    uint32_t small_end;  /* of the last segment that was not full, with small_sent */
+    uint32_t sent_flight; /* octets in flight when something was last sent, that included */
     uint16_t dup_acks;
     uint16_t retransmits; /* timeouts in a row */
     uint16_t probes;      /* unanswered window probes */
     uint8_t ack_why;      /* an ACK is due now, and why (enum nod_why); 0: none */
     uint8_t rtx_why;
     uint16_t adv_mss; /* what our SYN says */
-    bool syn_due, probe_due, loss_probe_due, override_due, more, limited, owed;
+    bool syn_due, probe_due, loss_probe_due, override_due, more, limited, owed, small_sent;
 };
 
 struct nod_tcb {
