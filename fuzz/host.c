@@ -342,6 +342,13 @@ static void call_config(struct host *h, nod_handle handle, struct choices *c)
     config.mss_max = choose16(c);
     config.rto_min_us = choose32(c);
     config.user_timeout_us = choose32(c);
+    uint8_t more = choose8(c);
+    config.keepalive = more & 1;
+    config.keepalive_octet = more & 2;
+    config.user_timeout_set = more & 4;
+    config.keepalive_probes = more >> 3;
+    config.keepalive_idle_us = choose32(c);
+    config.keepalive_interval_us = choose32(c);
     nod_tcp_set_config(h->stack, handle, &config);
 }
 

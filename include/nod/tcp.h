@@ -46,10 +46,20 @@ typedef struct nod_tcp_config {
     nod_usec msl_us;                     /* maximum segment lifetime; 120 s. TIME-WAIT lasts two */
     nod_usec user_timeout_us; /* data unacknowledged for so long ends the connection: R2 of
                                  RFC 9293 3.8.3; 5 min, NOD_NEVER for no end */
+    bool user_timeout_set;    /* somebody has chosen it, so it also ends keep-alive's probing, in
+                                 place of the count, as in Linux; false */
     nod_usec syn_timeout_us;  /* the same for a SYN: at least 3 min (MUST-23) by default */
     nod_usec fin_wait_2_us;   /* how long FIN-WAIT-2 lasts when nobody can read any more; 60 s */
     uint8_t r1_retransmits;   /* after so many the user hears of it (SHLD-9); 3 */
-    char congestion[12];      /* "reno" */
+    bool soft_errors;         /* NOD_EVENT_SOFT_ERROR is told (3.9.1.8, SHLD-20); true */
+    /* Keep-alive (3.8.4): when so long nothing was outstanding and nothing was heard, a probe; the
+     * next ones at the interval; after so many without an answer the end, NOD_ETIMEDOUT. */
+    bool keepalive;                 /* false (MUST-25) */
+    bool keepalive_octet;           /* a probe carries one octet, for peers that want it; false */
+    uint8_t keepalive_probes;       /* at least 2 (MUST-29); 9 */
+    nod_usec keepalive_idle_us;     /* 2 h (MUST-28) */
+    nod_usec keepalive_interval_us; /* 75 s */
+    char congestion[12];            /* "reno" */
 } nod_tcp_config;
 
 typedef struct nod_open {
@@ -158,6 +168,7 @@ enum nod_timer {
     NOD_TIMER_USER,         /* user timeout: R2 */
     NOD_TIMER_FIN_WAIT_2,
     NOD_TIMER_TIME_WAIT, /* 2 MSL are over */
+    NOD_TIMER_KEEPALIVE, /* nothing was heard for long (3.8.4) */
     NOD_TIMER_COUNT,
     NOD_TIMER_NONE = NOD_TIMER_COUNT
 };
@@ -179,6 +190,7 @@ typedef struct nod_status {
     nod_usec srtt_us, rttvar_us, rto_us; /* 0 before the first sample */
     uint32_t retransmits;                /* of the oldest segment, in a row */
     uint16_t probes;                     /* of a closed window, in a row */
+    uint8_t keepalive_probes;            /* unanswered, in a row */
     uint16_t dup_acks;                   /* duplicate ACKs, in a row */
     bool recovery;                       /* fast recovery (RFC 6582) */
     uint16_t rcv_mss;                    /* the peer's segments as we see them; 0: not lately */

@@ -55,6 +55,7 @@ enum nod_why {
     NOD_WHY_RST_BAD_ACK,       /* an unacceptable ACK in a state that is not synchronized */
     NOD_WHY_RST_NO_READER,     /* data for a connection that was released */
     NOD_WHY_ACK_TIME_WAIT,     /* TIME-WAIT answers a FIN that came again, or a stray */
+    NOD_WHY_RST_TIMEOUT,       /* keep-alive was not answered: the connection is given up */
     NOD_WHY_COUNT
 };
 

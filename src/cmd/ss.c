@@ -21,6 +21,7 @@ const char *ss_timer(const nod_status *status)
     case NOD_TIMER_FIN_WAIT_2: return "timewait";
     case NOD_TIMER_USER: return "user";
     case NOD_TIMER_DELAYED_ACK: return "ack";
+    case NOD_TIMER_KEEPALIVE: return "keepalive";
     case NOD_TIMER_NONE: break;
     }
     return NULL;

@@ -87,13 +87,20 @@ static void print_span(nod_usec span)
     if (ms > 0 || (minutes == 0 && seconds == 0)) printf("%03" PRIu64 "ms", ms);
 }
 
+/* How often the timer has run out in a row. */
+static uint32_t times(const nod_status *s)
+{
+    if (s->timer == NOD_TIMER_KEEPALIVE) return s->keepalive_probes;
+    return s->timer == NOD_TIMER_PERSIST ? s->probes : s->retransmits;
+}
+
 static void print_timer(const nod_status *s)
 {
     const char *timer = ss_timer(s);
     if (!timer) return;
     printf(" timer:(%s,", timer);
     print_span(s->timer_us);
-    printf(",%" PRIu32 ")", s->timer == NOD_TIMER_PERSIST ? s->probes : s->retransmits);
+    printf(",%" PRIu32 ")", times(s));
 }
 
 static void print_counter(const char *name, uint64_t value)

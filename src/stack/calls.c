@@ -363,7 +363,11 @@ int nod_tcp_set_config(nod_stack *s, nod_handle handle, const nod_tcp_config *co
     if (!own) return NOD_ENOMEM;
     nod_config_drop(s, *at);
     *at = own;
-    if (l || !is_live(tcb) || !tcb->work) return 0;
+    if (l || !is_live(tcb)) return 0;
+    if (!tcb->work) { /* keep-alive may have been switched, or its times changed */
+        nod_timers_schedule(&s->env, tcb);
+        return 0;
+    }
     tcb->cc.id = (uint8_t)nod_cc_find(own->c.congestion);
     nod_tcb_tell_room(tcb);
     nod_settle(s, tcb); /* Nagle off, a larger buffer: something may be due now */

@@ -209,8 +209,7 @@ static void icmp_error(nod_stack *s, uint32_t frame, const struct nod_packet *pa
     if (error && opening) {
         nod_tcb_end(&s->env, tcb, error);
     } else {
-        tcb->soft_error = (int8_t)(error ? error : NOD_EUNREACH); /* MUST-47 */
-        nod_tcb_event(tcb, NOD_EVENT_SOFT_ERROR);
+        nod_tcb_soft_error(tcb, error ? error : NOD_EUNREACH);
     }
     nod_settle(s, tcb);
 }

@@ -36,6 +36,10 @@ void nod_config_default(nod_config *c)
                 .syn_timeout_us = 255 * NOD_SEC,
                 .fin_wait_2_us = 60 * NOD_SEC,
                 .r1_retransmits = 3,
+                .soft_errors = true,
+                .keepalive_probes = 9,
+                .keepalive_idle_us = 7200 * NOD_SEC,
+                .keepalive_interval_us = 75 * NOD_SEC,
                 .congestion = "reno",
             },
     };
@@ -57,6 +61,9 @@ bool nod_tcp_config_is_valid(const nod_tcp_config *c)
     if (c->msl_us > 86400 * NOD_SEC || c->fin_wait_2_us > FAR_US) return false;
     if ((c->user_timeout_us > FAR_US && c->user_timeout_us != NOD_NEVER) ||
         (c->syn_timeout_us > FAR_US && c->syn_timeout_us != NOD_NEVER))
+        return false;
+    if (c->keepalive_probes < 2 || !c->keepalive_interval_us || c->keepalive_idle_us > FAR_US ||
+        c->keepalive_interval_us > FAR_US)
         return false;
     if (memchr(c->congestion, 0, sizeof(c->congestion)) == NULL) return false;
     return nod_cc_find(c->congestion) >= 0;

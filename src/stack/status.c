@@ -22,6 +22,13 @@ static void timer_of_work(nod_usec now, const struct nod_work *w, nod_status *ou
     }
 }
 
+static void keepalive_timer(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
+{
+    nod_usec deadline = nod_keepalive_deadline(tcb);
+    if (out->timer == NOD_TIMER_NONE && deadline != NOD_NEVER)
+        set_timer(now, NOD_TIMER_KEEPALIVE, deadline, out);
+}
+
 static void from_work(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
 {
     const struct nod_work *w = tcb->work;
@@ -66,7 +73,9 @@ static void from_tcb(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
     memcpy(out->congestion, tcb->config->c.congestion, sizeof(out->congestion));
     if (tcb->bytes_received)
         out->since_received_us = (uint32_t)(now / 1000 - tcb->received_ms) * NOD_MSEC;
+    if (tcb->rare) out->keepalive_probes = tcb->rare->keep_probes;
     if (tcb->work) from_work(now, tcb, out);
+    keepalive_timer(now, tcb, out);
     if (tcb->rec.state == NOD_TIME_WAIT)
         set_timer(now, NOD_TIMER_TIME_WAIT, tcb->time_wait->rec.timer.deadline, out);
 }

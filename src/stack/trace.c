@@ -130,6 +130,7 @@ const char *nod_why_name(enum nod_why why)
         [NOD_WHY_RST_BAD_ACK] = "rst-bad-ack",
         [NOD_WHY_RST_NO_READER] = "rst-no-reader",
         [NOD_WHY_ACK_TIME_WAIT] = "ack-time-wait",
+        [NOD_WHY_RST_TIMEOUT] = "rst-timeout",
     };
     return why < NOD_WHY_COUNT ? names[why] : "?";
 }
@@ -140,7 +141,7 @@ const char *nod_timer_name(enum nod_timer timer)
         [NOD_TIMER_RETRANSMIT] = "retransmission", [NOD_TIMER_PERSIST] = "persist",
         [NOD_TIMER_DELAYED_ACK] = "delayed-ack",   [NOD_TIMER_SWS_OVERRIDE] = "sws-override",
         [NOD_TIMER_USER] = "user-timeout",         [NOD_TIMER_FIN_WAIT_2] = "fin-wait-2",
-        [NOD_TIMER_TIME_WAIT] = "time-wait",
+        [NOD_TIMER_TIME_WAIT] = "time-wait",       [NOD_TIMER_KEEPALIVE] = "keep-alive",
     };
     return timer < NOD_TIMER_COUNT ? names[timer] : "?";
 }

@@ -94,6 +94,7 @@ static void take_new_ack(struct nod_env *env, struct nod_tcb *tcb, const struct 
     if (was_syn) acked--; /* the SYN grows no window (5681 3.1) */
     w->retransmits = 0;
     tcb->flags &= ~(uint32_t)TCB_TOLD_R1;
+    if (!(tcb->events & NOD_EVENT_SOFT_ERROR)) tcb->soft_error = 0; /* it has passed */
     w->stalled_since = env->now;
     nod_loss_on_ack(env, tcb, acked, flight);
     tell_sender(tcb);

@@ -91,6 +91,19 @@ static enum step syn_again(struct nod_env *env, struct nod_tcb *tcb, struct nod_
     return drop(env, tcb, seg, NOD_DROP_DUPLICATE);
 }
 
+/* RFC 5961 section 5.2, in the synchronized states. */
+static bool ack_in_range(const struct nod_tcb *tcb, uint32_t ack)
+{
+    return seq_ge(ack, tcb->snd.una - tcb->snd.max_wnd) && seq_le(ack, tcb->snd.nxt);
+}
+
+/* The peer asks whether we are there, and so it is there itself (3.8.4). */
+static bool is_keepalive(const struct nod_tcb *tcb, const struct nod_segment *seg)
+{
+    return tcb->rec.state >= NOD_ESTABLISHED && seg->seq == tcb->rcv.nxt - 1 && seg->text <= 1 &&
+           !seg->syn && !seg->fin && seg->h.ctl & NOD_ACK && ack_in_range(tcb, seg->h.ack);
+}
+
 /* What is not acceptable is answered with an ACK and dropped. Those without text could go
  * round for ever between two confused ends (RFC 1337 H2), so they are throttled; but not the
  * SYN,ACK whose ACK was lost. */
@@ -100,6 +113,7 @@ static enum step not_acceptable(struct nod_env *env, struct nod_tcb *tcb, struct
                  tcb->rec.state == NOD_ESTABLISHED;
     if (seg->text || seg->fin || again || nod_challenge_allowed(env, &tcb->throttle))
         nod_tcb_ack_now(tcb, seg->syn && !again ? NOD_WHY_ACK_CHALLENGE : NOD_WHY_ACK_DUPLICATE);
+    if (is_keepalive(tcb, seg)) nod_keepalive_heard(env, tcb);
     if (!is_fin_again(tcb, seg)) {
         bool old = seq_le(seg->seq + segment_len(seg), tcb->rcv.nxt);
         return drop(env, tcb, seg, old ? NOD_DROP_DUPLICATE : NOD_DROP_SEQUENCE);
@@ -165,12 +179,6 @@ static enum step fourth_check_syn(struct nod_env *env, struct nod_tcb *tcb,
     return drop(env, tcb, seg, NOD_DROP_SYN);
 }
 
-/* RFC 5961 section 5.2, in the synchronized states. */
-static bool ack_in_range(const struct nod_tcb *tcb, uint32_t ack)
-{
-    return seq_ge(ack, tcb->snd.una - tcb->snd.max_wnd) && seq_le(ack, tcb->snd.nxt);
-}
-
 static void after_our_fin_is_acked(struct nod_env *env, struct nod_tcb *tcb)
 {
     switch ((enum nod_state)tcb->rec.state) {
@@ -201,6 +209,7 @@ static enum step fifth_check_ack(struct nod_env *env, struct nod_tcb *tcb, struc
         nod_tcb_challenge(env, tcb);
         return drop(env, tcb, seg, NOD_DROP_ACK);
     }
+    nod_keepalive_heard(env, tcb);
     nod_tcb_process_ack(env, tcb, seg);
     if (nod_tcb_fin_acked(tcb)) after_our_fin_is_acked(env, tcb);
     return tcb->rec.state == NOD_CLOSED ? DONE : CONTINUE;

@@ -240,6 +240,25 @@ static bool send_probe(struct nod_env *env, struct nod_tcb *tcb, struct nod_out 
     return send_text(env, tcb, at, data ? 1 : 0, !data, NOD_WHY_WINDOW_PROBE, out);
 }
 
+/* SEG.SEQ = SND.NXT-1, without text (SHLD-12), or with an octet of none that the peer has already
+ * had (MAY-6): it answers with an ACK either way. */
+static bool send_keepalive(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
+{
+    if (!nod_keepalive_take(tcb)) return false;
+    fill_header(env, tcb, tcb->snd.nxt - 1, NOD_ACK, NOD_WHY_KEEPALIVE, out);
+    /* Not in the place of a FIN. */
+    bool octet = tcb->config->c.keepalive_octet && !(tcb->flags & TCB_FIN_SENT);
+    nod_block *block = octet ? nod_block_new(env->pool, 1) : NULL;
+    if (block) {
+        *nod_block_bytes(block) = 0;
+        out->part[0] = (nod_slice){.block = block, .len = 1};
+        out->parts = 1;
+        out->text = 1;
+    }
+    leave(tcb, out);
+    return true;
+}
+
 static bool may_send_text(const struct nod_tcb *tcb)
 {
     switch ((enum nod_state)tcb->rec.state) {
@@ -281,7 +300,7 @@ static bool pick(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max, st
             send_new(env, tcb, text_max, out))
             return true;
     }
-    return send_ack(env, tcb, out);
+    return send_keepalive(env, tcb, out) || send_ack(env, tcb, out);
 }
 
 bool nod_tcb_output(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max,

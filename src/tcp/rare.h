@@ -6,7 +6,10 @@
 #include "nod/types.h"
 
 struct nod_rare {
-    uint8_t none_yet;
+    nod_usec heard_at;   /* when an acceptable segment last came; at first, when this was made */
+    nod_usec probed_at;  /* the last keep-alive probe */
+    uint8_t keep_probes; /* keep-alive: unanswered, in a row */
+    bool keep_due;
 };
 
 #endif

@@ -99,8 +99,10 @@ void nod_tcb_init(struct nod_env *env, struct nod_tcb *tcb, uint32_t iss);
 bool nod_tcb_wake(struct nod_env *env, struct nod_tcb *tcb); /* false: no memory */
 void nod_tcb_rest(struct nod_env *env, struct nod_tcb *tcb); /* if there is nothing to do */
 void nod_tcb_set_state(struct nod_env *env, struct nod_tcb *tcb, enum nod_state state);
-void nod_tcb_end(struct nod_env *env, struct nod_tcb *tcb, int error);   /* to CLOSED */
-void nod_tcb_flush(struct nod_env *env, struct nod_tcb *tcb);            /* queues and work */
+void nod_tcb_end(struct nod_env *env, struct nod_tcb *tcb, int error); /* to CLOSED */
+void nod_tcb_time_out(struct nod_env *env, struct nod_tcb *tcb);       /* the same; why if known */
+void nod_tcb_soft_error(struct nod_tcb *tcb, int error);               /* trouble that may pass */
+void nod_tcb_flush(struct nod_env *env, struct nod_tcb *tcb);          /* queues and work */
 struct nod_rare *nod_tcb_rare(struct nod_env *env, struct nod_tcb *tcb); /* NULL: no memory */
 void nod_tcb_event(struct nod_tcb *tcb, uint32_t flags);
 nod_trace *nod_tcb_trace(struct nod_env *env, const struct nod_tcb *tcb,
@@ -169,6 +171,16 @@ void nod_timers_on_window(struct nod_env *env, struct nod_tcb *tcb); /* SND.WND 
 void nod_timers_on_state(struct nod_env *env, struct nod_tcb *tcb);
 void nod_timers_schedule(struct nod_env *env, struct nod_tcb *tcb); /* into the wheel */
 void nod_timers_expire(struct nod_env *env, struct nod_tcb *tcb);
+
+void nod_timers_trace(struct nod_env *env, const struct nod_tcb *tcb, enum nod_timer timer,
+                      uint32_t count, nod_usec next);
+
+/* keepalive.c */
+nod_usec nod_keepalive_deadline(const struct nod_tcb *tcb);
+nod_usec nod_keepalive_schedule(struct nod_env *env, struct nod_tcb *tcb); /* makes `rare` too */
+void nod_keepalive_heard(const struct nod_env *env, struct nod_tcb *tcb);
+void nod_keepalive_expire(struct nod_env *env, struct nod_tcb *tcb);
+bool nod_keepalive_take(struct nod_tcb *tcb); /* a probe is due; not any more after this */
 
 /* output.c */
 struct nod_out {

@@ -118,6 +118,7 @@ static bool status_field(const struct flow *flow, const nod_status *s, const cha
         {"rto_ms", (long long)(s->rto_us / 1000)},
         {"srtt_ms", (long long)(s->srtt_us / 1000)},
         {"retransmits", s->retransmits},
+        {"keepalive_probes", s->keepalive_probes},
         {"backlog_used", s->backlog_used},
         {"segments_retransmitted", s->segments_retransmitted},
     };

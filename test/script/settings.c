@@ -27,6 +27,15 @@ static const struct setting {
     {"user_timeout", KIND_USEC, offsetof(nod_tcp_config, user_timeout_us)},
     {"syn_timeout", KIND_USEC, offsetof(nod_tcp_config, syn_timeout_us)},
     {"fin_wait_2", KIND_USEC, offsetof(nod_tcp_config, fin_wait_2_us)},
+    {"user_timeout_set", KIND_BOOL, offsetof(nod_tcp_config, user_timeout_set)},
+    {"soft_errors", KIND_BOOL, offsetof(nod_tcp_config, soft_errors)},
+    {"keepalive", KIND_BOOL, offsetof(nod_tcp_config, keepalive)},
+    {"keepalive_octet", KIND_BOOL, offsetof(nod_tcp_config, keepalive_octet)},
+    {"keepalive_probes", KIND_U8, offsetof(nod_tcp_config, keepalive_probes)},
+    {"keepalive_idle", KIND_USEC, offsetof(nod_tcp_config, keepalive_idle_us)},
+    {"keepalive_interval", KIND_USEC, offsetof(nod_tcp_config, keepalive_interval_us)},
+    {"ttl", KIND_U8, offsetof(nod_tcp_config, ttl)},
+    {"dscp", KIND_U8, offsetof(nod_tcp_config, dscp)},
     {"r1_retransmits", KIND_U8, offsetof(nod_tcp_config, r1_retransmits)},
 };
 
