@@ -46,12 +46,17 @@ typedef struct nod_tcp_config {
     nod_usec msl_us;                     /* maximum segment lifetime; 120 s. TIME-WAIT lasts two */
     nod_usec user_timeout_us; /* data unacknowledged for so long ends the connection: R2 of
                                  RFC 9293 3.8.3; 5 min, NOD_NEVER for no end */
-    bool user_timeout_set;    /* somebody has chosen it, so it also ends keep-alive's probing, in
-                                 place of the count, as in Linux; false */
-    nod_usec syn_timeout_us;  /* the same for a SYN: at least 3 min (MUST-23) by default */
-    nod_usec fin_wait_2_us;   /* how long FIN-WAIT-2 lasts when nobody can read any more; 60 s */
-    uint8_t r1_retransmits;   /* after so many the user hears of it (SHLD-9); 3 */
-    bool soft_errors;         /* NOD_EVENT_SOFT_ERROR is told (3.9.1.8, SHLD-20); true */
+    /* Somebody has chosen it: what the peer tells does not change it (CHANGEABLE of RFC 5482), and
+     * it also ends keep-alive's probing, in place of the count, as in Linux. false */
+    bool user_timeout_set;
+    /* The user timeout option (RFC 5482): ours is told to the peer, and the peer's, with these
+     * limits, lengthens or shortens the connection's. false; 100 s, 1 h */
+    bool uto;
+    nod_usec uto_lower_us, uto_upper_us;
+    nod_usec syn_timeout_us; /* the same for a SYN: at least 3 min (MUST-23) by default */
+    nod_usec fin_wait_2_us;  /* how long FIN-WAIT-2 lasts when nobody can read any more; 60 s */
+    uint8_t r1_retransmits;  /* after so many the user hears of it (SHLD-9); 3 */
+    bool soft_errors;        /* NOD_EVENT_SOFT_ERROR is told (3.9.1.8, SHLD-20); true */
     /* Keep-alive (3.8.4): when so long nothing was outstanding and nothing was heard, a probe; the
      * next ones at the interval; after so many without an answer the end, NOD_ETIMEDOUT. */
     bool keepalive;                 /* false (MUST-25) */
@@ -103,6 +108,10 @@ enum nod_send_flags {
     /* More follows: a segment that is not full is held back, for 200 ms at most, until a SEND
      * without this flag, which may be one of no bytes. */
     NOD_SEND_MORE = 1 << 0,
+    /* All that was given so far is urgent (3.8.5): the peer is told at once where it ends. The
+     * bytes stay in line. There for old protocols: new ones should not use it (SHLD-13, RFC 6093).
+     */
+    NOD_SEND_URGENT = 1 << 1,
 };
 
 /* SEND: copies bytes into the send queue. Returns how many were taken, which may be fewer
@@ -183,6 +192,9 @@ typedef struct nod_status {
     uint32_t send_unsent;                /* of those, bytes never sent */
     uint32_t receive_queue;              /* bytes that wait for RECEIVE */
     uint32_t out_of_order;               /* bytes held beyond a gap */
+    uint32_t urgent;                     /* bytes not read yet up to the end of the peer's urgent
+                                            data, come or not; 0: it is read, or there is none */
+    nod_usec peer_user_timeout_us;       /* as the peer told it (RFC 5482); 0: it has not */
     uint16_t mss;                        /* effective send MSS */
     int8_t snd_scale, rcv_scale;         /* -1: none agreed */
     bool timestamps, sack;               /* agreed */

@@ -191,7 +191,10 @@ int nod_stack_output(nod_stack *s, nod_frame *frames, int max, nod_usec now)
 static void expire_tcb(nod_stack *s, struct nod_tcb *tcb)
 {
     if (nod_tcb_wake(&s->env, tcb)) {
+        bool told = tcb->flags & TCB_TOLD_R1;
         nod_timers_expire(&s->env, tcb);
+        /* R1: the fault may be the next hop's (MUST-20). */
+        if (!told && tcb->flags & TCB_TOLD_R1) nod_neighbour_doubt(&s->net, tcb->rec.key.remote);
         nod_settle(s, tcb);
     } else { /* keep-alive, at rest: perhaps there is memory later */
         nod_wheel_set(&s->env.wheel, &tcb->rec.timer, s->env.now + NOD_SEC);

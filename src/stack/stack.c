@@ -35,6 +35,8 @@ void nod_config_default(nod_config *c)
                 .user_timeout_us = 300 * NOD_SEC,
                 .syn_timeout_us = 255 * NOD_SEC,
                 .fin_wait_2_us = 60 * NOD_SEC,
+                .uto_lower_us = 100 * NOD_SEC,
+                .uto_upper_us = 3600 * NOD_SEC,
                 .r1_retransmits = 3,
                 .soft_errors = true,
                 .keepalive_probes = 9,
@@ -61,6 +63,10 @@ bool nod_tcp_config_is_valid(const nod_tcp_config *c)
     if (c->msl_us > 86400 * NOD_SEC || c->fin_wait_2_us > FAR_US) return false;
     if ((c->user_timeout_us > FAR_US && c->user_timeout_us != NOD_NEVER) ||
         (c->syn_timeout_us > FAR_US && c->syn_timeout_us != NOD_NEVER))
+        return false;
+    /* RFC 5482 section 3.1 wants a lower limit, beyond any RTO. */
+    if (c->uto && (c->uto_lower_us < NOD_SEC || c->uto_upper_us < c->uto_lower_us ||
+                   c->uto_upper_us > FAR_US))
         return false;
     if (c->keepalive_probes < 2 || !c->keepalive_interval_us || c->keepalive_idle_us > FAR_US ||
         c->keepalive_interval_us > FAR_US)

@@ -47,6 +47,12 @@ static void from_work(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
     if (tcb->rec.state != NOD_CLOSED && tcb->rec.state != NOD_TIME_WAIT) timer_of_work(now, w, out);
 }
 
+static void from_rare(const struct nod_rare *r, nod_status *out)
+{
+    out->keepalive_probes = r->keep_probes;
+    out->peer_user_timeout_us = nod_uto_decode(r->remote_uto);
+}
+
 static void from_tcb(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
 {
     out->error = tcb->error;
@@ -73,7 +79,8 @@ static void from_tcb(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
     memcpy(out->congestion, tcb->config->c.congestion, sizeof(out->congestion));
     if (tcb->bytes_received)
         out->since_received_us = (uint32_t)(now / 1000 - tcb->received_ms) * NOD_MSEC;
-    if (tcb->rare) out->keepalive_probes = tcb->rare->keep_probes;
+    out->urgent = nod_urgent_unread(tcb);
+    if (tcb->rare) from_rare(tcb->rare, out);
     if (tcb->work) from_work(now, tcb, out);
     keepalive_timer(now, tcb, out);
     if (tcb->rec.state == NOD_TIME_WAIT)

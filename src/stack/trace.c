@@ -19,6 +19,8 @@ static void fill_segment(nod_trace_segment *t, const struct nod_tcp_header *h, u
     t->ts_val = h->opt.ts_val;
     t->ts_ecr = h->opt.ts_ecr;
     t->sack_permitted = h->opt.sack_permitted;
+    t->has_uto = h->opt.has_uto;
+    t->uto = h->opt.uto;
     t->sack_count = h->opt.sack_count;
     memcpy(t->sack, h->opt.sack, sizeof(t->sack));
 }
@@ -244,6 +246,12 @@ static void put_options(struct text *t, const nod_trace_segment *s)
         comma = ",";
     }
     if (s->has_wscale) put(t, comma), put_field(t, "wscale ", s->wscale), comma = ",";
+    if (s->has_uto) {
+        put(t, comma);
+        put_field(t, "uto ", s->uto & 0x7fff);
+        put(t, s->uto & 0x8000 ? "m" : "s");
+        comma = ",";
+    }
     if (s->sack_count) {
         put(t, comma);
         put_field(t, "sack ", s->sack_count);

@@ -210,9 +210,27 @@ static enum step fifth_check_ack(struct nod_env *env, struct nod_tcb *tcb, struc
         return drop(env, tcb, seg, NOD_DROP_ACK);
     }
     nod_keepalive_heard(env, tcb);
+    nod_uto_take(env, tcb, &seg->h.opt);
     nod_tcb_process_ack(env, tcb, seg);
     if (nod_tcb_fin_acked(tcb)) after_our_fin_is_acked(env, tcb);
     return tcb->rec.state == NOD_CLOSED ? DONE : CONTINUE;
+}
+
+static void sixth_check_urg(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg)
+{
+    switch ((enum nod_state)tcb->rec.state) {
+    case NOD_ESTABLISHED:
+    case NOD_FIN_WAIT_1:
+    case NOD_FIN_WAIT_2: nod_urgent_arrives(env, tcb, seg); break;
+    case NOD_CLOSE_WAIT:
+    case NOD_CLOSING:
+    case NOD_LAST_ACK:
+    case NOD_TIME_WAIT:
+    case NOD_CLOSED:
+    case NOD_LISTEN:
+    case NOD_SYN_SENT:
+    case NOD_SYN_RECEIVED: break;
+    }
 }
 
 /* Text is taken while the peer has not said FIN; a FIN closes what it may still say. */
@@ -300,7 +318,7 @@ void nod_tcb_input(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment 
     /* third, security: not implemented, see doc/deviations.md */
     if (fourth_check_syn(env, tcb, seg) == DONE) return;
     if (fifth_check_ack(env, tcb, seg) == DONE) return;
-    /* sixth, URG: urgent octets are taken in line, as RFC 6093 asks */
+    sixth_check_urg(env, tcb, seg);
     if (seventh_segment_text(env, tcb, seg) == DONE) return;
     eighth_check_fin(env, tcb, seg);
     if (tcb->rec.state == NOD_FIN_WAIT_1 && nod_tcb_fin_acked(tcb))

@@ -5,6 +5,12 @@
 
 #define OVERRIDE_US (200 * NOD_MSEC) /* 3.8.6.2.1: 0.1 to 1.0 s */
 
+static void add_user_timeout(const struct nod_tcb *tcb, struct nod_out *out)
+{
+    out->h.opt.has_uto = true;
+    out->h.opt.uto = nod_uto_encode(tcb->config->c.user_timeout_us);
+}
+
 static void add_ack_options(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
 {
     if (tcb->flags & TCB_TS) {
@@ -17,6 +23,7 @@ static void add_ack_options(struct nod_env *env, struct nod_tcb *tcb, struct nod
         out->h.opt.sack_count =
             (uint8_t)nod_reassembly_blocks(&tcb->work->ooq, out->h.opt.sack, max);
     }
+    if (tcb->flags & TCB_UTO_DUE && !out->h.opt.sack_count) add_user_timeout(tcb, out);
 }
 
 static void fill_header(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint8_t ctl,
@@ -34,7 +41,9 @@ static void fill_header(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, 
     out->gso_size = 0;
     out->why = (uint8_t)why;
     out->retransmission = false;
-    if (!(ctl & NOD_SYN)) add_ack_options(env, tcb, out);
+    if (ctl & NOD_SYN) return;
+    add_ack_options(env, tcb, out);
+    nod_urgent_say(tcb, &out->h);
 }
 
 /* The segment leaves: whatever ACK was due goes with it. */
@@ -42,6 +51,7 @@ static void leave(struct nod_tcb *tcb, struct nod_out *out)
 {
     struct nod_work *w = tcb->work;
     out->h.wnd = nod_tcb_offer_window(tcb, out->h.ctl & NOD_SYN);
+    if (out->h.opt.has_uto && !(out->h.ctl & NOD_SYN)) tcb->flags &= ~(uint32_t)TCB_UTO_DUE;
     if (!(out->h.ctl & NOD_ACK)) return;
     w->ack_why = 0;
     w->at[NOD_TIMER_DELAYED_ACK] = NOD_NEVER;
@@ -66,6 +76,7 @@ static bool send_syn(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *o
     opt->has_ts = answer ? tcb->flags & TCB_TS : c->timestamps;
     opt->ts_val = nod_tcb_ts(env, tcb->ts_offset);
     opt->ts_ecr = answer ? tcb->ts_recent : 0;
+    if (c->uto) add_user_timeout(tcb, out);
     out->retransmission = again;
     tcb->segments_retransmitted += again;
     w->syn_due = false;
@@ -98,10 +109,10 @@ static void fin_leaves(struct nod_env *env, struct nod_tcb *tcb)
 }
 
 /* SACK blocks ride on text only where there is room beside it; pick sees to it that a bare ACK
- * has said them first. */
-static void drop_sack_that_does_not_fit(const struct nod_tcb *tcb, uint32_t len,
-                                        struct nod_out *out)
+ * has said them first. So does the user timeout, which waits for the next. */
+static void drop_what_does_not_fit(const struct nod_tcb *tcb, uint32_t len, struct nod_out *out)
 {
+    if (len + 4 > nod_tcb_mss(tcb)) out->h.opt.has_uto = false;
     uint32_t size = out->h.opt.sack_count ? 4 + 8u * out->h.opt.sack_count : 0;
     if (len + size > nod_tcb_mss(tcb)) out->h.opt.sack_count = 0;
 }
@@ -129,7 +140,7 @@ static bool send_text(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, ui
                       bool fin, enum nod_why why, struct nod_out *out)
 {
     fill_header(env, tcb, seq, NOD_ACK, why, out);
-    drop_sack_that_does_not_fit(tcb, len, out);
+    drop_what_does_not_fit(tcb, len, out);
     if (len) add_text(tcb, seq, len, out);
     uint32_t end = seq + out->text;
     out->retransmission = seq_lt(seq, tcb->snd.nxt);
@@ -195,7 +206,7 @@ static bool small_is_allowed(const struct nod_tcb *tcb, uint32_t len, uint32_t a
 {
     const struct nod_work *w = tcb->work;
     bool idle = tcb->snd.nxt == tcb->snd.una;
-    if (w->override_due) return true;
+    if (w->override_due || tcb->flags & TCB_URGENT_OUT) return true;
     if (len == avail) {
         if (tcb->flags & TCB_CLOSED) return true; /* the FIN goes with it */
         if (!w->more && (idle || !tcb->config->c.nagle)) return true;
@@ -309,5 +320,7 @@ bool nod_tcb_output(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max,
     if (tcb->rec.state == NOD_CLOSED || tcb->rec.state == NOD_TIME_WAIT) return false;
     /* Whole segments only, and no more of them than one frame may carry. */
     uint32_t mss = nod_tcb_mss(tcb);
+    /* The urgent pointer counts from a segment's own number: nobody may cut it later. */
+    if (tcb->flags & TCB_URGENT_OUT) text_max = mss;
     return pick(env, tcb, max_u32(mss, text_max - text_max % mss), out);
 }

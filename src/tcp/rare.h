@@ -10,6 +10,8 @@ struct nod_rare {
     nod_usec probed_at;  /* the last keep-alive probe */
     uint8_t keep_probes; /* keep-alive: unanswered, in a row */
     bool keep_due;
+    uint16_t remote_uto;     /* RFC 5482, as on the wire; 0: none came */
+    uint32_t snd_up, rcv_up; /* the octets that follow urgent data (3.8.5), with TCB_URGENT_... */
 };
 
 #endif

@@ -34,6 +34,9 @@ enum nod_tcb_flags {
     TCB_TOLD_R1 = 1 << 10,
     TCB_OPEN_TOLD = 1 << 11,    /* reached ESTABLISHED once */
     TCB_WAITS_ACCEPT = 1 << 12, /* in a listener's queue */
+    TCB_URGENT_OUT = 1 << 13,   /* rare->snd_up is not acknowledged yet */
+    TCB_URGENT_IN = 1 << 14,    /* rare->rcv_up is not reached by RECEIVE yet */
+    TCB_UTO_DUE = 1 << 15,      /* the user timeout option goes with the next segment */
 };
 
 struct nod_work {
@@ -181,6 +184,20 @@ nod_usec nod_keepalive_schedule(struct nod_env *env, struct nod_tcb *tcb); /* ma
 void nod_keepalive_heard(const struct nod_env *env, struct nod_tcb *tcb);
 void nod_keepalive_expire(struct nod_env *env, struct nod_tcb *tcb);
 bool nod_keepalive_take(struct nod_tcb *tcb); /* a probe is due; not any more after this */
+
+/* user_timeout.c */
+uint16_t nod_uto_encode(nod_usec time);
+nod_usec nod_uto_decode(uint16_t value);
+void nod_uto_take(struct nod_env *env, struct nod_tcb *tcb, const struct nod_tcp_options *opt);
+nod_usec nod_user_timeout(const struct nod_tcb *tcb);
+
+/* urgent.c */
+void nod_urgent_send(struct nod_tcb *tcb); /* all that is queued; `rare` must be there */
+void nod_urgent_say(const struct nod_tcb *tcb, struct nod_tcp_header *h);
+void nod_urgent_acked(struct nod_tcb *tcb);
+void nod_urgent_arrives(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg);
+uint32_t nod_urgent_unread(const struct nod_tcb *tcb); /* octets up to where it ends */
+void nod_urgent_read(struct nod_tcb *tcb);             /* RECEIVE has gone on */
 
 /* output.c */
 struct nod_out {

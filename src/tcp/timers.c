@@ -75,7 +75,7 @@ static void arm_user_timeout(struct nod_env *env, struct nod_tcb *tcb)
     bool owed = tcb->snd.una != tcb->snd.nxt || has_unsent(tcb);
     if (owed && !w->owed) w->stalled_since = env->now;
     w->owed = owed;
-    nod_usec limit = is_synchronized(tcb) ? c->user_timeout_us : c->syn_timeout_us;
+    nod_usec limit = is_synchronized(tcb) ? nod_user_timeout(tcb) : c->syn_timeout_us;
     bool armed = owed && limit != NOD_NEVER;
     w->at[NOD_TIMER_USER] = armed ? w->stalled_since + limit : NOD_NEVER;
 }
