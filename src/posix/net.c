@@ -101,6 +101,7 @@ void net_leave(void)
     net_let_go();
     inside = 0;
     pthread_setcancelstate(cancel_state, NULL);
+    net_send_signals();
     errno = keep;
 }
 
