@@ -64,6 +64,7 @@ typedef struct nod_tcp_config {
     uint8_t keepalive_probes;       /* at least 2 (MUST-29); 9 */
     nod_usec keepalive_idle_us;     /* 2 h (MUST-28) */
     nod_usec keepalive_interval_us; /* 75 s */
+    bool counters;                  /* nod_status.count is kept, which costs memory; false */
     char congestion[12];            /* "reno" */
 } nod_tcp_config;
 
@@ -182,6 +183,25 @@ enum nod_timer {
     NOD_TIMER_NONE = NOD_TIMER_COUNT
 };
 
+/* What a connection has counted of itself since nod_tcp_config.counters is on. Large segments count
+ * as the pieces that are on the wire; RSTs do not count, nor what was said before there was a TCB:
+ * the handshake of a passive open, but for the ACK that ends it. */
+typedef struct nod_count {
+    uint64_t bytes_out, bytes_again; /* of text, sent: all; and of them those sent again */
+    uint32_t segments_out, segments_in;
+    uint32_t text_out, text_again, text_in; /* of those, with text; with text sent again */
+    uint32_t delivered;                     /* with text, acknowledged */
+    uint32_t out_of_order;                  /* came beyond a gap */
+    uint32_t timeouts;                      /* of the retransmission timer */
+    nod_usec min_rtt_us;                    /* the least of all; 0: none was measured */
+    /* How long there was something to send or to be acknowledged; and of that, how long the peer's
+     * window was in the way, and how long the send buffer was all acknowledged too slowly for a
+     * user who waited for room. */
+    nod_usec busy_us, window_limited_us, buffer_limited_us;
+    nod_usec since_ack_us; /* since anything acceptable came */
+    uint8_t dscp;          /* of the last segment that came (MAY-9) */
+} nod_count;
+
 typedef struct nod_status {
     enum nod_state state;
     int error; /* why it ended, or 0 */
@@ -215,7 +235,12 @@ typedef struct nod_status {
     /* Since octets of text were last sent, received. NOD_NEVER: none were, or nobody knows any
      * more (what was sent before the last pause of an RTO). */
     nod_usec since_sent_us, since_received_us;
-    uint64_t bytes_sent, bytes_received; /* first time only; in order only */
+    uint64_t bytes_sent, bytes_acked, bytes_received; /* first time only; in order only */
+    uint16_t adv_mss;                                 /* what our SYN says, or would say */
+    uint16_t path_mtu;                                /* octets of an IP packet; 0: a listener */
+    nod_usec delayed_ack_us;                          /* how long an ACK may wait */
+    bool counted;                                     /* `count` is kept */
+    nod_count count;
     uint32_t segments_retransmitted;
 } nod_status;
 

@@ -6,11 +6,6 @@
 
 #include <stdio.h>
 
-uint64_t ss_acked(const nod_status *status)
-{
-    return status->bytes_sent - (status->send_queue - status->send_unsent);
-}
-
 const char *ss_timer(const nod_status *status)
 {
     switch (status->timer) {

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "net.h"
+#include "nod/linux.h"
 #include "sys.h"
 
 #define MTU 1500 /* of a device to which nothing else was said */
@@ -306,74 +307,20 @@ static int give(void *value, socklen_t *len, const void *from, socklen_t size)
     return 0;
 }
 
-static uint8_t linux_state(enum nod_state state)
-{
-    switch (state) {
-    case NOD_CLOSED: return 7;
-    case NOD_LISTEN: return 10;
-    case NOD_SYN_SENT: return 2;
-    case NOD_SYN_RECEIVED: return 3;
-    case NOD_ESTABLISHED: return 1;
-    case NOD_FIN_WAIT_1: return 4;
-    case NOD_FIN_WAIT_2: return 5;
-    case NOD_CLOSE_WAIT: return 8;
-    case NOD_CLOSING: return 11;
-    case NOD_LAST_ACK: return 9;
-    case NOD_TIME_WAIT: return 7; /* which Linux has taken away from the socket */
-    }
-    return 7;
-}
-
 static unsigned device_mtu(void)
 {
     return nod_net->tun.mtu ? nod_net->tun.mtu : MTU;
 }
 
-static void fill_info(const nod_status *status, struct tcp_info *info)
-{
-    uint32_t mss = status->mss ? status->mss : 536;
-    uint32_t flight = status->send_queue - status->send_unsent;
-    *info = (struct tcp_info){
-        .tcpi_state = linux_state(status->state),
-        .tcpi_retransmits = (uint8_t)(status->retransmits < 255 ? status->retransmits : 255),
-        .tcpi_rto = (uint32_t)status->rto_us,
-        .tcpi_snd_mss = mss,
-        .tcpi_rcv_mss = mss,
-        .tcpi_advmss = mss,
-        .tcpi_unacked = (flight + mss - 1) / mss,
-        .tcpi_pmtu = device_mtu(),
-        .tcpi_rtt = (uint32_t)status->srtt_us,
-        .tcpi_rttvar = (uint32_t)status->rttvar_us,
-        .tcpi_snd_ssthresh = status->ssthresh / mss,
-        .tcpi_snd_cwnd = status->cwnd / mss,
-        .tcpi_rcv_space = status->rcv_wnd,
-        .tcpi_total_retrans = status->segments_retransmitted,
-        .tcpi_bytes_acked = status->bytes_sent - flight,
-        .tcpi_bytes_received = status->bytes_received,
-        .tcpi_notsent_bytes = status->send_unsent,
-        .tcpi_bytes_sent = status->bytes_sent,
-        .tcpi_snd_wnd = status->snd_wnd,
-    };
-    if (status->timestamps) info->tcpi_options |= TCPI_OPT_TIMESTAMPS;
-    if (status->sack) info->tcpi_options |= TCPI_OPT_SACK;
-    if (status->snd_scale >= 0) {
-        info->tcpi_options |= TCPI_OPT_WSCALE;
-        info->tcpi_snd_wscale = (uint8_t)status->snd_scale & 15;
-        info->tcpi_rcv_wscale = (uint8_t)status->rcv_scale & 15;
-    }
-    if (status->state == NOD_LISTEN) { /* as Linux: the queue and its limit */
-        info->tcpi_unacked = status->backlog_used;
-        info->tcpi_sacked = status->backlog > 0 ? status->backlog - 1 : 0;
-    }
-}
-
 static int get_info(const sock *s, void *value, socklen_t *len)
 {
     nod_status status = {.state = NOD_CLOSED};
-    struct tcp_info info;
+    uint8_t info[NOD_LINUX_TCP_INFO];
     if (s->handle) nod_tcp_status(nod_net->stack, s->handle, &status);
-    fill_info(&status, &info);
-    return give(value, len, &info, sizeof info);
+    /* Linux has taken it away from the socket by then. */
+    if (status.state == NOD_TIME_WAIT) status.state = NOD_CLOSED;
+    nod_linux_tcp_info(&status, info, sizeof info);
+    return give(value, len, info, sizeof info);
 }
 
 static int get_error(sock *s, void *value, socklen_t *len)

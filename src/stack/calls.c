@@ -366,6 +366,7 @@ int nod_tcp_set_config(nod_stack *s, nod_handle handle, const nod_tcp_config *co
     nod_config_drop(s, *at);
     *at = own;
     if (l || !is_live(tcb)) return 0;
+    if (own->c.counters) nod_tcb_rare(&s->env, tcb);
     if (tells && tcb->rec.state != NOD_SYN_SENT) tcb->flags |= TCB_UTO_DUE;
     if (!tcb->work) { /* keep-alive may have been switched, or its times changed */
         nod_timers_schedule(&s->env, tcb);

@@ -73,7 +73,7 @@ static void forget_acked(struct nod_env *env, struct nod_tcb *tcb, uint32_t ack)
     nod_urgent_acked(tcb);
     w->rtx = seq_max(w->rtx, ack);
     w->rtx_end = seq_max(w->rtx_end, w->rtx);
-    tcb->bytes_sent += data;
+    tcb->bytes_acked += data;
 }
 
 static void tell_sender(struct nod_tcb *tcb)

@@ -309,6 +309,7 @@ static void eighth_check_fin(struct nod_env *env, struct nod_tcb *tcb,
 
 void nod_tcb_input(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg)
 {
+    nod_count_in(tcb, seg);
     if (tcb->rec.state == NOD_SYN_SENT) {
         nod_syn_sent_input(env, tcb, seg);
         return;

@@ -322,5 +322,11 @@ bool nod_tcb_output(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max,
     uint32_t mss = nod_tcb_mss(tcb);
     /* The urgent pointer counts from a segment's own number: nobody may cut it later. */
     if (tcb->flags & TCB_URGENT_OUT) text_max = mss;
-    return pick(env, tcb, max_u32(mss, text_max - text_max % mss), out);
+    uint32_t nxt = tcb->snd.nxt;
+    bool picked = pick(env, tcb, max_u32(mss, text_max - text_max % mss), out);
+    if (picked)
+        nod_count_out(tcb, out, nxt);
+    else
+        nod_count_limits(env, tcb);
+    return picked;
 }

@@ -79,7 +79,7 @@ struct nod_rare *nod_tcb_rare(struct nod_env *env, struct nod_tcb *tcb)
     tcb->rare = nod_pool_take(env->pool, sizeof(*tcb->rare));
     if (!tcb->rare) return NULL;
     memset(tcb->rare, 0, sizeof(*tcb->rare));
-    tcb->rare->heard_at = env->now;
+    tcb->rare->heard_at = tcb->rare->count.limit_since = env->now;
     return tcb->rare;
 }
 

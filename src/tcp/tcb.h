@@ -85,7 +85,7 @@ struct nod_tcb {
     struct nod_work *work; /* NULL: at rest */
     struct nod_rare *rare; /* NULL: nothing of what only few connections have */
     struct nod_shared_config *config;
-    uint64_t bytes_sent, bytes_received;
+    uint64_t bytes_acked, bytes_received;
     uint16_t mss; /* payload octets of a segment without options, both sides' limit */
     uint16_t events;
     uint8_t snd_scale : 4, rcv_scale : 4;
@@ -184,6 +184,16 @@ nod_usec nod_keepalive_schedule(struct nod_env *env, struct nod_tcb *tcb); /* ma
 void nod_keepalive_heard(const struct nod_env *env, struct nod_tcb *tcb);
 void nod_keepalive_expire(struct nod_env *env, struct nod_tcb *tcb);
 bool nod_keepalive_take(struct nod_tcb *tcb); /* a probe is due; not any more after this */
+
+/* count.c */
+struct nod_out;
+struct nod_counters *nod_counters(const struct nod_tcb *tcb); /* NULL: nobody counts */
+void nod_count_in(struct nod_tcb *tcb, const struct nod_segment *seg);
+void nod_count_out(struct nod_tcb *tcb, const struct nod_out *out, uint32_t nxt); /* before it */
+void nod_count_gap(struct nod_tcb *tcb, const struct nod_segment *seg);
+void nod_count_rtt(struct nod_tcb *tcb, uint32_t rtt_us);
+void nod_count_timeout(struct nod_tcb *tcb);
+void nod_count_limits(const struct nod_env *env, struct nod_tcb *tcb); /* output has ended */
 
 /* user_timeout.c */
 uint16_t nod_uto_encode(nod_usec time);

@@ -106,6 +106,7 @@ static void retransmit(struct nod_env *env, struct nod_tcb *tcb)
 {
     struct nod_work *w = tcb->work;
     nod_loss_on_timeout(env, tcb);
+    nod_count_timeout(tcb);
     if (nod_tcb_syn_unacked(tcb)) {
         w->syn_due = true; /* the SYN first; a FIN behind it waits */
         w->rtx = w->rtx_end = tcb->snd.nxt;

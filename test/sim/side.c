@@ -484,14 +484,14 @@ static bool check_status(struct side *side)
         return call_failed(side, "STATUS", result);
     }
     if (s.snd_nxt - s.snd_una > 1u << 30 || s.send_unsent > s.send_queue ||
-        (s.state == NOD_ESTABLISHED && s.bytes_sent + s.send_queue != side->sent) ||
+        (s.state == NOD_ESTABLISHED && s.bytes_acked + s.send_queue != side->sent) ||
         (s.state != NOD_CLOSED && s.bytes_received != side->received + s.receive_queue)) {
         return world_fail(side->conn->world,
                           "connection %d, host %d: in %s the status says una %u, nxt %u, queue %u, "
                           "unsent %u, sent %llu of %llu; received %llu, queue %u, read %llu",
                           side->conn->number, side->host, nod_state_name(s.state),
                           s.snd_una - s.iss, s.snd_nxt - s.iss, s.send_queue, s.send_unsent,
-                          (unsigned long long)s.bytes_sent, (unsigned long long)side->sent,
+                          (unsigned long long)s.bytes_acked, (unsigned long long)side->sent,
                           (unsigned long long)s.bytes_received, s.receive_queue,
                           (unsigned long long)side->received);
     }
