@@ -42,6 +42,11 @@ void nod_config_default(nod_config *c)
                 .keepalive_probes = 9,
                 .keepalive_idle_us = 7200 * NOD_SEC,
                 .keepalive_interval_us = 75 * NOD_SEC,
+                .rack = true,
+                .loss_probe = true,
+                .prr = true,
+                .frto = true,
+                .undo = true,
                 .congestion = "reno",
             },
     };
