@@ -200,6 +200,7 @@ typedef struct nod_count {
     uint32_t delivered;                     /* with text, acknowledged */
     uint32_t out_of_order;                  /* came beyond a gap */
     uint32_t timeouts;                      /* of the retransmission timer */
+    uint32_t dsacks, reorderings;           /* told of, by the peer's SACK (RFC 2883, RFC 8985) */
     nod_usec min_rtt_us;                    /* the least of all; 0: none was measured */
     /* How long there was something to send or to be acknowledged; and of that, how long the peer's
      * window was in the way, and how long the send buffer was all acknowledged too slowly for a
@@ -232,6 +233,8 @@ typedef struct nod_status {
     uint8_t keepalive_probes;            /* unanswered, in a row */
     uint16_t dup_acks;                   /* duplicate ACKs, in a row */
     bool recovery;                       /* fast recovery (RFC 6582) */
+    uint32_t sacked, lost, again;        /* bytes of what is in flight: that the peer has beyond a
+                                            gap; that are lost, and not sent again yet; that are */
     uint16_t rcv_mss;                    /* the peer's segments as we see them; 0: not lately */
     uint32_t backlog, backlog_used;      /* listener: connections that may wait, that do */
     char congestion[12];                 /* "reno"; empty for small records */

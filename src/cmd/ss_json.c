@@ -39,6 +39,9 @@ static void add_traffic(json_t *object, const nod_status *s)
     add(object, "bytes_sent", s->bytes_sent);
     add(object, "bytes_acked", s->bytes_acked);
     add(object, "bytes_received", s->bytes_received);
+    add(object, "sacked", s->sacked);
+    add(object, "lost", s->lost);
+    add(object, "sent_again_in_flight", s->again);
     add(object, "segments_retransmitted", s->segments_retransmitted);
     add(object, "urgent", s->urgent);
     add(object, "keepalive_probes", s->keepalive_probes);
@@ -62,6 +65,8 @@ static void add_counted(json_t *object, const nod_count *n)
     add(object, "delivered", n->delivered);
     add(object, "segments_out_of_order", n->out_of_order);
     add(object, "timeouts", n->timeouts);
+    add(object, "dsacks", n->dsacks);
+    add(object, "reorderings", n->reorderings);
     add(object, "min_rtt_us", n->min_rtt_us);
     add(object, "busy_us", n->busy_us);
     add(object, "window_limited_us", n->window_limited_us);

@@ -161,7 +161,12 @@ static void print_traffic(const nod_status *s)
     if (s->counted) print_delivery(&s->count);
     print_counter("unacked", (flight + mss - 1) / mss);
     if (s->segments_retransmitted > 0)
-        printf(" retrans:%" PRIu32 "/%" PRIu32, s->retransmits, s->segments_retransmitted);
+        printf(" retrans:%" PRIu32 "/%" PRIu32, (s->again + mss - 1) / mss,
+               s->segments_retransmitted);
+    print_counter("lost", (s->lost + mss - 1) / mss);
+    print_counter("sacked", (s->sacked + mss - 1) / mss);
+    print_counter("dsack_dups", s->count.dsacks);
+    print_counter("reord_seen", s->count.reorderings);
     print_counter("notsent", s->send_unsent);
     if (s->count.min_rtt_us > 0) printf(" minrtt:%g", (double)s->count.min_rtt_us / 1000);
     print_counter("rcv_ooopack", s->count.out_of_order);

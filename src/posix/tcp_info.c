@@ -94,6 +94,9 @@ static void fill_traffic(const nod_status *s, uint32_t mss, struct tcp_info *inf
 {
     uint32_t flight = s->send_queue - s->send_unsent;
     info->tcpi_unacked = (flight + mss - 1) / mss;
+    info->tcpi_sacked = (s->sacked + mss - 1) / mss;
+    info->tcpi_lost = (s->lost + mss - 1) / mss;
+    info->tcpi_retrans = (s->again + mss - 1) / mss;
     info->tcpi_last_data_sent = ms(s->since_sent_us);
     info->tcpi_last_data_recv = ms(s->since_received_us);
     info->tcpi_total_retrans = s->segments_retransmitted;
@@ -120,6 +123,8 @@ static void fill_counted(const nod_status *s, struct tcp_info *info)
     info->tcpi_bytes_sent = n->bytes_out;
     info->tcpi_bytes_retrans = n->bytes_again;
     info->tcpi_rcv_ooopack = n->out_of_order;
+    info->tcpi_dsack_dups = n->dsacks;
+    info->tcpi_reord_seen = n->reorderings;
 }
 
 size_t nod_linux_tcp_info(const nod_status *s, void *out, size_t room)

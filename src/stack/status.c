@@ -42,6 +42,9 @@ static void from_work(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
     out->retransmits = w->retransmits;
     out->probes = w->probes;
     out->dup_acks = w->dup_acks;
+    out->sacked = w->loss.board.sacked;
+    out->lost = w->loss.board.lost;
+    out->again = w->loss.board.again;
     out->recovery = w->loss.phase == NOD_LOSS_FAST;
     out->rcv_mss = (uint16_t)min_u32(w->rcv_mss, UINT16_MAX);
     if (w->last_send) out->since_sent_us = now - w->last_send;
@@ -59,7 +62,8 @@ static void from_counters(nod_usec now, const struct nod_tcb *tcb, nod_status *o
     const struct nod_counters *n = nod_counters(tcb);
     nod_count *c = &out->count;
     if (!n) return;
-    uint32_t flight = (out->send_queue - out->send_unsent + out->mss - 1) / out->mss;
+    uint32_t flight = out->send_queue - out->send_unsent;
+    flight = (flight - min_u32(flight, out->sacked) + out->mss - 1) / out->mss;
     uint32_t fresh = n->text_out - n->text_again;
     nod_usec limited[NOD_LIMITS];
     memcpy(limited, n->limited_us, sizeof(limited));
@@ -76,6 +80,8 @@ static void from_counters(nod_usec now, const struct nod_tcb *tcb, nod_status *o
         .delivered = fresh > flight ? fresh - flight : 0,
         .out_of_order = n->out_of_order,
         .timeouts = n->timeouts,
+        .dsacks = n->dsacks,
+        .reorderings = n->reorderings,
         .min_rtt_us = n->min_rtt_us,
         .busy_us = limited[NOD_LIMIT_BUSY] + limited[NOD_LIMIT_WINDOW] + limited[NOD_LIMIT_BUFFER],
         .window_limited_us = limited[NOD_LIMIT_WINDOW],

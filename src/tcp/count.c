@@ -49,6 +49,15 @@ void nod_count_timeout(struct nod_tcb *tcb)
     if (n) n->timeouts++;
 }
 
+void nod_count_ack(struct nod_tcb *tcb, const struct nod_ack *a)
+{
+    struct nod_counters *n = nod_counters(tcb);
+    if (!n) return;
+    n->dsacks += a->dsack;
+    /* What was sent just once comes after what was sent later. */
+    n->reorderings += a->d.any_once && seq_lt(a->d.once_end, tcb->work->loss.rack.fack);
+}
+
 /* Why no more has left just now. */
 static enum nod_limit limit_of(const struct nod_tcb *tcb)
 {
@@ -56,7 +65,7 @@ static enum nod_limit limit_of(const struct nod_tcb *tcb)
         return NOD_LIMIT_NONE;
     uint32_t end = nod_tcb_data_end(tcb), nxt = tcb->snd.nxt;
     uint32_t unsent = seq_gt(end, nxt) ? end - nxt : 0;
-    if (tcb->cc.cwnd <= nxt - tcb->snd.una) return NOD_LIMIT_BUSY; /* the network's window */
+    if (tcb->cc.cwnd <= nod_loss_out(tcb)) return NOD_LIMIT_BUSY; /* the network's window */
     if (!unsent) return tcb->flags & TCB_WANTS_ROOM ? NOD_LIMIT_BUFFER : NOD_LIMIT_BUSY;
     int32_t window = seq_diff(tcb->snd.una + tcb->snd.wnd, nxt);
     bool fits = window > 0 && (uint32_t)window >= min_u32(unsent, nod_tcb_mss(tcb));

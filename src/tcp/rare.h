@@ -20,7 +20,7 @@ struct nod_counters {
     uint64_t bytes_out, bytes_again;
     nod_usec limited_us[NOD_LIMITS], limit_since;
     uint32_t segments_out, segments_in, text_out, text_again, text_in;
-    uint32_t out_of_order, timeouts, min_rtt_us;
+    uint32_t out_of_order, timeouts, min_rtt_us, dsacks, reorderings;
     uint8_t limit; /* enum nod_limit, now */
     uint8_t dscp;  /* of the last segment that came */
 };

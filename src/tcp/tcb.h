@@ -216,6 +216,7 @@ void nod_count_out(struct nod_tcb *tcb, const struct nod_out *out, uint32_t nxt)
 void nod_count_gap(struct nod_tcb *tcb, const struct nod_segment *seg);
 void nod_count_rtt(struct nod_tcb *tcb, uint32_t rtt_us);
 void nod_count_timeout(struct nod_tcb *tcb);
+void nod_count_ack(struct nod_tcb *tcb, const struct nod_ack *a);      /* before RACK has seen it */
 void nod_count_limits(const struct nod_env *env, struct nod_tcb *tcb); /* output has ended */
 
 /* user_timeout.c */

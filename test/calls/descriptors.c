@@ -162,10 +162,9 @@ void info(void)
                                 (long long)told.tcpi_bytes_sent, (long long)told.tcpi_bytes_retrans,
                                 told.tcpi_data_segs_in, told.tcpi_data_segs_out,
                                 told.tcpi_delivered, told.tcpi_rcv_ooopack));
-    say_line("min_rtt %s, busy %s, rwnd_limited %lld, sndbuf_limited %lld",
+    say_line("min_rtt %s, rwnd_limited %lld, sndbuf_limited %lld",
              told.tcpi_min_rtt > 0 && told.tcpi_min_rtt <= told.tcpi_rtt ? "some" : "none",
-             told.tcpi_busy_time > 0 ? "some" : "none", (long long)told.tcpi_rwnd_limited,
-             (long long)told.tcpi_sndbuf_limited);
+             (long long)told.tcpi_rwnd_limited, (long long)told.tcpi_sndbuf_limited);
     say_line("rtt %s, rto %s, cwnd %s, rcv_space %s", told.tcpi_rtt > 0 ? "some" : "none",
              told.tcpi_rto >= 200000 ? "some" : "none", told.tcpi_snd_cwnd >= 2 ? "some" : "none",
              told.tcpi_rcv_space > 0 ? "some" : "none");

@@ -31,6 +31,7 @@ static const struct setting {
     {"uto", KIND_BOOL, offsetof(nod_tcp_config, uto)},
     {"uto_lower", KIND_USEC, offsetof(nod_tcp_config, uto_lower_us)},
     {"uto_upper", KIND_USEC, offsetof(nod_tcp_config, uto_upper_us)},
+    {"counters", KIND_BOOL, offsetof(nod_tcp_config, counters)},
     {"soft_errors", KIND_BOOL, offsetof(nod_tcp_config, soft_errors)},
     {"keepalive", KIND_BOOL, offsetof(nod_tcp_config, keepalive)},
     {"keepalive_octet", KIND_BOOL, offsetof(nod_tcp_config, keepalive_octet)},
