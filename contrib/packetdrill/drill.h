@@ -25,6 +25,7 @@ nod_usec world_now(void);
 uint16_t world_mtu(void);
 /* Sleeps until something has changed, `until` at most. False: it is time to give up. */
 bool world_wait(nod_usec until);
+void world_learn(const nod_addr *addr); /* it is ours, too */
 int world_send(const void *packet, size_t len);
 void world_receive(void *packet, size_t *len, long long *time_us);
 void world_sleep(nod_usec us);

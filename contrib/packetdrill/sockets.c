@@ -230,6 +230,7 @@ int drill_bind(void *ud, int fd, const struct sockaddr *addr, socklen_t len)
     if (!error) error = read_address(s, addr, len, &local);
     if (!error && nod_tcp_port_use(world_stack(), &local) & NOD_PORT_LISTENER) error = EADDRINUSE;
     if (!error) {
+        world_learn(&local.addr);
         s->local = local;
         s->state = SOCKET_BOUND;
     }

@@ -185,26 +185,28 @@ static void flush(void)
     }
 }
 
-/* Scripts may choose an address of their own for us: it is the one that is spoken to. */
-static void learn_address(const uint8_t *ip, size_t len)
+/* Scripts may choose an address of their own for us: the one that is bound, or spoken to. */
+void world_learn(const nod_addr *addr)
 {
-    nod_addr addr;
-    if (len >= 20 && ip[0] >> 4 == 4)
-        addr = nod_addr_from(4, ip + 16);
-    else if (len >= 40 && ip[0] >> 4 == 6)
-        addr = nod_addr_from(6, ip + 24);
-    else
-        return;
-    nod_addr *own = addr.family == 4 ? &world.own4 : &world.own6;
-    if (nod_addr_equal(own, &addr)) return;
-    *own = addr;
-    nod_stack_add_addr(world.stack, 0, own, addr.family == 4 ? 16 : 64);
+    const nod_addr any = {.family = addr->family};
+    nod_addr *own = addr->family == 4 ? &world.own4 : &world.own6;
+    if (nod_addr_equal(own, addr) || nod_addr_equal(&any, addr)) return;
+    *own = *addr;
+    nod_stack_add_addr(world.stack, 0, own, addr->family == 4 ? 16 : 64);
+}
+
+static void learn_from(const uint8_t *ip, size_t len)
+{
+    nod_addr addr = {0};
+    if (len >= 20 && ip[0] >> 4 == 4) addr = nod_addr_from(4, ip + 16);
+    if (len >= 40 && ip[0] >> 4 == 6) addr = nod_addr_from(6, ip + 24);
+    if (addr.family) world_learn(&addr);
 }
 
 int world_send(const void *bytes, size_t len)
 {
     nod_frame frame;
-    learn_address(bytes, len);
+    learn_from(bytes, len);
     if (nod_frame_from_bytes(nod_stack_pool(world.stack), bytes, len, &frame) != 0) return -1;
     nod_stack_input(world.stack, &frame, 1, world.now);
     return 0;
