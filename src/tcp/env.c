@@ -58,6 +58,9 @@ struct nod_reply *nod_reply_rst(struct nod_env *env, const struct nod_key *key,
     }
     reply->iss = reply->seq;
     reply->irs = seg->h.seq;
+    /* RFC 7323 section 5.2: the echo lets the peer tell it from a guess. */
+    reply->opt.has_ts = seg->h.opt.has_ts;
+    reply->opt.ts_ecr = seg->h.opt.ts_val;
     return reply;
 }
 

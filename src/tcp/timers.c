@@ -82,7 +82,7 @@ static void arm_user_timeout(struct nod_env *env, struct nod_tcb *tcb)
     if (owed && !w->owed) w->stalled_since = env->now;
     w->owed = owed;
     nod_usec limit = is_synchronized(tcb) ? c->user_timeout_us : c->syn_timeout_us;
-    bool armed = owed && limit != NOD_NEVER;
+    bool armed = owed && limit != NOD_NEVER && w->stalled_since != NOD_NEVER;
     w->at[NOD_TIMER_USER] = armed ? w->stalled_since + limit : NOD_NEVER;
 }
 
@@ -127,6 +127,7 @@ static void probe(struct nod_env *env, struct nod_tcb *tcb)
 {
     struct nod_work *w = tcb->work;
     w->probe_due = true;
+    if (w->stalled_since == NOD_NEVER) w->stalled_since = env->now;
     w->probes += w->probes < UINT16_MAX;
     nod_usec next = backed_off(tcb, w->probes); /* SHLD-30 */
     w->at[NOD_TIMER_PERSIST] = env->now + next;
