@@ -7,7 +7,7 @@ foreach(family 4 6)
     foreach(case bulk-client bulk-server bulk-plain harm-client harm-server half-close-client
             half-close-server states-client states-server simultaneous-close expert-client
             expert-server path-mtu-client path-mtu-server black-hole-client
-            black-hole-server refused tap-client tap-server icmp icmp-tap)
+            black-hole-server refused info tap-client tap-server icmp icmp-tap)
         nod_test(interop/${case}-ip${family} 240 interop ${case} ${family})
     endforeach()
 endforeach()
