@@ -194,7 +194,8 @@ void nod_loss_probe_sent(struct nod_tcb *tcb, bool again);
 bool nod_loss_probe_acked(struct nod_tcb *tcb, const struct nod_ack *a);
 
 /* timers.c: named events */
-void nod_timers_on_sent(struct nod_env *env, struct nod_tcb *tcb); /* something that wants an ACK */
+/* Something that wants an ACK; `oldest`: what begins at SND.UNA, again. */
+void nod_timers_on_sent(struct nod_env *env, struct nod_tcb *tcb, bool oldest);
 void nod_timers_on_ack(struct nod_env *env, struct nod_tcb *tcb, bool moved); /* SND.UNA did */
 void nod_timers_on_window(struct nod_env *env, struct nod_tcb *tcb);          /* SND.WND changed */
 void nod_timers_on_state(struct nod_env *env, struct nod_tcb *tcb);
