@@ -96,7 +96,7 @@ static bool send_syn(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *o
     w->syn_due = false;
     if (!again && !answer) w->timed_at = env->now;
     leave(tcb, out);
-    nod_timers_on_sent(env, tcb);
+    nod_timers_on_sent(env, tcb, false);
     return true;
 }
 
@@ -160,10 +160,11 @@ static bool send_text(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, ui
         fin_leaves(env, tcb);
         end++;
     }
+    bool oldest = out->retransmission && seq == tcb->snd.una;
     note_sent(env, tcb, out, seq, end);
     nod_mtu_on_sent(tcb, seq, out->text);
     leave(tcb, out);
-    nod_timers_on_sent(env, tcb);
+    nod_timers_on_sent(env, tcb, oldest);
     return true;
 }
 
@@ -372,10 +373,13 @@ static bool pick_text(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_ma
     }
     if (w->probe_due && send_probe(env, tcb, out)) return true;
     if (w->loss_probe_due && send_loss_probe(env, tcb, out)) return true;
-    bool new = !(tcb->flags & TCB_FIN_SENT);
-    if (l->frto == NOD_FRTO_SENT_NEW && new &&send_new(env, tcb, text_max, out)) return true;
+    bool more = !(tcb->flags & TCB_FIN_SENT);
+    if (l->frto == NOD_FRTO_SENT_NEW) {
+        if (more && send_new(env, tcb, text_max, out)) return true;
+        if (seq_gt(tcb->snd.nxt, l->recover)) return false; /* the next ACK decides */
+    }
     if (lost) return send_again(env, tcb, lost, text_max, out);
-    return new &&send_new(env, tcb, text_max, out);
+    return more && send_new(env, tcb, text_max, out);
 }
 
 static bool pick(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max, struct nod_out *out)

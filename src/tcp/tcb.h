@@ -236,7 +236,8 @@ bool nod_search_on_loss(struct nod_env *env, struct nod_tcb *tcb);
 bool nod_search_on_too_big(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, uint32_t seq);
 
 /* timers.c: named events */
-void nod_timers_on_sent(struct nod_env *env, struct nod_tcb *tcb); /* something that wants an ACK */
+/* Something that wants an ACK; `oldest`: what begins at SND.UNA, again. */
+void nod_timers_on_sent(struct nod_env *env, struct nod_tcb *tcb, bool oldest);
 void nod_timers_on_ack(struct nod_env *env, struct nod_tcb *tcb, bool moved); /* SND.UNA did */
 void nod_timers_on_window(struct nod_env *env, struct nod_tcb *tcb);          /* SND.WND changed */
 void nod_timers_on_state(struct nod_env *env, struct nod_tcb *tcb);
