@@ -24,7 +24,8 @@ enum icmp6 {
     PARAMETER_6 = 4,
     ECHO_6 = 128,
     ECHO_REPLY_6 = 129,
-    SOLICITATION = 135,
+    LISTENER_QUERY = 130,
+    ROUTER_SOLICITATION = 133,
     ADVERTISEMENT = 136
 };
 
@@ -161,10 +162,13 @@ void nod_icmp_input(struct nod_net *net, nod_frame *frame, struct nod_packet *pa
         packet->drop = NOD_DROP_NONE;
         /* A ping to everybody is answered by nobody here (RFC 1122 3.2.2.6 allows it). */
         if (net->answer_echo && !packet->broadcast) echo(net, frame, packet);
-    } else if (six && (type == SOLICITATION || type == ADVERTISEMENT)) {
+    } else if (six && type >= ROUTER_SOLICITATION && type <= ADVERTISEMENT) {
         packet->drop = NOD_DROP_NONE;
         if (net->iface[packet->iface].config.kind == NOD_IFACE_ETHERNET)
             packet->drop = nod_nd_input(net, frame, packet);
+    } else if (six && type == LISTENER_QUERY) {
+        packet->drop = NOD_DROP_NONE;
+        if (net->iface[packet->iface].config.kind == NOD_IFACE_ETHERNET) nod_mld_query(net, packet);
     }
 }
 

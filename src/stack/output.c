@@ -188,13 +188,20 @@ int nod_stack_output(nod_stack *s, nod_frame *frames, int max, nod_usec now)
     return n;
 }
 
+/* R1 is negative advice to IP (MUST-20): the first hop may be what has failed. */
+static void expire_tcb(nod_stack *s, struct nod_tcb *tcb)
+{
+    bool told = tcb->flags & TCB_TOLD_R1;
+    nod_timers_expire(&s->env, tcb);
+    if (!told && tcb->flags & TCB_TOLD_R1)
+        nod_net_doubt(&s->net, tcb->rec.iface, tcb->rec.key.remote);
+    nod_settle(s, tcb);
+}
+
 static void expire(nod_stack *s, struct nod_record *rec)
 {
     switch ((enum nod_record_kind)rec->kind) {
-    case NOD_RECORD_TCB:
-        nod_timers_expire(&s->env, (struct nod_tcb *)rec);
-        nod_settle(s, (struct nod_tcb *)rec);
-        return;
+    case NOD_RECORD_TCB: expire_tcb(s, (struct nod_tcb *)rec); return;
     case NOD_RECORD_SYN_RECEIVED:
         nod_syn_received_expire(s, (struct nod_syn_received *)rec);
         return;
@@ -210,12 +217,17 @@ void nod_stack_tick(nod_stack *s, nod_usec now)
     nod_loopback_input(s);
     while ((node = nod_wheel_expire(&s->env.wheel, s->env.now)))
         expire(s, NOD_CONTAINER(node, struct nod_record, timer));
-    nod_neighbour_expire(&s->net);
+    nod_frame given_up;
+    while (nod_net_expire(&s->net, &given_up)) {
+        nod_segment_undeliverable(s, &given_up);
+        nod_frame_release(&given_up);
+    }
+    if (s->net.changed) nod_addresses_changed(s);
 }
 
 nod_usec nod_stack_deadline(const nod_stack *s)
 {
     if (s->due_first || s->env.replies.count || s->net.queue_count || s->net.looped_count)
         return s->env.now;
-    return min_u64(nod_wheel_next(&s->env.wheel), nod_neighbour_next(&s->net));
+    return min_u64(nod_wheel_next(&s->env.wheel), nod_net_deadline(&s->net));
 }
