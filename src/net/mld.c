@@ -78,35 +78,47 @@ static void send_mld(struct nod_net *net, uint8_t iface, const uint8_t to[16],
     nod_net_queue(net, &frame);
 }
 
-static void report_v1(struct nod_net *net, uint8_t iface, const uint8_t group[16])
+static void report_v1(struct nod_net *net, uint8_t iface, const uint8_t ip[16])
 {
     uint8_t message[V1_SIZE] = {REPORT_V1};
-    memcpy(message + 8, group, 16);
-    send_mld(net, iface, group, message, sizeof(message));
+    nod_solicited_node(ip, message + 8);
+    send_mld(net, iface, message + 8, message, sizeof(message));
 }
 
-/* One message for all addresses that have something to say: what was asked for, or what has
- * changed. */
+/* Takes a claim's group into the message, unless another address has brought it already. True: it
+ * is new. */
+static bool add_record(uint8_t *message, const struct nod_claim *claim, uint8_t type)
+{
+    unsigned records = get16(message + 6);
+    uint8_t group[16], *record = message + REPORT_HEADER;
+    nod_solicited_node(claim->ip, group);
+    for (unsigned i = 0; i < records; i++, record += RECORD)
+        if (memcmp(record + 4, group, 16) == 0) return false;
+    record[0] = type;
+    memcpy(record + 4, group, 16);
+    put16(message + 6, records + 1);
+    return true;
+}
+
+/* One message for all groups of which there is something to say: what was asked for, or what has
+ * changed. A mode of "exclude nobody" is to listen to everybody. */
 static void report(struct nod_net *net, uint8_t iface, bool asked)
 {
     uint8_t message[REPORT_HEADER + NOD_ADDRS_MAX * RECORD] = {REPORT_V2};
     struct nod_iface *in = &net->iface[iface];
     bool old = in->link.old_querier_until > net->now;
-    unsigned records = 0;
     for (unsigned c = 0; c < in->claims; c++) {
         struct nod_claim *claim = &in->claim[c];
         if (asked ? !claim->asked : !claim->reports) continue;
-        uint8_t *record = message + REPORT_HEADER + records++ * RECORD;
-        record[0] = asked ? MODE_IS_EXCLUDE : CHANGE_TO_EXCLUDE; /* nobody: so, from everybody */
-        nod_solicited_node(claim->ip, record + 4);
-        if (old) report_v1(net, iface, record + 4);
+        bool first = add_record(message, claim, asked ? MODE_IS_EXCLUDE : CHANGE_TO_EXCLUDE);
+        if (first && old) report_v1(net, iface, claim->ip);
         if (asked)
             claim->asked = false;
         else
             claim->reports--;
     }
+    unsigned records = get16(message + 6);
     if (!records || old) return;
-    put16(message + 6, records);
     send_mld(net, iface, all_mld2_routers, message, REPORT_HEADER + records * RECORD);
 }
 

@@ -264,18 +264,27 @@ static void wait_for(struct nod_net *net, struct nod_neighbour *n, nod_frame *fr
     n->queue[n->queued++] = copy;
 }
 
-bool nod_net_resolve(struct nod_net *net, nod_frame *frame, const uint8_t dst[16])
+/* The next hop's entry. Without a route one that exists will do: when an address is given up, its
+ * prefix goes with it, and RSTs have yet to leave. */
+static struct nod_neighbour *entry_for(struct nod_net *net, uint8_t iface, const uint8_t dst[16])
 {
     struct nod_hop hop;
+    if (!nod_net_next_hop(net, dst, iface, &hop)) return nod_neighbour_find(net, iface, dst);
+    struct nod_neighbour *n = nod_neighbour_find(net, iface, hop.ip);
+    if (!n) make(net, n = cheapest(net), iface, hop.ip);
+    n->gateway = hop.gateway;
+    return n;
+}
+
+bool nod_net_resolve(struct nod_net *net, nod_frame *frame, const uint8_t dst[16])
+{
     if (net->iface[frame->iface].config.kind != NOD_IFACE_ETHERNET) return true;
-    if (!nod_net_next_hop(net, dst, frame->iface, &hop)) {
+    struct nod_neighbour *n = entry_for(net, frame->iface, dst);
+    if (!n) {
         nod_frame_release(frame);
         net->drops[NOD_DROP_UNREACHABLE]++;
         return false;
     }
-    struct nod_neighbour *n = nod_neighbour_find(net, frame->iface, hop.ip);
-    if (!n) make(net, n = cheapest(net), frame->iface, hop.ip);
-    n->gateway = hop.gateway;
     if (n->state == NEIGHBOUR_INCOMPLETE) {
         wait_for(net, n, frame);
         if (n->tries == 0) ask(net, n);
