@@ -96,7 +96,8 @@ static void probe(struct nod_net *net, uint8_t iface, struct nod_claim *claim)
 {
     claim->probes--;
     if (nod_ip_family(claim->ip) == 6) {
-        nod_mld_join(net, iface, claim); /* before, or we would not hear (RFC 4862 5.4.2) */
+        nod_mld_join(net, iface, claim); /* before, or we might not hear (RFC 4862 5.4.2) */
+        nod_mld_expire(net);
         nod_nd_probe(net, iface, claim->ip);
         claim->deadline = net->now + net->iface[iface].link.retrans_us;
         return;

@@ -214,7 +214,7 @@ static enum nod_drop advertised(struct nod_net *net, const struct nod_packet *pa
     if (nod_ip_is_unspecified(packet->ip.src)) return NOD_DROP_NEIGHBOUR;
     if (to_group && p[4] & FLAG_SOLICITED) return NOD_DROP_NEIGHBOUR; /* 7.1.2 */
     struct nod_claim *claim = nod_claim_find(net, packet->iface, p + 8);
-    if (claim) { /* RFC 4862 5.4.4 */
+    if (claim && claim->state != NOD_ADDRESS_DUPLICATE) { /* RFC 4862 5.4.4 */
         nod_claim_contested(net, packet->iface, claim, from_mac);
         return NOD_DROP_NEIGHBOUR;
     }

@@ -368,6 +368,18 @@ static void ipv6_probe_finds_a_conflict(void **state)
                          how < 2 ? NOD_ADDRESS_DUPLICATE : NOD_ADDRESS_TENTATIVE);
         ether_wait(&p, 5 * NOD_SEC, NULL, NULL, 0);
         assert_int_equal(address(&p).state, how < 2 ? NOD_ADDRESS_DUPLICATE : NOD_ADDRESS_IN_USE);
+        if (how == 0) { /* it is a neighbour like others */
+            nod_addr other = p.host;
+            other.bytes[15] = 3;
+            assert_int_equal(nod_stack_add_addr(p.stack, 0, &other, 64), 0);
+            ether_wait(&p, 5 * NOD_SEC, NULL, NULL, 0);
+            ether_open(&p, &p.host, 80);
+            assert_int_equal(peer_drain(&p), 1);
+            ether_advertise(&p, &p.host, &other, 0x60, ether_stranger_mac);
+            struct seen s;
+            assert_int_equal(peer_output(&p, &s, 1), 1);
+            assert_true(s.protocol == 6 && nod_addr_equal(&s.dst, &p.host));
+        }
         /* Its question is answered now, so that it looks for another. */
         ether_solicit(&p, ether_stranger_mac, &none, &group, &p.host, NULL);
         assert_int_equal(peer_drain(&p), how == 2);

@@ -109,13 +109,18 @@ static void reports_before_probes(void **state)
     struct peer p;
     struct seen s[32];
     ether_make(&p, 6, &(nod_iface_config){.ignore_routers = true, .probe = true});
+    p.host.bytes[15] = 200;
+    assert_int_equal(nod_stack_add_addr(p.stack, 0, &p.host, 64), 0);
     int n = ether_wait(&p, NOD_SEC, s, NULL, 32), reports = 0;
     nod_addr group[16], none = {.family = 6};
     uint8_t type[16];
     for (int i = 0; i < n; i++) {
-        if (!groups_of(&s[i], type, group)) continue;
-        assert_true(nod_addr_equal(&s[i].src, &none));
-        reports++;
+        int groups = groups_of(&s[i], type, group);
+        const uint8_t *m = ether_message(&s[i]);
+        bool probe = m[0] == 135 && memcmp(m + 8, p.host.bytes, 16) == 0;
+        if (probe) assert_in_range(reports, 1, 4);
+        if (groups) assert_true(nod_addr_equal(&s[i].src, &none));
+        if (has(group, groups, &p.host)) reports++;
     }
     assert_in_range(reports, 1, 4);
     peer_free(&p);
