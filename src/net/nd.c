@@ -149,29 +149,32 @@ static const uint8_t *lladdr_option(const uint8_t *p, size_t len, uint8_t type)
     return mac && size == 6 ? mac : NULL;
 }
 
-/* RFC 4861 7.2.4: never from a router, solicited only if somebody is there to have asked. */
-static void answer(struct nod_net *net, const struct nod_packet *packet, const uint8_t *target)
+/* RFC 4861 7.2.4: never from a router, solicited only if somebody is there to have asked. Where
+ * that is, it may have said (`mac`), or we know, or have to find out. */
+static void answer(struct nod_net *net, const struct nod_packet *packet, const uint8_t *target,
+                   const uint8_t *mac)
 {
     bool anonymous = nod_ip_is_unspecified(packet->ip.src); /* duplicate address detection */
     struct nod_neighbour *n =
         anonymous ? NULL : nod_neighbour_find(net, packet->iface, packet->ip.src);
-    bool known = n && n->state != NEIGHBOUR_INCOMPLETE;
+    if (n && n->state != NEIGHBOUR_INCOMPLETE) mac = n->mac;
     struct message m = {.type = ADVERTISEMENT,
                         .flags = anonymous ? FLAG_OVERRIDE : FLAG_OVERRIDE | FLAG_SOLICITED,
                         .option = TARGET_LLADDR,
                         .target = target,
                         .src = target,
                         .dst = anonymous ? nod_all_nodes : packet->ip.src,
-                        .mac = known ? n->mac : NULL};
+                        .mac = mac};
     nod_frame frame;
     make(net, packet->iface, &m, &frame);
-    if (anonymous || known || nod_net_resolve(net, &frame, m.dst)) nod_net_queue(net, &frame);
+    if (anonymous || mac || nod_net_resolve(net, &frame, m.dst)) nod_net_queue(net, &frame);
 }
 
 static enum nod_drop solicited(struct nod_net *net, const struct nod_packet *packet,
                                const uint8_t *p, const uint8_t *from_mac)
 {
     const uint8_t *lladdr = lladdr_option(p, packet->ip.payload, SOURCE_LLADDR);
+    if (lladdr && lladdr[0] & 1) return NOD_DROP_NEIGHBOUR; /* a group is no host */
     bool anonymous = nod_ip_is_unspecified(packet->ip.src);
     bool to_group = nod_ip_is_multicast(packet->ip.dst);
     if (anonymous && (!to_group || lladdr)) return NOD_DROP_NEIGHBOUR; /* 7.1.1 */
@@ -186,7 +189,7 @@ static enum nod_drop solicited(struct nod_net *net, const struct nod_packet *pac
         struct nod_neighbour *n = nod_neighbour_hear(net, packet->iface, packet->ip.src);
         if (n) nod_neighbour_learn(net, n, lladdr, false);
     }
-    answer(net, packet, p + 8);
+    answer(net, packet, p + 8, lladdr);
     return NOD_DROP_NONE;
 }
 

@@ -285,6 +285,70 @@ static void a_flood_displaces_nobody_in_use(void **state)
     peer_free(&p);
 }
 
+/* The next of many neighbours; IPv4 has 250 of them. */
+static nod_addr number(int family, int i)
+{
+    nod_addr a = ether_stranger(family);
+    a.bytes[family == 4 ? 3 : 15] = (uint8_t)(3 + i);
+    return a;
+}
+
+static void introduces_itself(struct peer *p, const nod_addr *who)
+{
+    nod_addr group = ether_solicited_node(&p->host);
+    if (p->family == 4)
+        ether_arp(p, 1, ether_stranger_mac, who->bytes, p->host.bytes);
+    else
+        ether_solicit(p, ether_stranger_mac, who, &group, &p->host, ether_stranger_mac);
+    peer_tick(p, NOD_MSEC);
+    peer_drain(p);
+}
+
+/* Who has to go: a stranger before a question, both before those that we talk to, gateways last. */
+static void who_has_to_go(void **state)
+{
+    int family = *(int *)*state;
+    struct peer p;
+    peer_make(&p, NULL, family, true);
+    nod_addr asked = number(family, 240), far_off = {.family = (uint8_t)family};
+    far_off.bytes[0] = family == 4 ? 192 : 0x20;
+    far_off.bytes[3] = 1;
+    ether_open(&p, &far_off, 80); /* over our own address, which is the gateway */
+    ether_open(&p, &asked, 80);
+    peer_drain(&p);
+    for (int i = 0; i < 200; i++) {
+        nod_addr who = number(family, i);
+        introduces_itself(&p, &who);
+    }
+    assert_int_equal(state_of(&p, &asked), NEIGHBOUR_INCOMPLETE);
+    /* 126 of them are spoken to, and 1 is the gateway. */
+    for (int i = 0; i < 127; i++) {
+        nod_addr who = number(family, i);
+        introduces_itself(&p, &who);
+        echo_request(&p, &who);
+        peer_drain(&p);
+    }
+    assert_int_equal(state_of(&p, &asked), NEIGHBOUR_FREE);
+    for (int i = 130; i < 200; i++) { /* no room for strangers now */
+        nod_addr who = number(family, i);
+        introduces_itself(&p, &who);
+        assert_int_equal(state_of(&p, &who), NEIGHBOUR_FREE);
+    }
+    nod_addr first = number(family, 0), second = number(family, 1);
+    assert_int_equal(state_of(&p, &first), NEIGHBOUR_DELAY);
+    for (int i = 0; i < 20; i++) { /* one entry serves all questions without an answer */
+        nod_addr who = number(family, 220 + i);
+        ether_open(&p, &who, 80);
+        peer_tick(&p, 1);
+        peer_drain(&p);
+        assert_int_equal(state_of(&p, &who), NEIGHBOUR_INCOMPLETE);
+    }
+    assert_int_equal(state_of(&p, &first), NEIGHBOUR_FREE);
+    assert_int_equal(state_of(&p, &second), NEIGHBOUR_DELAY);
+    assert_int_not_equal(state_of(&p, &p.far), NEIGHBOUR_FREE);
+    peer_free(&p);
+}
+
 int main(void)
 {
     static int four = 4, six = 6;
@@ -307,6 +371,8 @@ int main(void)
         cmocka_unit_test_prestate(crowded, &six),
         cmocka_unit_test_prestate(a_flood_displaces_nobody_in_use, &four),
         cmocka_unit_test_prestate(a_flood_displaces_nobody_in_use, &six),
+        cmocka_unit_test_prestate(who_has_to_go, &four),
+        cmocka_unit_test_prestate(who_has_to_go, &six),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
