@@ -147,6 +147,7 @@ bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *if
     for (unsigned a = 0; a < out->addrs; a++) {
         const uint8_t *addr = out->addr[a];
         if (nod_ip_family(addr) != nod_ip_family(dst)) continue;
+        if (nod_ip_is_link_local(addr) && !nod_ip_is_link_local(dst)) continue;
         int common = nod_ip_common_bits(addr, dst);
         if (common <= best) continue;
         best = common;

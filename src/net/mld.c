@@ -58,8 +58,7 @@ static void send_mld(struct nod_net *net, uint8_t iface, const uint8_t to[16],
     struct nod_ip ip = {
         .family = 6, .protocol = 0, .ttl = 1, .payload = (uint32_t)(HOP_BY_HOP_SIZE + size)};
     for (unsigned a = 0; a < in->addrs; a++)
-        if (in->addr[a][0] == 0xfe && (in->addr[a][1] & 0xc0) == 0x80)
-            memcpy(ip.src, in->addr[a], 16);
+        if (nod_ip_is_link_local(in->addr[a])) memcpy(ip.src, in->addr[a], 16);
     memcpy(ip.dst, to, 16);
     size_t at = NOD_ETHERNET_HEADER + nod_ip_emit(&ip, b + NOD_ETHERNET_HEADER);
     memcpy(b + at, router_alert, HOP_BY_HOP_SIZE);
@@ -156,8 +155,7 @@ nod_usec nod_mld_next(const struct nod_net *net)
 /* RFC 3810 6.2: link-local source, hop limit 1, and a hop-by-hop header with a router alert. */
 static bool query_is_valid(const struct nod_packet *packet)
 {
-    const uint8_t *src = packet->ip.src;
-    if (src[0] != 0xfe || (src[1] & 0xc0) != 0x80 || packet->ip.ttl != 1) return false;
+    if (!nod_ip_is_link_local(packet->ip.src) || packet->ip.ttl != 1) return false;
     if (packet->ip.size < NOD_IP6_HEADER + HOP_BY_HOP_SIZE || packet->have < packet->ip.payload)
         return false;
     const uint8_t *ext = packet->l4 - (packet->ip.size - NOD_IP6_HEADER);

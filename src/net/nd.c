@@ -107,7 +107,7 @@ void nod_nd_probe(struct nod_net *net, uint8_t iface, const uint8_t ip[16])
 static const uint8_t *link_local(const struct nod_iface *in)
 {
     for (unsigned a = 0; a < in->addrs; a++)
-        if (in->addr[a][0] == 0xfe && (in->addr[a][1] & 0xc0) == 0x80) return in->addr[a];
+        if (nod_ip_is_link_local(in->addr[a])) return in->addr[a];
     return NULL;
 }
 
@@ -240,8 +240,7 @@ enum nod_drop nod_nd_input(struct nod_net *net, const nod_frame *frame,
     if (!options_are_valid(p, len, least)) return NOD_DROP_NEIGHBOUR;
     if (memcmp(from_mac, net->iface[packet->iface].config.mac, 6) == 0) return NOD_DROP_NEIGHBOUR;
     if (p[0] == ROUTER_ADVERTISEMENT) {
-        if (packet->ip.src[0] != 0xfe || (packet->ip.src[1] & 0xc0) != 0x80)
-            return NOD_DROP_NEIGHBOUR;
+        if (!nod_ip_is_link_local(packet->ip.src)) return NOD_DROP_NEIGHBOUR;
         nod_router_input(net, packet);
         return NOD_DROP_NONE;
     }

@@ -68,8 +68,7 @@ static void take_prefix(struct nod_net *net, uint8_t iface, const uint8_t *value
     if (!(value[1] & PREFIX_ON_LINK) || on_link.bits > 128) return; /* says nothing */
     for (int bit = 0; bit < on_link.bits; bit++)
         on_link.prefix[bit / 8] |= value[14 + bit / 8] & 0x80 >> bit % 8;
-    bool link_local = on_link.prefix[0] == 0xfe && (on_link.prefix[1] & 0xc0) == 0x80;
-    if (link_local || nod_ip_is_multicast(on_link.prefix)) return;
+    if (nod_ip_is_link_local(on_link.prefix) || nod_ip_is_multicast(on_link.prefix)) return;
     set_route(net, net->prefix, NOD_PREFIXES_MAX, &on_link, get32(value + 2));
 }
 
@@ -180,7 +179,7 @@ void nod_gateway_failed(struct nod_net *net, uint8_t iface, const uint8_t ip[16]
 /* Does its gateway answer, as far as we know (6.3.6)? */
 static bool is_alive(const struct nod_net *net, const struct nod_route *r)
 {
-    if (r->direct || !net->neighbours) return true;
+    if (r->direct || net->iface[r->iface].config.kind != NOD_IFACE_ETHERNET) return true;
     const struct nod_neighbour *n = nod_neighbour_find(net, r->iface, r->gateway);
     return n && n->state != NEIGHBOUR_INCOMPLETE;
 }

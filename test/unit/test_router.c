@@ -331,6 +331,40 @@ static void by_hand_first(void **state)
     peer_free(&p);
 }
 
+/* An address that is good on this link only is none to talk to the world with; and a gateway that
+ * is no neighbour, over a TUN, is as good as any. */
+static void other_ways(void **state)
+{
+    (void)state;
+    struct peer p;
+    nod_addr to = far_away(7), any = {.family = 6}, own = far_away(1);
+    peer_make_bare(&p, NULL, 6, &(nod_iface_config){.kind = NOD_IFACE_ETHERNET, .mtu = 1500});
+    quiet(&p);
+    advertise(&p, 0, &(struct advert){.lifetime = 1000});
+    assert_int_equal(way_to(&p, &to, 1), -1);
+    assert_int_equal(nod_stack_add_addr(p.stack, 0, &p.host, 64), 0);
+    assert_int_equal(way_to(&p, &to, 2), 0);
+    const nod_iface_config tun = {.kind = NOD_IFACE_IP, .mtu = 1500};
+    assert_int_equal(nod_stack_add_iface(p.stack, &tun), 1);
+    own.bytes[0] = 0x30;
+    assert_int_equal(nod_stack_add_addr(p.stack, 1, &own, 64), 0);
+    nod_addr gateway = own;
+    gateway.bytes[15] = 99;
+    assert_int_equal(nod_stack_add_route(p.stack, 1, &any, 0, &gateway), 0);
+    gateway = p.far;
+    assert_int_equal(nod_stack_add_route(p.stack, 0, &any, 0, &gateway), 0);
+    ether_advertise(&p, &gateway, NULL, 0x60, ether_stranger_mac);
+    struct nod_hop hop;
+    uint8_t ip[16];
+    nod_ip_from_addr(ip, &to);
+    assert_true(nod_net_next_hop(&p.stack->net, ip, -1, &hop));
+    assert_true(hop.iface == 1 && hop.gateway);
+    ether_solicit(&p, ether_stranger_mac, &gateway, &p.host, &p.host, ether_stranger_mac);
+    assert_true(nod_net_next_hop(&p.stack->net, ip, -1, &hop));
+    assert_int_equal(hop.iface, 1); /* the first, though the other is known to be there */
+    peer_free(&p);
+}
+
 /* A flood of advertisements makes nothing grow, and displaces nobody. */
 static void flood(void **state)
 {
@@ -366,6 +400,7 @@ int main(void)
         cmocka_unit_test_prestate(dead_gateway, &six),
         cmocka_unit_test(round_robin),
         cmocka_unit_test(by_hand_first),
+        cmocka_unit_test(other_ways),
         cmocka_unit_test(flood),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
