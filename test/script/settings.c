@@ -28,6 +28,11 @@ static const struct setting {
     {"syn_timeout", KIND_USEC, offsetof(nod_tcp_config, syn_timeout_us)},
     {"fin_wait_2", KIND_USEC, offsetof(nod_tcp_config, fin_wait_2_us)},
     {"r1_retransmits", KIND_U8, offsetof(nod_tcp_config, r1_retransmits)},
+    {"rack", KIND_BOOL, offsetof(nod_tcp_config, rack)},
+    {"loss_probe", KIND_BOOL, offsetof(nod_tcp_config, loss_probe)},
+    {"prr", KIND_BOOL, offsetof(nod_tcp_config, prr)},
+    {"frto", KIND_BOOL, offsetof(nod_tcp_config, frto)},
+    {"undo", KIND_BOOL, offsetof(nod_tcp_config, undo)},
 };
 
 static bool apply(nod_tcp_config *config, const struct setting *s, const char *value)
