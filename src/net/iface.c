@@ -59,6 +59,12 @@ bool nod_net_is_local(const struct nod_net *net, const uint8_t ip[16])
     return false;
 }
 
+uint16_t nod_net_mtu(const struct nod_net *net, uint8_t iface, int family)
+{
+    const struct nod_iface *in = &net->iface[iface];
+    return family == 6 && in->link.mtu ? in->link.mtu : in->config.mtu;
+}
+
 /* The last address of an IPv4 subnet, from /0 to /30 (RFC 3021 frees /31). */
 static bool is_subnet_broadcast(const uint8_t addr[16], int bits, const uint8_t ip[16])
 {

@@ -112,6 +112,9 @@ void nod_net_doubt(struct nod_net *net, uint8_t iface, const uint8_t dst[16]);
 bool nod_net_expire(struct nod_net *net, nod_frame *given_up);
 nod_usec nod_net_deadline(const struct nod_net *net);
 
+/* The largest packet that the link takes, as its configuration or, for IPv6, a router says. */
+uint16_t nod_net_mtu(const struct nod_net *net, uint8_t iface, int family);
+
 /* From 0 to below `n`, the same for the same secret. */
 uint64_t nod_net_random(struct nod_net *net, uint64_t n);
 

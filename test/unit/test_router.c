@@ -230,6 +230,39 @@ static void times(void **state)
     peer_free(&p);
 }
 
+/* 6.3.4: the link's MTU for IPv6, if it is one that IPv6 and the link can have. */
+static void mtu(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t said;
+        uint16_t mss;
+    } rows[] = {{1279, 1440}, {1501, 1440}, {0x10500, 1440}, {1280, 1220}, {1400, 1340}, {0, 1340}};
+    struct peer p;
+    ether_make(&p, 6, &plain);
+    quiet(&p);
+    for (uint16_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        advertise(&p, 0, &(struct advert){.lifetime = 1000, .mtu = rows[i].said});
+        nod_addr to = far_away(7);
+        ether_open(&p, &to, (uint16_t)(80 + i));
+        struct seen s;
+        assert_int_equal(peer_output(&p, &s, 1), 1);
+        const uint8_t *mss = peer_option(&s, 2);
+        assert_int_equal(mss[0] << 8 | mss[1], rows[i].mss);
+    }
+    nod_addr own = nod_addr_ip4(10, 0, 0, 1), to = nod_addr_ip4(10, 0, 0, 2);
+    assert_int_equal(nod_stack_add_addr(p.stack, 0, &own, 24), 0);
+    ether_open(&p, &to, 80);
+    peer_drain(&p);
+    p.host = own;
+    ether_arp(&p, 2, ether_other_mac, to.bytes, own.bytes);
+    struct seen s;
+    assert_int_equal(peer_output(&p, &s, 1), 1);
+    const uint8_t *mss = peer_option(&s, 2);
+    assert_int_equal(mss[0] << 8 | mss[1], 1460); /* IPv4 has nothing to do with it */
+    peer_free(&p);
+}
+
 /* The first connection to an unreachable destination has its SYN sent up to four times. */
 static void let_r1_pass(struct peer *p, int first, int then)
 {
@@ -396,6 +429,7 @@ int main(void)
         cmocka_unit_test(solicitations),
         cmocka_unit_test(lifetimes),
         cmocka_unit_test(times),
+        cmocka_unit_test(mtu),
         cmocka_unit_test_prestate(dead_gateway, &four),
         cmocka_unit_test_prestate(dead_gateway, &six),
         cmocka_unit_test(round_robin),
