@@ -121,9 +121,9 @@ bool nod_net_next_hop(const struct nod_net *net, const uint8_t dst[16], int ifac
     }
     for (unsigned r = 0; r < net->routes; r++)
         if (iface < 0 || net->route[r].iface == iface) consider(net, dst, &net->route[r], &best);
-    for (int r = 0; net->neighbours && r < NOD_PREFIXES_MAX; r++)
-        if (net->prefix[r].expires && (iface < 0 || net->prefix[r].iface == iface))
-            consider(net, dst, &net->prefix[r], &best);
+    for (int r = 0; net->neighbours && r < NOD_ON_LINK_MAX; r++)
+        if (net->on_link[r].expires && (iface < 0 || net->on_link[r].iface == iface))
+            consider(net, dst, &net->on_link[r], &best);
     for (int r = 0; net->neighbours && r < NOD_ROUTERS_MAX; r++)
         if (net->router[r].expires && (iface < 0 || net->router[r].iface == iface))
             consider(net, dst, &net->router[r], &best);

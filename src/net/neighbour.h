@@ -12,7 +12,7 @@ struct nod_packet;
 #define NOD_NEIGHBOUR_BUCKETS 64
 #define NOD_NEIGHBOUR_QUEUE 4 /* frames that wait for one address (RFC 1122 2.3.2.2) */
 #define NOD_ROUTERS_MAX 8     /* believed at once, of all interfaces (RFC 4861 6.3.4: at least 2) */
-#define NOD_PREFIXES_MAX 16   /* the same, of what they say is on the link */
+#define NOD_ON_LINK_MAX 16    /* the same, of what they say is on the link */
 
 /* RFC 4861 section 7.3.2, for ARP as well. */
 enum neighbour_state {

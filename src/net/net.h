@@ -40,7 +40,7 @@ struct nod_net {
     struct nod_route route[NOD_ROUTES_MAX];
     unsigned routes;
     struct nod_route router[NOD_ROUTERS_MAX];  /* default routes that were advertised */
-    struct nod_route prefix[NOD_PREFIXES_MAX]; /* what was said to be on the link */
+    struct nod_route on_link[NOD_ON_LINK_MAX]; /* what was said to be on the link */
     struct nod_neighbours *neighbours;         /* made with the first Ethernet */
     unsigned doubtful;                         /* neighbours that TCP may confirm now */
     bool changed;                              /* addresses did: the stack looks at them */

@@ -69,7 +69,7 @@ static void take_prefix(struct nod_net *net, uint8_t iface, const uint8_t *value
     for (int bit = 0; bit < on_link.bits; bit++)
         on_link.prefix[bit / 8] |= value[14 + bit / 8] & 0x80 >> bit % 8;
     if (nod_ip_is_link_local(on_link.prefix) || nod_ip_is_multicast(on_link.prefix)) return;
-    set_route(net, net->prefix, NOD_PREFIXES_MAX, &on_link, get32(value + 2));
+    set_route(net, net->on_link, NOD_ON_LINK_MAX, &on_link, get32(value + 2));
 }
 
 static void take_times(struct nod_net *net, struct nod_link_state *link, const uint8_t *p)
@@ -141,7 +141,7 @@ static void expire_table(struct nod_net *net, struct nod_route *table, int size)
 void nod_router_expire(struct nod_net *net)
 {
     expire_table(net, net->router, NOD_ROUTERS_MAX);
-    expire_table(net, net->prefix, NOD_PREFIXES_MAX);
+    expire_table(net, net->on_link, NOD_ON_LINK_MAX);
     for (unsigned i = 0; i < net->ifaces; i++)
         if (net->iface[i].link.solicit_at <= net->now) solicit(net, (uint8_t)i);
 }
@@ -157,7 +157,7 @@ static nod_usec next_of(const struct nod_route *table, int size)
 nod_usec nod_router_next(const struct nod_net *net)
 {
     nod_usec next =
-        min_u64(next_of(net->router, NOD_ROUTERS_MAX), next_of(net->prefix, NOD_PREFIXES_MAX));
+        min_u64(next_of(net->router, NOD_ROUTERS_MAX), next_of(net->on_link, NOD_ON_LINK_MAX));
     for (unsigned i = 0; i < net->ifaces; i++) next = min_u64(next, net->iface[i].link.solicit_at);
     return next;
 }

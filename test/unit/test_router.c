@@ -133,7 +133,7 @@ static void on_link_prefixes(void **state)
     a.prefix_bits = 10; /* the link-local prefix is on the link anyhow, or never */
     a.prefix_addr = ether_link_local(0);
     advertise(&p, 0, &a);
-    assert_int_equal(p.stack->net.prefix[0].expires, 0);
+    assert_int_equal(p.stack->net.on_link[0].expires, 0);
     peer_free(&p);
 }
 
