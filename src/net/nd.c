@@ -244,7 +244,8 @@ enum nod_drop nod_nd_input(struct nod_net *net, const nod_frame *frame,
         nod_router_input(net, packet);
         return NOD_DROP_NONE;
     }
-    if (nod_ip_is_multicast(p + 8)) return NOD_DROP_NEIGHBOUR;
+    /* An IPv4 address in IPv6's clothes would speak of ARP's entries. */
+    if (nod_ip_is_multicast(p + 8) || nod_ip_family(p + 8) != 6) return NOD_DROP_NEIGHBOUR;
     return p[0] == SOLICITATION ? solicited(net, packet, p, from_mac)
                                 : advertised(net, packet, p, from_mac);
 }

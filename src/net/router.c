@@ -68,6 +68,7 @@ static void take_prefix(struct nod_net *net, uint8_t iface, const uint8_t *value
     if (!(value[1] & PREFIX_ON_LINK) || on_link.bits > 128) return; /* says nothing */
     for (int bit = 0; bit < on_link.bits; bit++)
         on_link.prefix[bit / 8] |= value[14 + bit / 8] & 0x80 >> bit % 8;
+    if (nod_ip_family(on_link.prefix) != 6) return; /* IPv4's is none of its business */
     if (nod_ip_is_link_local(on_link.prefix) || nod_ip_is_multicast(on_link.prefix)) return;
     set_route(net, net->on_link, NOD_ON_LINK_MAX, &on_link, get32(value + 2));
 }

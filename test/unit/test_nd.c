@@ -222,6 +222,31 @@ static void advertisements_that_are_wrong(void **state)
     peer_free(&p);
 }
 
+/* IPv4's addresses have a look within IPv6; with that, nobody gets at what ARP knows. */
+static void mapped_addresses(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_make(&p, NULL, 4, true);
+    nod_addr from = ether_link_local(9), own = ether_link_local(0);
+    nod_addr host = {.family = 6, .bytes = {[10] = 0xff, 0xff, 10, 0, 0, 1}}, far = host;
+    memcpy(own.bytes + 8, ((uint8_t[]){0, 0, 0, 0xff, 0xfe, 0, 0, 1}), 8);
+    far.bytes[15] = 2;
+    ether_advertise(&p, &far, &own, 0x60, ether_other_mac);
+    uint8_t na[32] = {136, [4] = 0x60, [24] = 2, [25] = 1};
+    memcpy(na + 8, far.bytes, 16);
+    memcpy(na + 26, ether_other_mac, 6);
+    ether_icmp6(&p, ether_other_mac, &from, &own, 255, na, sizeof(na));
+    assert_memory_equal(ether_entry(&p, &p.far)->mac, p.far_mac, 6);
+    ether_solicit(&p, ether_other_mac, &from, &own, &host, ether_other_mac);
+    assert_int_equal(peer_drain(&p), 0);
+    ether_solicit(&p, ether_other_mac, &far, &own, &own, ether_other_mac);
+    assert_memory_equal(ether_entry(&p, &p.far)->mac, p.far_mac, 6);
+    ether_solicit(&p, ether_other_mac, &from, &own, &own, ether_other_mac);
+    assert_int_not_equal(peer_drain(&p), 0);
+    peer_free(&p);
+}
+
 /* 4861/06: what a neighbour says unasked, and what routers say, confirms nothing. */
 static void hearsay_confirms_nothing(void **state)
 {
@@ -279,6 +304,7 @@ int main(void)
         cmocka_unit_test(invalid_discovery),
         cmocka_unit_test(advertisements),
         cmocka_unit_test(advertisements_that_are_wrong),
+        cmocka_unit_test(mapped_addresses),
         cmocka_unit_test(hearsay_confirms_nothing),
         cmocka_unit_test(in_fragments),
     };

@@ -133,6 +133,9 @@ static void on_link_prefixes(void **state)
     a.prefix_bits = 10; /* the link-local prefix is on the link anyhow, or never */
     a.prefix_addr = ether_link_local(0);
     advertise(&p, 0, &a);
+    a.prefix_bits = 96; /* IPv4's addresses, as they look within IPv6 */
+    a.prefix_addr = nod_addr_from(6, (uint8_t[16]){[10] = 0xff, 0xff});
+    advertise(&p, 0, &a);
     assert_int_equal(p.stack->net.on_link[0].expires, 0);
     peer_free(&p);
 }
