@@ -183,6 +183,10 @@ static void check(const struct nod_net *net)
         NOD_ASSERT(!in->claim[i].lost);
     }
     NOD_ASSERT(in_use == in->addrs);
+    unsigned learned = 0;
+    for (int i = 0; i < NOD_ROUTERS_MAX; i++) learned += net->router[i].expires > 0;
+    for (int i = 0; i < NOD_ON_LINK_MAX; i++) learned += net->on_link[i].expires > 0;
+    NOD_ASSERT(learned == net->learned);
     NOD_ASSERT(in->link.retrans_us >= 100 * NOD_MSEC && in->link.reachable_base_us > 0);
 }
 

@@ -106,6 +106,14 @@ static void consider(const struct nod_net *net, const uint8_t dst[16], const str
     *best = (struct choice){r, r->bits, r->iface};
 }
 
+static void consider_all(const struct nod_net *net, const uint8_t dst[16], int iface,
+                         const struct nod_route *learned, int count, struct choice *best)
+{
+    for (int r = 0; r < count; r++)
+        if (learned[r].expires && (iface < 0 || learned[r].iface == iface))
+            consider(net, dst, &learned[r], best);
+}
+
 /* The longest prefix wins; of the same, an address's own before a route's, and one that was given
  * before one that a router told of. */
 bool nod_net_next_hop(const struct nod_net *net, const uint8_t dst[16], int iface,
@@ -121,12 +129,10 @@ bool nod_net_next_hop(const struct nod_net *net, const uint8_t dst[16], int ifac
     }
     for (unsigned r = 0; r < net->routes; r++)
         if (iface < 0 || net->route[r].iface == iface) consider(net, dst, &net->route[r], &best);
-    for (int r = 0; net->neighbours && r < NOD_ON_LINK_MAX; r++)
-        if (net->on_link[r].expires && (iface < 0 || net->on_link[r].iface == iface))
-            consider(net, dst, &net->on_link[r], &best);
-    for (int r = 0; net->neighbours && r < NOD_ROUTERS_MAX; r++)
-        if (net->router[r].expires && (iface < 0 || net->router[r].iface == iface))
-            consider(net, dst, &net->router[r], &best);
+    if (net->learned) {
+        consider_all(net, dst, iface, net->on_link, NOD_ON_LINK_MAX, &best);
+        consider_all(net, dst, iface, net->router, NOD_ROUTERS_MAX, &best);
+    }
     if (best.bits < 0) return iface >= 0 && nod_net_next_hop(net, dst, -1, hop);
     hop->gateway = best.route && !best.route->direct;
     hop->iface = (uint8_t)best.iface;

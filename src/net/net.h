@@ -41,6 +41,7 @@ struct nod_net {
     unsigned routes;
     struct nod_route router[NOD_ROUTERS_MAX];  /* default routes that were advertised */
     struct nod_route on_link[NOD_ON_LINK_MAX]; /* what was said to be on the link */
+    unsigned learned;                          /* how many of those there are */
     struct nod_neighbours *neighbours;         /* made with the first Ethernet */
     unsigned doubtful;                         /* neighbours that TCP may confirm now */
     bool changed;                              /* addresses did: the stack looks at them */

@@ -56,10 +56,12 @@ static void set_route(struct nod_net *net, struct nod_route *table, int size,
         if (!table[i].expires && !at) at = &table[i];
     }
     if (!at) return;
+    net->learned -= at->expires > 0;
     if (!at->expires) *at = *route;
     bool forever = seconds == UINT32_MAX && route->direct;
     at->expires = forever ? NOD_NEVER : net->now + seconds * NOD_SEC;
     if (seconds == 0) at->expires = 0;
+    net->learned += at->expires > 0;
 }
 
 static void take_prefix(struct nod_net *net, uint8_t iface, const uint8_t *value)
@@ -135,8 +137,11 @@ static void solicit(struct nod_net *net, uint8_t iface)
 
 static void expire_table(struct nod_net *net, struct nod_route *table, int size)
 {
-    for (int i = 0; i < size; i++)
-        if (table[i].expires <= net->now) table[i].expires = 0;
+    for (int i = 0; i < size; i++) {
+        if (!table[i].expires || table[i].expires > net->now) continue;
+        table[i].expires = 0;
+        net->learned--;
+    }
 }
 
 void nod_router_expire(struct nod_net *net)
