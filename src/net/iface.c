@@ -26,6 +26,9 @@ void nod_net_init(struct nod_net *net, nod_pool *pool, const nod_config *config,
     memset(net, 0, sizeof(*net));
     net->pool = pool;
     net->answer_echo = config->answer_echo;
+    net->accept_redirects = config->accept_redirects;
+    net->ttl = config->tcp.ttl;
+    net->reassembly_limit = config->reassembly_memory;
     net->icmp_per_second = net->icmp_tokens = config->icmp_per_second;
     net->icmp_filled = net->now = now;
     net->drops = drops;
@@ -44,6 +47,7 @@ static void free_frame(struct nod_net *net, nod_frame *frame)
 
 void nod_net_free(struct nod_net *net)
 {
+    nod_fragments_free(net);
     for (; net->queue_count; net->queue_count--)
         free_frame(net, net->queue[net->queue_first++ % NOD_NET_QUEUE]);
     for (; net->looped_count; net->looped_count--)
@@ -137,12 +141,15 @@ bool nod_net_next_hop(const struct nod_net *net, const uint8_t dst[16], int ifac
     hop->gateway = best.route && !best.route->direct;
     hop->iface = (uint8_t)best.iface;
     memcpy(hop->ip, hop->gateway ? best.route->gateway : dst, 16);
+    const struct nod_redirect *other =
+        hop->gateway ? nod_redirect_find(net, hop->iface, dst) : NULL;
+    if (other) memcpy(hop->ip, other->gateway, 16);
     return true;
 }
 
-/* The source is the interface's address with the longest prefix in common (RFC 6724 rule 8
- * is the one that matters here), link-local only for link-local. To an address of our own it is
- * that address itself. */
+/* The source is the interface's address (MUST-44): by RFC 6724 section 5 one of the same scope,
+ * and of those the one with the longest prefix in common. To an address of our own it is that
+ * address itself; to 127.0.0.0/8 and ::1 nothing leaves (RFC 1122 3.2.1.3 g). */
 bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *iface,
                    uint8_t src[16])
 {
@@ -152,7 +159,7 @@ bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *if
         memcpy(src, dst, 16);
         return true;
     }
-    if (!nod_net_next_hop(net, dst, -1, &hop)) return false;
+    if (nod_ip_is_loopback(dst) || !nod_net_next_hop(net, dst, -1, &hop)) return false;
     *iface = hop.iface;
     const struct nod_iface *out = &net->iface[*iface];
     int best = -1;
@@ -161,6 +168,7 @@ bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *if
         if (nod_ip_family(addr) != nod_ip_family(dst)) continue;
         if (nod_ip_is_link_local(addr) && !nod_ip_is_link_local(dst)) continue;
         int common = nod_ip_common_bits(addr, dst);
+        if (nod_ip_is_link_local(addr) == nod_ip_is_link_local(dst)) common += 128;
         if (common <= best) continue;
         best = common;
         memcpy(src, addr, 16);
@@ -170,17 +178,21 @@ bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *if
 
 bool nod_net_expire(struct nod_net *net, nod_frame *given_up)
 {
-    if (!net->neighbours) return false;
-    if (nod_neighbour_expire(net, given_up)) return true;
-    nod_claim_expire(net);
-    nod_router_expire(net);
-    nod_mld_expire(net);
+    if (net->neighbours) {
+        if (nod_neighbour_expire(net, given_up)) return true;
+        nod_claim_expire(net);
+        nod_router_expire(net);
+        nod_mld_expire(net);
+    }
+    nod_fragments_expire(net);
     return false;
 }
 
 nod_usec nod_net_deadline(const struct nod_net *net)
 {
-    if (!net->neighbours) return NOD_NEVER;
+    nod_usec fragments = nod_fragments_next(net);
+    if (!net->neighbours) return fragments;
     nod_usec addresses = min_u64(nod_claim_next(net), nod_mld_next(net));
-    return min_u64(min_u64(nod_neighbour_next(net), nod_router_next(net)), addresses);
+    nod_usec others = min_u64(nod_neighbour_next(net), nod_router_next(net));
+    return min_u64(fragments, min_u64(others, addresses));
 }

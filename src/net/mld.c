@@ -156,7 +156,8 @@ nod_usec nod_mld_next(const struct nod_net *net)
 static bool query_is_valid(const struct nod_packet *packet)
 {
     if (!nod_ip_is_link_local(packet->ip.src) || packet->ip.ttl != 1) return false;
-    if (packet->ip.size < NOD_IP6_HEADER + HOP_BY_HOP_SIZE || packet->have < packet->ip.payload)
+    if (packet->ip.reassembled || packet->ip.size < NOD_IP6_HEADER + HOP_BY_HOP_SIZE ||
+        packet->have < packet->ip.payload)
         return false;
     const uint8_t *ext = packet->l4 - (packet->ip.size - NOD_IP6_HEADER);
     if (ext[-NOD_IP6_HEADER + 6] != 0) return false; /* the first header is another */

@@ -180,6 +180,10 @@ void nod_gateway_failed(struct nod_net *net, uint8_t iface, const uint8_t ip[16]
 {
     fail(net->route, net->routes, iface, ip, net->now);
     fail(net->router, NOD_ROUTERS_MAX, iface, ip, net->now);
+    for (int i = 0; i < NOD_REDIRECTS; i++) { /* what it was said to be the way to is asked anew */
+        struct nod_redirect *r = &net->redirect[i];
+        if (r->iface == iface && memcmp(r->gateway, ip, 16) == 0) r->until = 0;
+    }
 }
 
 /* Does its gateway answer, as far as we know (6.3.6)? */
