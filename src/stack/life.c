@@ -38,9 +38,8 @@ void nod_config_drop(nod_stack *s, struct nod_shared_config *config)
 uint16_t nod_adv_mss(const nod_stack *s, const struct nod_key *key, uint8_t iface,
                      const nod_tcp_config *c)
 {
-    int family = nod_ip_family(key->local);
-    uint32_t headers = family == 6 ? 60 : 40;
-    uint32_t mss = nod_net_mtu(&s->net, iface, family) - headers;
+    uint32_t headers = nod_ip_family(key->local) == 6 ? 60 : 40;
+    uint32_t mss = nod_net_mtu(&s->net, iface, nod_ip_family(key->local)) - headers;
     if (c->mss_max) mss = min_u32(mss, c->mss_max);
     return (uint16_t)mss;
 }
