@@ -147,21 +147,10 @@ bool nod_net_next_hop(const struct nod_net *net, const uint8_t dst[16], int ifac
     return true;
 }
 
-/* The source is the interface's address (MUST-44): by RFC 6724 section 5 one of the same scope,
- * and of those the one with the longest prefix in common. To an address of our own it is that
- * address itself; to 127.0.0.0/8 and ::1 nothing leaves (RFC 1122 3.2.1.3 g). */
-bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *iface,
-                   uint8_t src[16])
+bool nod_net_source(const struct nod_net *net, uint8_t iface, const uint8_t dst[16],
+                    uint8_t src[16])
 {
-    struct nod_hop hop;
-    if (nod_net_is_local(net, dst)) {
-        *iface = NOD_IFACE_LOOPBACK;
-        memcpy(src, dst, 16);
-        return true;
-    }
-    if (nod_ip_is_loopback(dst) || !nod_net_next_hop(net, dst, -1, &hop)) return false;
-    *iface = hop.iface;
-    const struct nod_iface *out = &net->iface[*iface];
+    const struct nod_iface *out = &net->iface[iface];
     int best = -1;
     for (unsigned a = 0; a < out->addrs; a++) {
         const uint8_t *addr = out->addr[a];
@@ -176,15 +165,29 @@ bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *if
     return best >= 0;
 }
 
+/* To an address of our own the source is that address itself; to 127.0.0.0/8 and ::1 nothing
+ * leaves (RFC 1122 3.2.1.3 g). */
+bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *iface,
+                   uint8_t src[16])
+{
+    struct nod_hop hop;
+    if (nod_net_is_local(net, dst)) {
+        *iface = NOD_IFACE_LOOPBACK;
+        memcpy(src, dst, 16);
+        return true;
+    }
+    if (nod_ip_is_loopback(dst) || !nod_net_next_hop(net, dst, -1, &hop)) return false;
+    *iface = hop.iface;
+    return nod_net_source(net, *iface, dst, src);
+}
+
 bool nod_net_expire(struct nod_net *net, nod_frame *given_up)
 {
-    if (net->neighbours) {
-        if (nod_neighbour_expire(net, given_up)) return true;
-        nod_claim_expire(net);
-        nod_router_expire(net);
-        nod_mld_expire(net);
-    }
-    nod_fragments_expire(net);
+    if (!net->neighbours) return false;
+    if (nod_neighbour_expire(net, given_up)) return true;
+    nod_claim_expire(net);
+    nod_router_expire(net);
+    nod_mld_expire(net);
     return false;
 }
 

@@ -114,6 +114,11 @@ void nod_net_unreachable(struct nod_net *net, const nod_frame *frame,
 /* Where a packet to `dst` goes and which address it should come from. False: no route. */
 bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *iface,
                    uint8_t src[16]);
+/* The interface's address for packets to `dst` (MUST-44): by RFC 6724 section 5 one of the same
+ * scope, and of those the one with the longest prefix in common. False: it has none; a link-local
+ * one is none for packets to elsewhere. */
+bool nod_net_source(const struct nod_net *net, uint8_t iface, const uint8_t dst[16],
+                    uint8_t src[16]);
 bool nod_net_is_local(const struct nod_net *net, const uint8_t ip[16]);
 /* Broadcast of one of our subnets, 255.255.255.255, or multicast. */
 bool nod_net_is_broadcast(const struct nod_net *net, const uint8_t ip[16]);
@@ -148,7 +153,8 @@ enum nod_drop nod_redirect_input(struct nod_net *net, const struct nod_packet *p
 const struct nod_redirect *nod_redirect_find(const struct nod_net *net, uint8_t iface,
                                              const uint8_t dst[16]);
 
-/* Runs the timers. True: `given_up` is a frame that nobody will take; call again. */
+/* Runs the timers, but those of fragments. True: `given_up` is a frame that nobody will take; call
+ * again. */
 bool nod_net_expire(struct nod_net *net, nod_frame *given_up);
 nod_usec nod_net_deadline(const struct nod_net *net);
 
