@@ -118,6 +118,7 @@ static void icmp6(struct world *w, struct choices *c)
     m[4] = choose8(c), m[5] = choose8(c), m[6] = choose8(c), m[7] = choose8(c);
     memcpy(m + 8, target.bytes, 16);
     size_t len = mld ? 24 + (shape & 8 ? 4 : 0) : type == 134 ? 16 : type == 133 ? 8 : 24;
+    if (type == 137) memcpy(m + 24, any_ip6(c).bytes, 16), len = 40;
     for (int i = choose8(c) & 3; i && !mld; i--) len += nd_option(c, m + len);
     uint8_t damage = choose8(c);
     if (damage > 240) len -= (damage - 240u) % (len + 1);

@@ -40,8 +40,9 @@ typedef struct nod_config {
     bool answer_closed;             /* RST for segments to no connection, unreachables for other
                                        protocols; default true, false makes a host that stays silent */
     uint32_t icmp_per_second;       /* ICMP errors sent in a second at most (RFC 4443 2.4 f); 100 */
-    bool accept_redirects; /* ICMP redirects from the gateway in use (RFC 1122 3.2.2.2); true */
-    bool flow_labels;      /* IPv6 packets say which connection they belong to (RFC 6437); true */
+    bool
+        accept_redirects; /* redirects by the gateway in use (RFC 1122 3.2.2.2, RFC 4861 8); true */
+    bool flow_labels;     /* IPv6 packets say which connection they belong to (RFC 6437); true */
     /* Octets that parts of datagrams may hold while they wait for the rest, 60 s at most
      * (RFC 1122 3.3.2, RFC 8200 4.5): 1 MiB; 256 KiB hold any one datagram. 0: fragments are
      * dropped. */

@@ -26,7 +26,7 @@ enum icmp6 {
     ECHO_REPLY_6 = 129,
     LISTENER_QUERY = 130,
     ROUTER_SOLICITATION = 133,
-    ADVERTISEMENT = 136
+    REDIRECT_6 = 137
 };
 
 static bool checksum_is_good(const nod_frame *frame, const struct nod_packet *packet)
@@ -192,7 +192,7 @@ void nod_icmp_input(struct nod_net *net, nod_frame *frame, struct nod_packet *pa
     } else if (type == (six ? ECHO_6 : ECHO_4)) {
         packet->drop = NOD_DROP_NONE;
         if (may_echo(net, packet)) echo(net, frame, packet);
-    } else if (six && type >= ROUTER_SOLICITATION && type <= ADVERTISEMENT) {
+    } else if (six && type >= ROUTER_SOLICITATION && type <= REDIRECT_6) {
         packet->drop = NOD_DROP_NEIGHBOUR;
         if (packet->ip.reassembled) return; /* RFC 6980 section 5 */
         packet->drop = NOD_DROP_NONE;

@@ -10,7 +10,8 @@ enum nd_type {
     ROUTER_SOLICITATION = 133,
     ROUTER_ADVERTISEMENT = 134,
     SOLICITATION = 135,
-    ADVERTISEMENT = 136
+    ADVERTISEMENT = 136,
+    REDIRECT = 137
 };
 enum nd_option { SOURCE_LLADDR = 1, TARGET_LLADDR = 2 };
 #define FLAG_ROUTER 0x80
@@ -142,10 +143,23 @@ const uint8_t *nod_nd_option(const uint8_t *p, size_t len, size_t from, uint8_t 
     return NULL;
 }
 
-static const uint8_t *lladdr_option(const uint8_t *p, size_t len, uint8_t type)
+/* Where the options of a message begin, and so what it has at least; 0: none of these. */
+static size_t fixed_size(uint8_t type)
+{
+    switch (type) {
+    case ROUTER_ADVERTISEMENT: return 16;
+    case SOLICITATION:
+    case ADVERTISEMENT: return 24;
+    case REDIRECT: return 40;
+    }
+    return 0;
+}
+
+static const uint8_t *lladdr_option(const struct nod_packet *packet, uint8_t type)
 {
     size_t size;
-    const uint8_t *mac = nod_nd_option(p, len, 24, type, &size);
+    const uint8_t *p = packet->l4;
+    const uint8_t *mac = nod_nd_option(p, packet->ip.payload, fixed_size(p[0]), type, &size);
     return mac && size == 6 ? mac : NULL;
 }
 
@@ -173,7 +187,7 @@ static void answer(struct nod_net *net, const struct nod_packet *packet, const u
 static enum nod_drop solicited(struct nod_net *net, const struct nod_packet *packet,
                                const uint8_t *p, const uint8_t *from_mac)
 {
-    const uint8_t *lladdr = lladdr_option(p, packet->ip.payload, SOURCE_LLADDR);
+    const uint8_t *lladdr = lladdr_option(packet, SOURCE_LLADDR);
     if (lladdr && lladdr[0] & 1) return NOD_DROP_NEIGHBOUR; /* a group is no host */
     bool anonymous = nod_ip_is_unspecified(packet->ip.src);
     bool to_group = nod_ip_is_multicast(packet->ip.dst);
@@ -197,7 +211,7 @@ static enum nod_drop solicited(struct nod_net *net, const struct nod_packet *pac
 static void update(struct nod_net *net, const struct nod_packet *packet, const uint8_t *p,
                    struct nod_neighbour *n)
 {
-    const uint8_t *lladdr = lladdr_option(p, packet->ip.payload, TARGET_LLADDR);
+    const uint8_t *lladdr = lladdr_option(packet, TARGET_LLADDR);
     if (n->state == NEIGHBOUR_INCOMPLETE && !lladdr) return;
     bool other = n->state != NEIGHBOUR_INCOMPLETE && lladdr && memcmp(lladdr, n->mac, 6) != 0;
     if (other && !(p[4] & FLAG_OVERRIDE)) {
@@ -226,13 +240,30 @@ static enum nod_drop advertised(struct nod_net *net, const struct nod_packet *pa
     return NOD_DROP_NONE;
 }
 
-/* What sections 6.1 and 7.1 call invalid is dropped, and so is a message that came in fragments
- * (RFC 6980). */
+/* Sections 8.1 and 8.3: a better router, or the destination itself, which is on the link then. */
+static enum nod_drop redirected(struct nod_net *net, const struct nod_packet *packet,
+                                const uint8_t *p)
+{
+    const uint8_t *target = p + 8, *dst = p + 24;
+    bool itself = memcmp(target, dst, 16) == 0;
+    if (!nod_ip_is_link_local(packet->ip.src)) return NOD_DROP_NEIGHBOUR;
+    if (nod_ip_is_multicast(dst) || nod_ip_family(dst) != 6) return NOD_DROP_NEIGHBOUR;
+    if (!itself && !nod_ip_is_link_local(target)) return NOD_DROP_NEIGHBOUR;
+    enum nod_drop drop = nod_redirect_input(net, packet, dst, target);
+    const uint8_t *lladdr = lladdr_option(packet, TARGET_LLADDR);
+    if (drop != NOD_DROP_NONE || !lladdr) return drop;
+    struct nod_neighbour *n = nod_neighbour_hear(net, packet->iface, target);
+    if (n) nod_neighbour_learn(net, n, lladdr, false);
+    return drop;
+}
+
+/* What sections 6.1, 7.1 and 8.1 call invalid is dropped, and so is a message that came in
+ * fragments (RFC 6980). */
 enum nod_drop nod_nd_input(struct nod_net *net, const nod_frame *frame,
                            const struct nod_packet *packet)
 {
     const uint8_t *p = packet->l4;
-    size_t len = packet->ip.payload, least = p[0] == ROUTER_ADVERTISEMENT ? 16 : 24, have;
+    size_t len = packet->ip.payload, least = fixed_size(p[0]), have;
     const uint8_t *from_mac = nod_frame_start(frame, &have) + 6; /* after the destination's */
     if (p[0] == ROUTER_SOLICITATION) return NOD_DROP_NONE;       /* we are none (6.2.6) */
     if (packet->ip.ttl != 255 || p[1] != 0 || len < least || packet->have < len)
@@ -246,6 +277,7 @@ enum nod_drop nod_nd_input(struct nod_net *net, const nod_frame *frame,
     }
     /* An IPv4 address in IPv6's clothes would speak of ARP's entries. */
     if (nod_ip_is_multicast(p + 8) || nod_ip_family(p + 8) != 6) return NOD_DROP_NEIGHBOUR;
+    if (p[0] == REDIRECT) return redirected(net, packet, p);
     return p[0] == SOLICITATION ? solicited(net, packet, p, from_mac)
                                 : advertised(net, packet, p, from_mac);
 }

@@ -1,5 +1,6 @@
-/* Redirects: routes of single hosts that gateways tell of (RFC 1122 section 3.2.2.2). They count
- * only from the gateway that is in use, to another on the same link, and for a time. */
+/* Redirects: routes of single hosts that gateways tell of (RFC 1122 section 3.2.2.2, RFC 4861
+ * section 8). They count only from the gateway that is in use, to another on the same link, and for
+ * a time. */
 #include <string.h>
 
 #include "net/net.h"
@@ -43,7 +44,8 @@ enum nod_drop nod_redirect_input(struct nod_net *net, const struct nod_packet *p
     if (!net->accept_redirects || packet->broadcast) return NOD_DROP_ICMP;
     if (!nod_net_next_hop(net, dst, -1, &hop) || hop.iface != packet->iface) return NOD_DROP_ICMP;
     bool in_use = hop.gateway && memcmp(hop.ip, packet->ip.src, 16) == 0;
-    if (!in_use || !is_on_link(&net->iface[hop.iface], gateway)) return NOD_DROP_ICMP;
+    bool itself = nod_ip_family(dst) == 6 && memcmp(gateway, dst, 16) == 0; /* RFC 4861 8.3 */
+    if (!in_use || (!itself && !is_on_link(&net->iface[hop.iface], gateway))) return NOD_DROP_ICMP;
     if (nod_net_is_local(net, gateway) || nod_net_is_bad_source(net, gateway)) return NOD_DROP_ICMP;
     struct nod_redirect *r = place_for(net, hop.iface, dst);
     *r = (struct nod_redirect){.iface = hop.iface, .until = net->now + LIFETIME_US};

@@ -401,6 +401,53 @@ static void other_ways(void **state)
     peer_free(&p);
 }
 
+/* RFC 4861 section 8: the router in use names another, or says that a destination is a neighbour.
+ */
+static void redirects(void **state)
+{
+    (void)state;
+    enum {
+        GOOD,
+        ITSELF,
+        NOT_IN_USE,
+        NO_ROUTER,
+        FAR_TARGET,
+        HOPS,
+        CODE,
+        SHORT,
+        OPTION,
+        TO_GROUP,
+        ROWS
+    };
+    for (int how = 0; how < ROWS; how++) {
+        struct peer p;
+        ether_make(&p, 6, &plain);
+        quiet(&p);
+        advertise(&p, 0, &(struct advert){.lifetime = 1000});
+        nod_addr to = far_away(7), router[2], from, dst = to;
+        for (int i = 0; i < 2; i++) router[i] = ether_link_local((uint8_t)(1 + i));
+        router[0].bytes[14] = router[1].bytes[14] = 1;
+        assert_int_equal(way_to(&p, &to, 1), 0);
+        uint8_t m[48] = {137, [40] = 2, [41] = 1};
+        from = router[how == NOT_IN_USE];
+        if (how == NO_ROUTER) from = p.far;
+        if (how == TO_GROUP) dst = ether_solicited_node(&to);
+        nod_addr target = how == ITSELF ? to : how == FAR_TARGET ? far_away(8) : router[1];
+        memcpy(m + 8, target.bytes, 16);
+        memcpy(m + 24, dst.bytes, 16);
+        memcpy(m + 42, router_mac[1], 6);
+        m[1] = how == CODE;
+        if (how == OPTION) m[41] = 0;
+        ether_icmp6(&p, router_mac[0], &from, &p.host, how == HOPS ? 254 : 255, m,
+                    how == SHORT ? 39 : 48);
+        bool taken = how == GOOD || how == ITSELF;
+        assert_int_equal(way_to(&p, &to, 2), taken);
+        nod_addr other = far_away(9); /* this destination alone */
+        assert_int_equal(way_to(&p, &other, 3), 0);
+        peer_free(&p);
+    }
+}
+
 /* A flood of advertisements makes nothing grow, and displaces nobody. */
 static void flood(void **state)
 {
@@ -438,6 +485,7 @@ int main(void)
         cmocka_unit_test(round_robin),
         cmocka_unit_test(by_hand_first),
         cmocka_unit_test(other_ways),
+        cmocka_unit_test(redirects),
         cmocka_unit_test(flood),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
