@@ -202,14 +202,18 @@ int nod_stack_output(nod_stack *s, nod_frame *frames, int max, nod_usec now)
     return n;
 }
 
-/* R1 is negative advice to IP (MUST-20): the first hop may be what has failed. */
 static void expire_tcb(nod_stack *s, struct nod_tcb *tcb)
 {
-    bool told = tcb->flags & TCB_TOLD_R1;
-    nod_timers_expire(&s->env, tcb);
-    if (!told && tcb->flags & TCB_TOLD_R1)
-        nod_net_doubt(&s->net, tcb->rec.iface, tcb->rec.key.remote);
-    nod_settle(s, tcb);
+    if (nod_tcb_wake(&s->env, tcb)) {
+        bool told = tcb->flags & TCB_TOLD_R1;
+        nod_timers_expire(&s->env, tcb);
+        /* R1 is negative advice to IP (MUST-20): the first hop may be what has failed. */
+        if (!told && tcb->flags & TCB_TOLD_R1)
+            nod_net_doubt(&s->net, tcb->rec.iface, tcb->rec.key.remote);
+        nod_settle(s, tcb);
+    } else { /* keep-alive, at rest: perhaps there is memory later */
+        nod_wheel_set(&s->env.wheel, &tcb->rec.timer, s->env.now + NOD_SEC);
+    }
 }
 
 static void expire(nod_stack *s, struct nod_record *rec)

@@ -20,6 +20,9 @@ void run_icmp(const char *name, int family, const world_config *config);
 /* conflict.c */
 void run_conflict(const char *name, int family);
 
+/* info.c */
+void run_info(const char *name, int family);
+
 /* serve.c: "echo", "count" or "shut"; returns the exit code */
 int run_serve(const char *how, uint16_t port);
 
