@@ -24,8 +24,9 @@ enum icmp6 {
     PARAMETER_6 = 4,
     ECHO_6 = 128,
     ECHO_REPLY_6 = 129,
-    SOLICITATION = 135,
-    ADVERTISEMENT = 136
+    LISTENER_QUERY = 130,
+    ROUTER_SOLICITATION = 133,
+    REDIRECT_6 = 137
 };
 
 static bool checksum_is_good(const nod_frame *frame, const struct nod_packet *packet)
@@ -201,11 +202,14 @@ void nod_icmp_input(struct nod_net *net, nod_frame *frame, struct nod_packet *pa
     } else if (type == (six ? ECHO_6 : ECHO_4)) {
         packet->drop = NOD_DROP_NONE;
         if (may_echo(net, packet)) echo(net, frame, packet);
-    } else if (six && (type == SOLICITATION || type == ADVERTISEMENT)) {
+    } else if (six && type >= ROUTER_SOLICITATION && type <= REDIRECT_6) {
         packet->drop = NOD_DROP_NEIGHBOUR;
         if (packet->ip.reassembled) return; /* RFC 6980 section 5 */
         packet->drop = NOD_DROP_NONE;
         if (net->iface[packet->iface].config.kind == NOD_IFACE_ETHERNET)
             packet->drop = nod_nd_input(net, frame, packet);
+    } else if (six && type == LISTENER_QUERY) {
+        packet->drop = NOD_DROP_NONE;
+        if (net->iface[packet->iface].config.kind == NOD_IFACE_ETHERNET) nod_mld_query(net, packet);
     }
 }

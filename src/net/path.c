@@ -18,7 +18,7 @@ uint16_t nod_net_path_mtu(const struct nod_net *net, const uint8_t dst[16], uint
                           nod_usec *until)
 {
     unsigned i = find(net, dst);
-    uint16_t mtu = net->iface[iface].config.mtu;
+    uint16_t mtu = nod_net_mtu(net, iface, nod_ip_family(dst));
     *until = NOD_NEVER;
     if (i == net->paths || net->path[i].until <= net->now || net->path[i].mtu >= mtu) return mtu;
     *until = net->path[i].until;

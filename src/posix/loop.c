@@ -201,6 +201,9 @@ int nod_loop_begin(nod_loop *loop)
 {
     nod_iface_config iface;
     nod_link_iface(loop->link, &iface);
+    iface.probe = loop->probe;
+    iface.ignore_routers = loop->ignore_routers;
+    iface.defence = loop->defence;
     loop->held_count = 0;
     if (loop->capture)
         loop->capture_iface =

@@ -38,7 +38,7 @@ void nod_config_drop(nod_stack *s, struct nod_shared_config *config)
 uint16_t nod_adv_mss(const nod_stack *s, const struct nod_key *key, uint8_t iface,
                      const nod_tcp_config *c)
 {
-    uint32_t mss = s->net.iface[iface].config.mtu - nod_key_headers(key);
+    uint32_t mss = nod_net_mtu(&s->net, iface, nod_ip_family(key->local)) - nod_key_headers(key);
     if (c->mss_max) mss = min_u32(mss, c->mss_max);
     return (uint16_t)mss;
 }

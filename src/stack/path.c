@@ -31,7 +31,7 @@ void nod_path_tell(nod_stack *s, struct nod_tcb *tcb)
 
 uint16_t nod_path_mtu(const nod_stack *s, const struct nod_tcb *tcb)
 {
-    uint16_t mtu = s->net.iface[tcb->rec.iface].config.mtu;
+    uint16_t mtu = nod_net_mtu(&s->net, tcb->rec.iface, nod_ip_family(tcb->rec.key.local));
     if (!tcb->rare || !tcb->rare->mtu.cap) return mtu;
     return (uint16_t)min_u32(mtu, tcb->rare->mtu.path + nod_key_headers(&tcb->rec.key));
 }

@@ -52,6 +52,8 @@ static bool run(const char *name, int family)
         run_states(name, family, server);
     else if (strcmp(name, "simultaneous-close") == 0)
         run_simultaneous_close(name, family);
+    else if (strcmp(name, "conflict") == 0)
+        run_conflict(name, family);
     else if (strcmp(name, "refused") == 0)
         run_refused(name, family);
     else if (strcmp(name, "info") == 0)

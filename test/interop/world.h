@@ -24,6 +24,7 @@ typedef struct world {
 typedef struct world_config {
     bool plain;       /* no offload */
     bool tap;         /* Ethernet, with ARP and neighbour discovery */
+    bool probe;       /* addresses are probed before they are used; nod has none yet */
     bool calm;        /* the kernel sends nothing again before 200 ms, however fast the link */
     bool finds_holes; /* the kernel does as nod does by itself (RFC 4821) */
     const nod_path_config *harm; /* or NULL */
