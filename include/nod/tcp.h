@@ -35,7 +35,10 @@ typedef struct nod_tcp_config {
     uint32_t receive_buffer; /* bytes; 256 KiB. Never shrinks a window already offered */
     uint16_t mss_max;        /* segments no larger than this, both ways; 0: what the MTU allows */
     bool nagle;              /* RFC 9293 3.7.4; true */
-    bool delayed_ack;        /* 3.8.6.3; true */
+    /* Nagle's algorithm as appendix A.3 and Linux have it: what is not full waits only while
+     * another segment that was not full is on its way. The tail of a SEND leaves at once; false */
+    bool nagle_tail;
+    bool delayed_ack;                    /* 3.8.6.3; true */
     bool window_scale, timestamps, sack; /* offered and accepted in the handshake; true */
     uint8_t ttl;                         /* TTL and hop limit; 64 */
     uint8_t dscp;                        /* Diffserv code point, 0 to 63 */

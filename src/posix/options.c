@@ -216,7 +216,7 @@ static int set_switch(sock *s, int name, const void *value, socklen_t len)
         s->config.delayed_ack = !(on & 1);
     if (name == TCP_QUICKACK) s->slow_ack = !on;
     option_apply(s);
-    if (name == TCP_NODELAY && on && !s->cork) uncork(s);
+    if (name == TCP_NODELAY && on) uncork(s); /* what is queued, under a cork too: tcp(7) */
     return 0;
 }
 

@@ -13,19 +13,18 @@ static void add_user_timeout(const struct nod_tcb *tcb, struct nod_out *out)
     out->h.opt.uto = nod_uto_encode(tcb->config->c.user_timeout_us);
 }
 
-static bool has_blocks(const struct nod_tcb *tcb)
+static bool came_twice(const struct nod_work *w)
 {
-    const struct nod_work *w = tcb->work;
-    return tcb->flags & TCB_SACK && (w->ooq.count || w->dsack[0] != w->dsack[1]);
+    return w->twice[0] != w->twice[1];
 }
 
-/* What came twice first (RFC 2883), then what lies beyond a gap. */
-static void add_sack(const struct nod_tcb *tcb, struct nod_tcp_options *opt)
+/* First what came twice, if anything did (RFC 2883), then what waits beyond a gap. */
+static void add_sack(struct nod_tcb *tcb, struct nod_tcp_options *opt, int max)
 {
-    const struct nod_work *w = tcb->work;
-    int max = tcb->flags & TCB_TS ? 3 : 4, n = 0;
-    if (w->dsack[0] != w->dsack[1]) memcpy(opt->sack[n++], w->dsack, sizeof(w->dsack));
-    n += nod_reassembly_blocks(&w->ooq, opt->sack + n, max - n);
+    struct nod_work *w = tcb->work;
+    int n = came_twice(w);
+    if (n) memcpy(opt->sack[0], w->twice, sizeof(w->twice));
+    n += nod_reassembly_blocks(&w->ooq, &opt->sack[n], max - n);
     opt->sack_count = (uint8_t)n;
 }
 
@@ -36,7 +35,7 @@ static void add_ack_options(struct nod_env *env, struct nod_tcb *tcb, struct nod
         out->h.opt.ts_val = nod_tcb_ts(env, tcb->ts_offset);
         out->h.opt.ts_ecr = tcb->ts_recent;
     }
-    if (tcb->flags & TCB_SACK) add_sack(tcb, &out->h.opt);
+    if (tcb->flags & TCB_SACK) add_sack(tcb, &out->h.opt, tcb->flags & TCB_TS ? 3 : 4);
     if (tcb->flags & TCB_UTO_DUE && !out->h.opt.sack_count) add_user_timeout(tcb, out);
 }
 
@@ -68,9 +67,9 @@ static void leave(struct nod_tcb *tcb, struct nod_out *out)
     if (out->h.opt.has_uto && !(out->h.ctl & NOD_SYN)) tcb->flags &= ~(uint32_t)TCB_UTO_DUE;
     if (!(out->h.ctl & NOD_ACK)) return;
     w->ack_why = 0;
+    w->twice[0] = w->twice[1]; /* told, or taken out for lack of room */
     w->at[NOD_TIMER_DELAYED_ACK] = NOD_NEVER;
     w->unacked_in = 0;
-    if (out->h.opt.sack_count) w->dsack[0] = w->dsack[1]; /* each is said once */
     tcb->rcv.acked = tcb->rcv.nxt;
 }
 
@@ -141,9 +140,8 @@ static void note_sent(struct nod_env *env, struct nod_tcb *tcb, const struct nod
     if (out->retransmission)
         tcb->segments_retransmitted += out->text ? (out->text + mss - 1) / mss : 1;
     w->last_send = env->now;
-    bool slow_start = tcb->cc.cwnd < tcb->cc.ssthresh;
-    uint32_t flight = nod_loss_out(tcb);
-    w->limited = slow_start ? flight >= tcb->cc.cwnd / 2 : flight + mss > tcb->cc.cwnd;
+    w->sent_flight = nod_loss_out(tcb);
+    w->limited = w->sent_flight + mss > tcb->cc.cwnd;
 }
 
 /* Sends [seq, seq+len) of the stream, new or again, and the FIN if asked. */
@@ -214,15 +212,22 @@ static bool send_again(struct nod_env *env, struct nod_tcb *tcb, const struct no
     return send_text(env, tcb, from, len, fin, tcb->work->rtx_why, out);
 }
 
+/* Nagle: nothing is on its way; or as appendix A.3 has it, nothing that was not full. */
+static bool nagle_lets_go(const struct nod_tcb *tcb)
+{
+    const struct nod_work *w = tcb->work;
+    if (!tcb->config->c.nagle || tcb->snd.nxt == tcb->snd.una) return true;
+    return tcb->config->c.nagle_tail && (!w->small_sent || seq_le(w->small_end, tcb->snd.una));
+}
+
 /* May a segment that is not full leave? */
 static bool small_is_allowed(const struct nod_tcb *tcb, uint32_t len, uint32_t avail)
 {
     const struct nod_work *w = tcb->work;
-    bool idle = tcb->snd.nxt == tcb->snd.una;
     if (w->override_due || tcb->flags & TCB_URGENT_OUT) return true;
     if (len == avail) {
         if (tcb->flags & TCB_CLOSED) return true; /* the FIN goes with it */
-        if (!w->more && (idle || !tcb->config->c.nagle)) return true;
+        if (!w->more && nagle_lets_go(tcb)) return true;
     }
     return len >= max_u32(tcb->snd.max_wnd / 2, 1) && !w->more;
 }
@@ -246,6 +251,10 @@ static bool send_new(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max
     }
     bool fin = tcb->flags & TCB_CLOSED && len == avail && tcb->snd.wnd > 0;
     if (!len && !fin) return false;
+    if (len % mss) {
+        w->small_sent = true;
+        w->small_end = tcb->snd.nxt + len;
+    }
     w->override_due = false;
     w->at[NOD_TIMER_SWS_OVERRIDE] = NOD_NEVER;
     return send_text(env, tcb, tcb->snd.nxt, len, fin, fin ? NOD_WHY_FIN : NOD_WHY_DATA, out);
@@ -262,8 +271,9 @@ static bool send_loss_probe(struct nod_env *env, struct nod_tcb *tcb, struct nod
     if (!b->runs || seq_gt(nxt, wnd_end)) return false;
     bool again = seq_ge(nxt, data_end) || seq_ge(nxt, wnd_end);
     uint32_t from = nxt, len = 0;
-    if (again) {
+    if (again) { /* the last segment as it left: a FIN by itself stays by itself */
         from = nxt - min_u32(mss, nod_board_octets(b));
+        from = seq_max(from, nod_sent_seq(nod_board_at(b, nxt - 1)));
         len = seq_min(nxt, data_end) - from;
     } else {
         len = min_u32(min_u32(mss, data_end - nxt), wnd_end - nxt);
@@ -355,7 +365,8 @@ static bool pick(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max, st
 {
     struct nod_work *w = tcb->work;
     if (w->syn_due) return send_syn(env, tcb, out);
-    if (has_blocks(tcb) && send_ack(env, tcb, out)) return true; /* all of them */
+    bool gap = (w->ooq.count && tcb->flags & TCB_SACK) || came_twice(w);
+    if (gap && send_ack(env, tcb, out)) return true; /* all of its SACK blocks */
     if (may_send_text(tcb) && pick_text(env, tcb, text_max, out)) return true;
     return send_keepalive(env, tcb, out) || send_ack(env, tcb, out);
 }

@@ -48,7 +48,7 @@ struct nod_work {
     struct nod_cc_own cc_own;
     nod_usec at[NOD_TIMER_COUNT]; /* deadlines; NOD_NEVER */
     nod_usec stalled_since; /* the peer has owed us progress since then: R2's start. NOD_NEVER: its
-                               window is closed, but it answered the last probe */
+                         window is closed, but it answered the last probe */
     nod_usec last_send;     /* of data, for the restart after idle */
 
     struct nod_loss loss;
@@ -56,14 +56,16 @@ struct nod_work {
     uint32_t fin_seq;    /* of the peer's FIN, with TCB_FIN_SEEN */
     uint32_t unacked_in; /* octets received since our last ACK */
     uint32_t rcv_mss;    /* the peer's segment size as we see it */
-    uint32_t dsack[2];   /* octets that came twice, for the next ACK (RFC 2883); equal: none */
+    uint32_t twice[2];   /* octets that came again, to be told once; empty: none (RFC 2883) */
+    uint32_t small_end;  /* of the last segment that was not full, with small_sent */
+    uint32_t sent_flight; /* octets in flight when something was last sent, that included */
     uint16_t dup_acks;
     uint16_t retransmits; /* timeouts in a row */
     uint16_t probes;      /* unanswered window probes */
     uint8_t ack_why;      /* an ACK is due now, and why (enum nod_why); 0: none */
     uint8_t rtx_why;
     uint16_t adv_mss; /* what our SYN says */
-    bool syn_due, probe_due, loss_probe_due, override_due, more, limited, owed;
+    bool syn_due, probe_due, loss_probe_due, override_due, more, limited, owed, small_sent;
 };
 
 struct nod_tcb {
@@ -153,6 +155,7 @@ void nod_tcb_established(struct nod_env *env, struct nod_tcb *tcb, const struct 
 /* text.c */
 void nod_tcb_take_text(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg);
 void nod_tcb_ack_now(struct nod_tcb *tcb, enum nod_why why);
+void nod_tcb_came_twice(struct nod_tcb *tcb, uint32_t from, uint32_t to);
 
 /* window.c */
 uint32_t nod_tcb_rcv_wnd(const struct nod_tcb *tcb);          /* what the peer may still send */

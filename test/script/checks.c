@@ -114,6 +114,8 @@ static bool status_field(const struct flow *flow, const nod_status *s, const cha
         {"timestamps", s->timestamps},
         {"sack", s->sack},
         {"cwnd", s->cwnd},
+        {"sacked", s->sacked},
+        {"lost", s->lost},
         {"ssthresh", s->ssthresh},
         {"rto_ms", (long long)(s->rto_us / 1000)},
         {"srtt_ms", (long long)(s->srtt_us / 1000)},

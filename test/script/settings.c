@@ -15,6 +15,7 @@ static const struct setting {
     {"receive_buffer", KIND_U32, offsetof(nod_tcp_config, receive_buffer)},
     {"mss_max", KIND_U16, offsetof(nod_tcp_config, mss_max)},
     {"nagle", KIND_BOOL, offsetof(nod_tcp_config, nagle)},
+    {"nagle_tail", KIND_BOOL, offsetof(nod_tcp_config, nagle_tail)},
     {"delayed_ack", KIND_BOOL, offsetof(nod_tcp_config, delayed_ack)},
     {"window_scale", KIND_BOOL, offsetof(nod_tcp_config, window_scale)},
     {"timestamps", KIND_BOOL, offsetof(nod_tcp_config, timestamps)},
