@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "drill.h"
+#include "nod/linux.h"
 
 #define SPACE_LEAST 2304 /* of SO_SNDBUF and SO_RCVBUF, as they are read */
 
@@ -53,6 +54,7 @@ void options_init(sock *s)
     nod_config config;
     nod_config_default(&config);
     s->config = config.tcp;
+    s->config.counters = true; /* for TCP_INFO */
     settings_tcp(&s->config);
     s->send_space = (int)s->config.send_buffer;
     s->receive_space = (int)s->config.receive_buffer;
@@ -220,98 +222,16 @@ static int give(const void *from, socklen_t size, void *value, socklen_t *len)
     return 0;
 }
 
-static uint8_t linux_state(enum nod_state state)
-{
-    switch (state) {
-    case NOD_CLOSED: return 7;
-    case NOD_LISTEN: return 10;
-    case NOD_SYN_SENT: return 2;
-    case NOD_SYN_RECEIVED: return 3;
-    case NOD_ESTABLISHED: return 1;
-    case NOD_FIN_WAIT_1: return 4;
-    case NOD_FIN_WAIT_2: return 5;
-    case NOD_CLOSE_WAIT: return 8;
-    case NOD_CLOSING: return 11;
-    case NOD_LAST_ACK: return 9;
-    case NOD_TIME_WAIT: return 6;
-    }
-    return 7;
-}
-
 /* As far as packetdrill's headers go, which is beyond those of many systems. */
-struct long_info {
-    struct tcp_info info;
-    uint8_t rest[280 - sizeof(struct tcp_info)];
-};
-
-static uint32_t msec_since(nod_usec us)
-{
-    return us == NOD_NEVER ? 0 : (uint32_t)(us / NOD_MSEC);
-}
-
-/* What our SYN says (the headers of IPv6 are 20 octets longer). */
-static uint32_t advertised_mss(const sock *s)
-{
-    uint32_t fits = world_mtu() - (s->local.addr.family == 6 ? 60u : 40u), max = s->config.mss_max;
-    return max && max < fits ? max : fits;
-}
-
-static uint8_t congestion_state(const nod_status *status)
-{
-    if (status->recovery) return TCP_CA_Recovery;
-    if (status->retransmits) return TCP_CA_Loss;
-    return status->sacked || status->dup_acks ? TCP_CA_Disorder : TCP_CA_Open;
-}
-
-static void fill_info(const sock *s, const nod_status *status, struct tcp_info *info)
-{
-    uint32_t mss = status->mss ? status->mss : 536;
-    uint32_t flight = status->send_queue - status->send_unsent;
-    *info = (struct tcp_info){
-        .tcpi_state = linux_state(status->state),
-        .tcpi_retransmits = (uint8_t)(status->retransmits < 255 ? status->retransmits : 255),
-        .tcpi_probes = (uint8_t)(status->probes < 255 ? status->probes : 255),
-        .tcpi_rto = (uint32_t)status->rto_us,
-        .tcpi_snd_mss = mss,
-        .tcpi_rcv_mss = status->rcv_mss,
-        .tcpi_advmss = advertised_mss(s),
-        .tcpi_unacked = (flight + mss - 1) / mss,
-        .tcpi_sacked = (status->sacked + mss - 1) / mss,
-        .tcpi_lost = (status->lost + status->again + mss - 1) / mss,
-        .tcpi_retrans = (status->again + mss - 1) / mss,
-        .tcpi_last_data_sent = msec_since(status->since_sent_us),
-        .tcpi_last_data_recv = msec_since(status->since_received_us),
-        .tcpi_pmtu = status->path_mtu ? status->path_mtu : world_mtu(),
-        .tcpi_rtt = (uint32_t)status->srtt_us,
-        .tcpi_rttvar = (uint32_t)status->rttvar_us,
-        .tcpi_snd_ssthresh = status->ssthresh == UINT32_MAX ? 0x7fffffff : status->ssthresh / mss,
-        .tcpi_snd_cwnd = status->cwnd / mss,
-        .tcpi_reordering = 3,
-        .tcpi_rcv_space = status->rcv_wnd,
-        .tcpi_total_retrans = status->segments_retransmitted,
-        .tcpi_bytes_acked = status->bytes_sent - flight,
-        .tcpi_bytes_received = status->bytes_received,
-        .tcpi_notsent_bytes = status->send_unsent,
-        .tcpi_bytes_sent = status->bytes_sent,
-        .tcpi_snd_wnd = status->snd_wnd,
-    };
-    info->tcpi_ca_state = congestion_state(status);
-    if (status->timestamps) info->tcpi_options |= TCPI_OPT_TIMESTAMPS;
-    if (status->sack) info->tcpi_options |= TCPI_OPT_SACK;
-    if (status->snd_scale >= 0) {
-        info->tcpi_options |= TCPI_OPT_WSCALE;
-        info->tcpi_snd_wscale = (uint8_t)status->snd_scale & 15;
-        info->tcpi_rcv_wscale = (uint8_t)status->rcv_scale & 15;
-    }
-}
+#define LONG_INFO 280
 
 static int get_info(const sock *s, void *value, socklen_t *len)
 {
     nod_status status = {.state = NOD_CLOSED};
-    struct long_info all = {0};
+    uint8_t info[LONG_INFO] = {0};
     if (s->handle) nod_tcp_status(world_stack(), s->handle, &status);
-    fill_info(s, &status, &all.info);
-    return give(&all, sizeof all, value, len);
+    nod_linux_tcp_info(&status, info, sizeof info);
+    return give(info, sizeof info, value, len);
 }
 
 static int get_meminfo(const sock *s, void *value, socklen_t *len)
