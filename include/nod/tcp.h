@@ -178,13 +178,12 @@ typedef struct nod_status {
     nod_endpoint local, remote;
     uint32_t snd_una, snd_nxt, snd_wnd, iss; /* RFC 9293 section 3.3.1 */
     uint32_t rcv_nxt, rcv_wnd, irs;
-    uint32_t send_queue;  /* bytes not yet acknowledged, sent or not */
-    uint32_t send_unsent; /* of those, bytes never sent */
-    /* Bytes in flight: that the peer told of (SACK), that were found lost and wait to be sent
-     * again, that were sent again. */
-    uint32_t sacked, lost, resent;
+    uint32_t send_queue;                 /* bytes not yet acknowledged, sent or not */
+    uint32_t send_unsent;                /* of those, bytes never sent */
     uint32_t receive_queue;              /* bytes that wait for RECEIVE */
     uint32_t out_of_order;               /* bytes held beyond a gap */
+    uint32_t sacked, lost, again;        /* bytes of what is in flight: that the peer has beyond a
+                                            gap; that are lost, and not sent again yet; that are */
     uint16_t mss;                        /* effective send MSS */
     int8_t snd_scale, rcv_scale;         /* -1: none agreed */
     bool timestamps, sack;               /* agreed */

@@ -31,7 +31,7 @@ static void from_work(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
         min_u32(seq_gt(data_end, tcb->snd.nxt) ? data_end - tcb->snd.nxt : 0, w->sendq.bytes);
     out->sacked = w->loss.board.sacked;
     out->lost = w->loss.board.lost;
-    out->resent = w->loss.board.again;
+    out->again = w->loss.board.again;
     out->receive_queue = w->recvq.bytes;
     out->out_of_order = w->ooq.bytes;
     out->retransmits = w->retransmits;
