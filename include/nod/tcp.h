@@ -182,8 +182,6 @@ typedef struct nod_status {
     uint32_t send_unsent;                /* of those, bytes never sent */
     uint32_t receive_queue;              /* bytes that wait for RECEIVE */
     uint32_t out_of_order;               /* bytes held beyond a gap */
-    uint32_t sacked, lost, again;        /* bytes of what is in flight: that the peer has beyond a
-                                            gap; that are lost, and not sent again yet; that are */
     uint16_t mss;                        /* effective send MSS */
     int8_t snd_scale, rcv_scale;         /* -1: none agreed */
     bool timestamps, sack;               /* agreed */
@@ -193,6 +191,8 @@ typedef struct nod_status {
     uint16_t probes;                     /* of a closed window, in a row */
     uint16_t dup_acks;                   /* duplicate ACKs, in a row */
     bool recovery;                       /* fast recovery (RFC 6582) */
+    uint32_t sacked, lost, again;        /* bytes of what is in flight: that the peer has beyond a
+                                            gap; that are lost, and not sent again yet; that are */
     uint16_t rcv_mss;                    /* the peer's segments as we see them; 0: not lately */
     uint32_t backlog, backlog_used;      /* listener: connections that may wait, that do */
     char congestion[12];                 /* "reno"; empty for small records */

@@ -29,14 +29,14 @@ static void from_work(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
     out->send_queue = w->sendq.bytes;
     out->send_unsent =
         min_u32(seq_gt(data_end, tcb->snd.nxt) ? data_end - tcb->snd.nxt : 0, w->sendq.bytes);
-    out->sacked = w->loss.board.sacked;
-    out->lost = w->loss.board.lost;
-    out->again = w->loss.board.again;
     out->receive_queue = w->recvq.bytes;
     out->out_of_order = w->ooq.bytes;
     out->retransmits = w->retransmits;
     out->probes = w->probes;
     out->dup_acks = w->dup_acks;
+    out->sacked = w->loss.board.sacked;
+    out->lost = w->loss.board.lost;
+    out->again = w->loss.board.again;
     out->recovery = w->loss.phase == NOD_LOSS_FAST;
     out->rcv_mss = (uint16_t)min_u32(w->rcv_mss, UINT16_MAX);
     if (w->last_send) out->since_sent_us = now - w->last_send;
