@@ -6,6 +6,8 @@ void nod_tcb_established(struct nod_env *env, struct nod_tcb *tcb, const struct 
 {
     nod_tcb_set_state(env, tcb, NOD_ESTABLISHED);
     tcb->flags |= TCB_OPEN_TOLD;
+    /* The first segment without SYN says it again: small records do not keep it (RFC 5482 3.2). */
+    if (tcb->config->c.uto) tcb->flags |= TCB_UTO_DUE;
     if (!(seg->h.ctl & NOD_SYN)) {
         tcb->snd.wnd = (uint32_t)seg->h.wnd << tcb->snd_scale;
         tcb->snd.wl1 = seg->seq;
@@ -50,7 +52,8 @@ static void forget_acked(struct nod_env *env, struct nod_tcb *tcb, uint32_t ack)
     data = min_u32(data, w->sendq.bytes);
     nod_queue_drop(&w->sendq, env->pool, data);
     tcb->snd.una = ack;
-    tcb->bytes_sent += data;
+    nod_urgent_acked(tcb);
+    tcb->bytes_acked += data;
 }
 
 static void tell_sender(struct nod_tcb *tcb)

@@ -211,6 +211,7 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
     if (a->d.octets) l->delivered_at = env->now;
     l->delivered += a->d.octets;
     sample_rtt(env, tcb, a);
+    nod_count_ack(tcb, a);
     nod_rack_on_delivery(&l->rack, &a->d, highest, a->echo, env->now);
     if (a->dsack) nod_rack_on_dsack(&l->rack, tcb->snd.una, tcb->snd.nxt);
     count_duplicates(tcb, a);
