@@ -89,6 +89,7 @@ void net_take_again(void)
         nod_net->broken = true;
         pthread_mutex_consistent(&nod_net->lock);
     }
+    bind_stack(); /* another program may have had it meanwhile */
     now_us = nod_clock();
     nod_stack_tick(nod_net->stack, now_us);
 }
