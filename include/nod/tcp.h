@@ -27,6 +27,15 @@ enum nod_state {
 };
 const char *nod_state_name(enum nod_state state); /* "FIN-WAIT-1" */
 
+/* SYNs that are answered without a record, so that a flood of them finds nothing to fill (RFC 4987
+ * section 3.6). What is agreed then: the MSS, rounded down to one of eight; window scale and SACK
+ * only with timestamps; and a SYN,ACK that is lost comes again only if the SYN does. */
+enum nod_cookies {
+    NOD_COOKIES_WHEN_FULL, /* as many as the backlog are half open, or memory is short */
+    NOD_COOKIES_ALWAYS,
+    NOD_COOKIES_NEVER, /* a SYN too many is not answered */
+};
+
 /* All times in microseconds. Set for a stack in nod_config.tcp, for one connection when it
  * is opened, and while it lives with nod_tcp_set_config; what has been agreed with the peer
  * (options, window scale) does not change any more then. */
@@ -49,6 +58,7 @@ typedef struct nod_tcp_config {
     nod_usec syn_timeout_us;  /* the same for a SYN: at least 3 min (MUST-23) by default */
     nod_usec fin_wait_2_us;   /* how long FIN-WAIT-2 lasts when nobody can read any more; 60 s */
     uint8_t r1_retransmits;   /* after so many the user hears of it (SHLD-9); 3 */
+    uint8_t syn_cookies;      /* enum nod_cookies, of a listener; NOD_COOKIES_WHEN_FULL */
     char congestion[12];      /* "reno" */
 } nod_tcp_config;
 

@@ -124,14 +124,14 @@ static void to_time_wait(nod_stack *s, struct nod_time_wait *tw, struct nod_segm
         return;
     case NOD_PROMOTE:
         l = nod_demux_listener(s, &key);
-        if (!l) { /* nobody to connect to: the wait goes on */
+        if (!l || !nod_listener_has_room(l)) { /* nobody to connect to now: the wait goes on */
             nod_time_wait_ack(&s->env, tw, NOD_WHY_ACK_CHALLENGE);
             nod_drop_segment(&s->env, &tw->rec, seg->frame, NOD_DROP_SYN);
             return;
         }
         uint32_t floor = tw->snd_nxt;
         nod_time_wait_end(s, tw);
-        nod_listen_input(s, l, &key, seg, floor);
+        nod_listen_input(s, l, &key, seg, floor); /* a SYN, and a record for it */
         return;
     }
 }
@@ -152,7 +152,8 @@ static void segment_arrives(nod_stack *s, nod_frame *frame, struct nod_packet *p
     struct nod_listener *l = rec ? NULL : nod_demux_listener(s, &key);
     nod_trace_in(s, l ? &l->rec : rec, &key, &seg);
     if (l) {
-        nod_listen_input(s, l, &key, &seg, 0);
+        struct nod_tcb *made = nod_listen_input(s, l, &key, &seg, 0);
+        if (made) to_tcb(s, made, &seg);
     } else if (!rec) {
         no_connection(s, &key, &seg);
     } else {

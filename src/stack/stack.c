@@ -54,6 +54,7 @@ bool nod_tcp_config_is_valid(const nod_tcp_config *c)
         return false;
     if (!c->ttl || c->dscp > 63 || c->delayed_ack_us >= NOD_SEC / 2) return false;
     if (c->mss_max && c->mss_max < 64) return false;
+    if (c->syn_cookies > NOD_COOKIES_NEVER) return false;
     if (c->msl_us > 86400 * NOD_SEC || c->fin_wait_2_us > FAR_US) return false;
     if ((c->user_timeout_us > FAR_US && c->user_timeout_us != NOD_NEVER) ||
         (c->syn_timeout_us > FAR_US && c->syn_timeout_us != NOD_NEVER))
@@ -130,6 +131,7 @@ nod_stack *nod_stack_new(const nod_config *config, nod_usec now, int *error)
     derive_key(config, 0, s->table_key);
     derive_key(config, 1, s->env.isn_key);
     derive_key(config, 2, s->port_key);
+    derive_key(config, 3, s->env.cookie_key);
     nod_net_init(&s->net, pool, config, s->env.stats.drops, now);
     s->event_first = NOD_EVENT_END;
     s->due_tail = &s->due_first;

@@ -21,6 +21,7 @@ struct nod_listener {
     bool share;
     uint16_t backlog, waiting, half_open; /* half_open: SYN-RECEIVED records */
     uint16_t events;
+    nod_usec cookies_until; /* SYN cookies were sent not long before: ACKs may bring them back */
 };
 
 struct nod_stack {
@@ -97,14 +98,34 @@ int nod_listener_new(nod_stack *s, const nod_open *open, const struct nod_key *k
                      nod_handle *out);
 void nod_listener_set(struct nod_listener *l, uint16_t backlog, nod_usec defer_accept_us);
 void nod_listener_free(nod_stack *s, struct nod_listener *listener, bool keep_slot);
-void nod_listen_input(nod_stack *s, struct nod_listener *listener, const struct nod_key *key,
-                      struct nod_segment *seg, uint32_t iss_floor);
+bool nod_listener_has_room(const struct nod_listener *l);
+void nod_listener_enqueue(nod_stack *s, struct nod_listener *l, struct nod_tcb *tcb);
+/* Returns a connection that the segment has made and goes on with, or NULL. */
+struct nod_tcb *nod_listen_input(nod_stack *s, struct nod_listener *listener,
+                                 const struct nod_key *key, struct nod_segment *seg,
+                                 uint32_t iss_floor);
+
+/* half_open.c */
+void nod_half_open_fill(nod_stack *s, struct nod_listener *l, const struct nod_key *key,
+                        const struct nod_segment *seg, struct nod_syn_received *r);
+bool nod_half_open_new(nod_stack *s, struct nod_listener *l, const struct nod_key *key,
+                       const struct nod_segment *seg, uint32_t iss_floor); /* false: no room */
+void nod_half_open_trace(nod_stack *s, const struct nod_key *key);
+struct nod_tcb *nod_half_open_tcb(nod_stack *s, const struct nod_syn_received *r,
+                                  struct nod_shared_config *config);
 bool nod_listen_defers(nod_stack *s, struct nod_syn_received *r, const struct nod_segment *seg);
 struct nod_tcb *nod_listen_promote(nod_stack *s, struct nod_syn_received *r);
 void nod_syn_received_expire(nod_stack *s, struct nod_syn_received *r);
 void nod_syn_received_free(nod_stack *s, struct nod_syn_received *r);
 struct nod_small_config nod_syn_received_config(const nod_stack *s,
                                                 const struct nod_syn_received *r);
+
+/* cookies.c */
+void nod_cookie_answer(nod_stack *s, struct nod_listener *l, const struct nod_key *key,
+                       const struct nod_segment *seg);
+/* False: the ACK brings no cookie back. Otherwise a connection, if there is room for one. */
+bool nod_cookie_arrives(nod_stack *s, struct nod_listener *l, const struct nod_key *key,
+                        const struct nod_segment *seg, struct nod_tcb **out);
 
 /* trace.c */
 void nod_trace_in(nod_stack *s, const struct nod_record *rec, const struct nod_key *key,

@@ -72,6 +72,7 @@ struct nod_env {
     struct nod_slot **slot_pages;   /* of NOD_SLOT_PAGE each, made as they are needed */
     uint32_t slot_count, slot_free; /* slot_free: how many are free */
     uint8_t isn_key[16];            /* for initial sequence numbers and timestamp offsets */
+    uint8_t cookie_key[16];         /* for SYN cookies */
 };
 
 static inline struct nod_slot *nod_env_slot(const struct nod_env *env, uint32_t slot)

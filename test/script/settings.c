@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { KIND_U32, KIND_USEC, KIND_BOOL, KIND_U16, KIND_U8 };
+enum kind { KIND_U32, KIND_USEC, KIND_BOOL, KIND_U16, KIND_U8, KIND_COOKIES };
 
 static const struct setting {
     const char *name;
@@ -28,10 +28,23 @@ static const struct setting {
     {"syn_timeout", KIND_USEC, offsetof(nod_tcp_config, syn_timeout_us)},
     {"fin_wait_2", KIND_USEC, offsetof(nod_tcp_config, fin_wait_2_us)},
     {"r1_retransmits", KIND_U8, offsetof(nod_tcp_config, r1_retransmits)},
+    {"syn_cookies", KIND_COOKIES, offsetof(nod_tcp_config, syn_cookies)},
 };
+
+/* The place of a word among others; -1: it is none of them. */
+static int place(const char *word, const char *const *words, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (strcmp(word, words[i]) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
 
 static bool apply(nod_tcp_config *config, const struct setting *s, const char *value)
 {
+    static const char *const cookies[] = {"when-full", "always", "never"};
     void *at = (char *)config + s->at;
 
     switch (s->kind) {
@@ -40,6 +53,7 @@ static bool apply(nod_tcp_config *config, const struct setting *s, const char *v
     case KIND_U8: *(uint8_t *)at = (uint8_t)strtoul(value, NULL, 10); return true;
     case KIND_BOOL: *(bool *)at = strcmp(value, "on") == 0; return true;
     case KIND_USEC: return words_seconds(value, at);
+    case KIND_COOKIES: *(uint8_t *)at = (uint8_t)place(value, cookies, 3); return true;
     }
     return false;
 }
