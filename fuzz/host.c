@@ -182,6 +182,22 @@ static void open_one(struct host *h, int family, uint16_t remote, enum nod_state
     if (want == NOD_TIME_WAIT) plain(h, c, NOD_FIN | NOD_ACK, 0);
 }
 
+/* Listeners of other kinds, and a peer whose SYN each has seen: one that keeps no record of it, and
+ * one that asks its user. */
+static void other_listeners(struct host *h, const nod_config *config)
+{
+    nod_tcp_config cookies = config->tcp;
+    cookies.syn_cookies = NOD_COOKIES_ALWAYS;
+    nod_open open[] = {
+        {.passive = true, .local.port = 81, .backlog = 3, .config = &cookies},
+        {.passive = true, .local.port = 82, .backlog = 3, .ask_us = 10 * NOD_SEC},
+    };
+    for (uint16_t i = 0; i < 2; i++) {
+        if (nod_tcp_open(h->stack, &open[i], &h->handle[h->handles]) == 0) h->handles++;
+        plain(h, add_conn(h, i & 1 ? 6 : 4, open[i].local.port, (uint16_t)(3000 + i)), NOD_SYN, 0);
+    }
+}
+
 void host_make(struct host *h, size_t memory_limit)
 {
     nod_config config;
@@ -233,6 +249,7 @@ void host_make(struct host *h, size_t memory_limit)
         if (i > 2 && nod_tcp_accept(h->stack, h->handle[0], &handle) == 0)
             h->handle[h->handles++] = handle;
     }
+    other_listeners(h, &config);
 }
 
 void host_free(struct host *h)
@@ -299,6 +316,7 @@ static void call_open(struct host *h, struct choices *c)
     nod_handle handle;
     nod_open open = {.passive = shape & 4, .backlog = more & 3, .share = more & 4};
     if (more & 8) open.defer_accept_us = choose32(c);
+    if (more & 128) open.ask_us = choose32(c);
     if (more & 16) open.local.addr.family = (uint8_t)family;
     if (!open.passive || shape & 8) {
         uint8_t last = more & 32 ? 1 : choose8(c); /* 1: the stack itself */
@@ -342,7 +360,21 @@ static void call_config(struct host *h, nod_handle handle, struct choices *c)
     config.mss_max = choose16(c);
     config.rto_min_us = choose32(c);
     config.user_timeout_us = choose32(c);
+    config.syn_cookies = choose8(c) % 3;
     nod_tcp_set_config(h->stack, handle, &config);
+}
+
+static void call_about_request(struct host *h, nod_handle handle, struct choices *c)
+{
+    nod_request request;
+    switch (choose8(c) & 3) {
+    case 0:
+    case 1:
+        if (nod_tcp_pending(h->stack, handle, &request) == 0) add_handle(h, request.handle);
+        break;
+    case 2: nod_tcp_grant(h->stack, handle, NULL); break;
+    case 3: nod_tcp_refuse(h->stack, handle, (enum nod_refusal)(choose8(c) & 1)); break;
+    }
 }
 
 void host_call(struct host *h, struct choices *c)
@@ -352,7 +384,7 @@ void host_call(struct host *h, struct choices *c)
     nod_handle handle = any_handle(h, c), other;
     nod_status status;
     size_t cursor = 0;
-    switch (what % 17) {
+    switch (what % 18) {
     case 0: call_open(h, c); break;
     case 1:
         if (nod_tcp_accept(h->stack, handle, &other) == 0) add_handle(h, other);
@@ -386,5 +418,6 @@ void host_call(struct host *h, struct choices *c)
         nod_tcp_ack_pending(h->stack, handle);
         break;
     }
+    case 17: call_about_request(h, handle, c); break;
     }
 }

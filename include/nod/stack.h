@@ -121,6 +121,7 @@ enum nod_event_flags {
     NOD_EVENT_ERROR = 1 << 6,       /* the connection is gone; `error` says why */
     NOD_EVENT_SOFT_ERROR = 1 << 7,  /* trouble that may pass (R1, a soft ICMP error) */
     NOD_EVENT_CLOSED = 1 << 8,      /* ended in order: CLOSED, or TIME-WAIT is over */
+    NOD_EVENT_REQUEST = 1 << 9,     /* a listener has a SYN for nod_tcp_pending */
 };
 
 typedef struct nod_event {

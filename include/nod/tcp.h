@@ -76,6 +76,9 @@ typedef struct nod_open {
     /* Passive: a connection waits for ACCEPT when its first octets have come, or after so long,
      * when its end has answered once more that it is there. 0: at once. */
     nod_usec defer_accept_us;
+    /* Passive: the user decides about each SYN while the peer waits (nod_tcp_pending), for so long
+     * at most, an hour if it is more. As many as the backlog may be undecided. 0: not asked. */
+    nod_usec ask_us;
     const nod_tcp_config *config; /* NULL: the stack's. Copied */
 } nod_open;
 
@@ -98,6 +101,34 @@ int nod_tcp_set_listen(nod_stack *stack, nod_handle listener, uint16_t backlog,
 /* Takes the oldest waiting connection of a listener; its handle is the caller's.
  * NOD_EAGAIN: none waits. NOD_ENOCONN, NOD_EINVAL: no such listener. */
 int nod_tcp_accept(nod_stack *stack, nod_handle listener, nod_handle *out);
+
+/* A peer that wants to connect to a listener with nod_open.ask_us, and has no answer yet. */
+typedef struct nod_request {
+    nod_handle handle; /* of the request, and of the connection that a grant makes of it */
+    nod_endpoint local, remote;
+    /* What its SYN offers. */
+    uint16_t mss;  /* 0: nothing said */
+    int8_t wscale; /* -1: no window scale */
+    bool timestamps, sack;
+} nod_request;
+
+/* Takes a listener's oldest request, of which NOD_EVENT_REQUEST told. The handle means something
+ * until it is refused or its time is over: then grant and refuse say NOD_ENOCONN.
+ * NOD_EAGAIN: none waits. NOD_ENOCONN, NOD_EINVAL: no such listener. */
+int nod_tcp_pending(nod_stack *stack, nod_handle listener, nod_request *out);
+
+/* Lets the peer in: the SYN,ACK becomes due, and the handle is a connection's from now on, in
+ * SYN-RECEIVED, until nod_tcp_release. NOD_EVENT_OPEN or NOD_EVENT_ERROR follows; there is no
+ * ACCEPT. `config` is the connection's own, NULL: the listener's. NOD_ENOCONN, NOD_ENOMEM,
+ * NOD_EINVAL. */
+int nod_tcp_grant(nod_stack *stack, nod_handle request, const nod_tcp_config *config);
+
+enum nod_refusal {
+    NOD_REFUSE_RESET,  /* a RST: "connection refused" at once */
+    NOD_REFUSE_SILENT, /* nothing, as if nobody were there; the same SYN is swallowed for 130 s */
+};
+/* NOD_ENOCONN, NOD_EINVAL. */
+int nod_tcp_refuse(nod_stack *stack, nod_handle request, enum nod_refusal how);
 
 enum nod_send_flags {
     /* More follows: a segment that is not full is held back, for 200 ms at most, until a SEND

@@ -344,8 +344,8 @@ int nod_tcp_ack_pending(nod_stack *s, nod_handle handle)
 int nod_tcp_get_config(nod_stack *s, nod_handle handle, nod_tcp_config *out)
 {
     struct nod_record *object = nod_slot_object(s, handle);
-    if (!object) return NOD_ENOCONN;
     struct nod_listener *l = as_listener(object);
+    if (!l && !as_tcb(object)) return NOD_ENOCONN;
     *out = l ? l->config->c : as_tcb(object)->config->c;
     return 0;
 }
@@ -353,9 +353,9 @@ int nod_tcp_get_config(nod_stack *s, nod_handle handle, nod_tcp_config *out)
 int nod_tcp_set_config(nod_stack *s, nod_handle handle, const nod_tcp_config *config)
 {
     struct nod_record *object = nod_slot_object(s, handle);
-    if (!object) return NOD_ENOCONN;
     struct nod_listener *l = as_listener(object);
     struct nod_tcb *tcb = as_tcb(object);
+    if (!l && !tcb) return NOD_ENOCONN;
     struct nod_shared_config **at = l ? &l->config : &tcb->config;
     if (memcmp(&(*at)->c, config, sizeof(*config)) == 0) return 0;
     if (!nod_tcp_config_is_valid(config)) return NOD_EINVAL;

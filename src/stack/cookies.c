@@ -14,7 +14,8 @@ void nod_cookie_answer(nod_stack *s, struct nod_listener *l, const struct nod_ke
                        const struct nod_segment *seg)
 {
     struct nod_syn_received r;
-    nod_half_open_fill(s, l, key, seg, &r);
+    nod_half_open_fill(s, &l->config->c, key, seg, &r);
+    r.listener = l->slot;
     agree(&r);
     r.iss = nod_cookie_make(&s->env, key, r.irs, r.mss);
     r.rec.state = NOD_LISTEN;

@@ -32,7 +32,7 @@ static void negotiate(struct nod_syn_received *r, const nod_tcp_config *c,
     r->ts_recent = opt->ts_val;
 }
 
-void nod_half_open_fill(nod_stack *s, struct nod_listener *l, const struct nod_key *key,
+void nod_half_open_fill(nod_stack *s, const nod_tcp_config *c, const struct nod_key *key,
                         const struct nod_segment *seg, struct nod_syn_received *r)
 {
     *r = (struct nod_syn_received){
@@ -42,9 +42,8 @@ void nod_half_open_fill(nod_stack *s, struct nod_listener *l, const struct nod_k
                 .iface = seg->iface},
         .iss = nod_isn(s, key),
         .irs = seg->seq,
-        .listener = l->slot,
     };
-    negotiate(r, &l->config->c, &seg->h.opt, seg->family);
+    negotiate(r, c, &seg->h.opt, seg->family);
 }
 
 /* The edge from LISTEN, which no TCB makes. */
@@ -64,14 +63,15 @@ bool nod_half_open_new(nod_stack *s, struct nod_listener *l, const struct nod_ke
 {
     struct nod_syn_received *r = nod_pool_take(s->env.pool, sizeof(*r));
     if (!r) return false;
-    nod_half_open_fill(s, l, key, seg, r);
+    const nod_tcp_config *c = &l->config->c;
+    nod_half_open_fill(s, c, key, seg, r);
+    r->listener = l->slot;
     /* After a TIME-WAIT that this SYN ended, numbers go on above the old ones (MAY-2). */
     if (iss_floor) r->iss = nod_isn_above(r->iss, iss_floor);
     if (!nod_demux_add(s, &r->rec)) {
         nod_pool_give(s->env.pool, r, sizeof(*r));
         return false;
     }
-    const nod_tcp_config *c = &l->config->c;
     l->half_open++;
     s->env.stats.syn_received++;
     nod_wheel_set(&s->env.wheel, &r->rec.timer, s->env.now + syn_received_rto(c, 0));

@@ -163,6 +163,7 @@ static void segment_arrives(nod_stack *s, nod_frame *frame, struct nod_packet *p
             to_syn_received(s, (struct nod_syn_received *)rec, &seg);
             break;
         case NOD_RECORD_TIME_WAIT: to_time_wait(s, (struct nod_time_wait *)rec, &seg); break;
+        case NOD_RECORD_PENDING: nod_pending_input(s, (struct nod_pending *)rec, &seg); break;
         case NOD_RECORD_LISTENER: break;
         }
     }

@@ -3,8 +3,8 @@
 
 #include "stack/stack.h"
 
-#define BACKLOG 128 /* when nobody says */
-#define DEFER_MAX_US (3600 * NOD_SEC)
+#define BACKLOG 128                  /* when nobody says */
+#define WAIT_MAX_US (3600 * NOD_SEC) /* for text, or for the user's decision */
 
 /* Somebody listens on this name, and one of the two did not say that it may be shared. */
 static bool is_taken(const nod_stack *s, const nod_open *open, const struct nod_key *key,
@@ -20,7 +20,7 @@ static bool is_taken(const nod_stack *s, const nod_open *open, const struct nod_
 void nod_listener_set(struct nod_listener *l, uint16_t backlog, nod_usec defer_accept_us)
 {
     l->backlog = backlog ? backlog : BACKLOG;
-    l->defer_accept_us = min_u64(defer_accept_us, DEFER_MAX_US);
+    l->defer_accept_us = min_u64(defer_accept_us, WAIT_MAX_US);
 }
 
 int nod_listener_new(nod_stack *s, const nod_open *open, const struct nod_key *key, nod_handle *out)
@@ -35,6 +35,9 @@ int nod_listener_new(nod_stack *s, const nod_open *open, const struct nod_key *k
         .rec = {.key = *key, .kind = NOD_RECORD_LISTENER, .state = NOD_LISTEN},
         .family = family,
         .share = open->share,
+        .ask_us = min_u64(open->ask_us, WAIT_MAX_US),
+        .pending_first = NOD_NO_SLOT,
+        .pending_last = NOD_NO_SLOT,
     };
     l->slot = nod_slot_take(s, &l->rec);
     l->config = l->slot == NOD_NO_SLOT ? NULL : nod_config_share(s, open->config);
@@ -51,21 +54,31 @@ int nod_listener_new(nod_stack *s, const nod_open *open, const struct nod_key *k
     return 0;
 }
 
+/* A record without a connection, and this listener's. */
+static bool is_beginning_at(const struct nod_record *rec, uint32_t slot)
+{
+    if (rec->kind == NOD_RECORD_PENDING) return ((const struct nod_pending *)rec)->listener == slot;
+    return rec->kind == NOD_RECORD_SYN_RECEIVED &&
+           ((const struct nod_syn_received *)rec)->listener == slot;
+}
+
 static void forget_half_open(nod_stack *s, uint32_t slot)
 {
     for (uint32_t i = 0; i <= s->table_mask; i++) {
         for (struct nod_record *rec = s->table[i], *next; rec; rec = next) {
             next = rec->next;
-            struct nod_syn_received *r = (struct nod_syn_received *)rec;
-            if (rec->kind == NOD_RECORD_SYN_RECEIVED && r->listener == slot)
-                nod_syn_received_free(s, r);
+            if (!is_beginning_at(rec, slot)) continue;
+            if (rec->kind == NOD_RECORD_PENDING)
+                nod_pending_free(s, (struct nod_pending *)rec);
+            else
+                nod_syn_received_free(s, (struct nod_syn_received *)rec);
         }
     }
 }
 
 void nod_listener_free(nod_stack *s, struct nod_listener *l, bool keep_slot)
 {
-    if (l->half_open) forget_half_open(s, l->slot);
+    if (l->half_open || l->pending || l->silenced) forget_half_open(s, l->slot);
     while (l->first) {
         struct nod_tcb *tcb = l->first;
         l->first = tcb->accept_next;
@@ -92,6 +105,7 @@ void nod_listener_free(nod_stack *s, struct nod_listener *l, bool keep_slot)
 /* Its lists are not full: a SYN may have a record. */
 bool nod_listener_has_room(const struct nod_listener *l)
 {
+    if (l->ask_us) return l->pending < l->backlog;
     return l->half_open < l->backlog && l->waiting < l->backlog;
 }
 
@@ -111,6 +125,11 @@ void nod_listener_enqueue(nod_stack *s, struct nod_listener *l, struct nod_tcb *
 static void syn_arrives(nod_stack *s, struct nod_listener *l, const struct nod_key *key,
                         const struct nod_segment *seg, uint32_t iss_floor)
 {
+    if (l->ask_us) {
+        if (!nod_listener_has_room(l) || !nod_pending_new(s, l, key, seg, iss_floor))
+            nod_drop_segment(&s->env, &l->rec, seg->frame, NOD_DROP_BACKLOG);
+        return;
+    }
     const nod_tcp_config *c = &l->config->c;
     /* A cookie's number is above no old connection's but by chance. */
     bool cookies = c->syn_cookies != NOD_COOKIES_NEVER && !iss_floor;

@@ -153,6 +153,7 @@ static void free_record(nod_stack *s, struct nod_record *rec)
         nod_wheel_cancel(&s->env.wheel, &rec->timer);
         nod_pool_give(s->env.pool, rec, sizeof(struct nod_time_wait));
         break;
+    case NOD_RECORD_PENDING: nod_pending_free(s, (struct nod_pending *)rec); break;
     case NOD_RECORD_LISTENER: break;
     }
 }

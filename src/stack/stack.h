@@ -19,9 +19,22 @@ struct nod_listener {
     uint32_t slot;
     uint8_t family; /* of a local address that is any: 4, 6, or 0 for both */
     bool share;
+    nod_usec ask_us;                      /* how long a SYN waits for the user; 0: not at all */
+    uint32_t pending_first, pending_last; /* slots of those that nobody has taken */
+    uint16_t pending, silenced;           /* undecided; refused in silence */
     uint16_t backlog, waiting, half_open; /* half_open: SYN-RECEIVED records */
     uint16_t events;
     nod_usec cookies_until; /* SYN cookies were sent not long before: ACKs may bring them back */
+};
+
+/* A SYN that waits for the user's decision, or is swallowed after it. */
+struct nod_pending {
+    struct nod_record rec; /* kind PENDING */
+    uint32_t irs, ts_recent, iss_floor;
+    uint32_t slot, listener, next; /* slots; next: of those that nobody has taken */
+    uint16_t mss;                  /* 0: none said */
+    uint8_t wscale;
+    bool has_floor; /* a TIME-WAIT ended for it: numbers go on above */
 };
 
 struct nod_stack {
@@ -106,7 +119,8 @@ struct nod_tcb *nod_listen_input(nod_stack *s, struct nod_listener *listener,
                                  uint32_t iss_floor);
 
 /* half_open.c */
-void nod_half_open_fill(nod_stack *s, struct nod_listener *l, const struct nod_key *key,
+/* A record for this SYN, of no listener yet. */
+void nod_half_open_fill(nod_stack *s, const nod_tcp_config *c, const struct nod_key *key,
                         const struct nod_segment *seg, struct nod_syn_received *r);
 bool nod_half_open_new(nod_stack *s, struct nod_listener *l, const struct nod_key *key,
                        const struct nod_segment *seg, uint32_t iss_floor); /* false: no room */
@@ -119,6 +133,13 @@ void nod_syn_received_expire(nod_stack *s, struct nod_syn_received *r);
 void nod_syn_received_free(nod_stack *s, struct nod_syn_received *r);
 struct nod_small_config nod_syn_received_config(const nod_stack *s,
                                                 const struct nod_syn_received *r);
+
+/* pending.c */
+bool nod_pending_new(nod_stack *s, struct nod_listener *l, const struct nod_key *key,
+                     const struct nod_segment *seg, uint32_t iss_floor); /* false: no room */
+void nod_pending_input(nod_stack *s, struct nod_pending *r, const struct nod_segment *seg);
+void nod_pending_free(nod_stack *s, struct nod_pending *r); /* refused, or its time is over */
+bool nod_pending_is_taken(const struct nod_pending *r);
 
 /* cookies.c */
 void nod_cookie_answer(nod_stack *s, struct nod_listener *l, const struct nod_key *key,

@@ -107,6 +107,10 @@ static void from_record(nod_usec now, const struct nod_record *rec, nod_status *
         out->rcv_nxt = ((const struct nod_time_wait *)rec)->rcv_nxt;
         set_timer(now, NOD_TIMER_TIME_WAIT, rec->timer.deadline, out);
         break;
+    case NOD_RECORD_PENDING:
+        out->irs = ((const struct nod_pending *)rec)->irs;
+        out->rcv_nxt = out->irs + 1;
+        break;
     case NOD_RECORD_LISTENER: from_listener((const struct nod_listener *)rec, out); break;
     }
 }

@@ -18,7 +18,8 @@ enum nod_record_kind {
     NOD_RECORD_TCB,
     NOD_RECORD_SYN_RECEIVED,
     NOD_RECORD_TIME_WAIT,
-    NOD_RECORD_LISTENER
+    NOD_RECORD_LISTENER,
+    NOD_RECORD_PENDING, /* a SYN that the user is to decide about */
 };
 
 /* What all records in the connection table begin with. */

@@ -69,7 +69,7 @@ static bool send_syn(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *o
     out->retransmission = again;
     tcb->segments_retransmitted += again;
     w->syn_due = false;
-    if (!again && !answer) {
+    if (!again && (!answer || !(tcb->flags & TCB_ACTIVE))) {
         w->timed_end = tcb->snd.iss + 1;
         w->timed_at = env->now;
     }

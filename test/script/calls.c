@@ -52,11 +52,13 @@ static long long call_open(struct stage *stage, struct flow *flow, struct words 
 static long long call_listen(struct stage *stage, struct flow *flow, struct words *w)
 {
     const char *backlog = words_take(w, "backlog"), *peer = words_take(w, "peer");
+    const char *ask = words_take(w, "ask");
     nod_open open = {.passive = true};
     nod_handle handle;
 
-    if (w->count != 2 || (peer && !words_endpoint(peer, &open.remote))) {
-        return bad(stage, "listen PORT [backlog N] [peer ADDRESS:PORT] [as NAME]");
+    if (w->count != 2 || (peer && !words_endpoint(peer, &open.remote)) ||
+        (ask && !words_seconds(ask, &open.ask_us))) {
+        return bad(stage, "listen PORT [backlog N] [ask SECONDS] [peer ADDRESS:PORT] [as NAME]");
     }
     (void)flow;
     open.local.port = (uint16_t)atoi(w->word[1]);
@@ -85,6 +87,43 @@ static long long call_accept(struct stage *stage, struct flow *flow, struct word
         adopt(stage, flow, handle);
     }
     return result;
+}
+
+/* The request's name is the flow's, as the connection's will be. */
+static long long call_pending(struct stage *stage, struct flow *flow, struct words *w)
+{
+    struct flow *listener = stage_flow(stage, "listener");
+    nod_request request;
+
+    if (!listener || w->count != 1) {
+        return bad(stage, "pending [as NAME]");
+    }
+    int result = nod_tcp_pending(stage->stack, listener->handle, &request);
+
+    if (result == 0) {
+        flow->handle = request.handle;
+        flow->nod = request.local;
+        flow->peer = request.remote;
+    }
+    return result;
+}
+
+/* Afterwards, what is the program's may be configured further with "config". */
+static long long call_grant(struct stage *stage, struct flow *flow, struct words *w)
+{
+    const char *mss = words_take(w, "mss_max");
+    nod_tcp_config config = stage->config.tcp;
+
+    config.mss_max = mss ? (uint16_t)atoi(mss) : 0;
+    return nod_tcp_grant(stage->stack, flow->handle, mss ? &config : NULL);
+}
+
+static long long call_refuse(struct stage *stage, struct flow *flow, struct words *w)
+{
+    bool silent = w->count == 2 && strcmp(w->word[1], "silently") == 0;
+
+    return nod_tcp_refuse(stage->stack, flow->handle,
+                          silent ? NOD_REFUSE_SILENT : NOD_REFUSE_RESET);
 }
 
 static long long call_connect(struct stage *stage, struct flow *flow, struct words *w)
@@ -189,6 +228,8 @@ static const struct call {
     {"send", "", call_send},       {"receive", "", call_receive},
     {"close", "", call_close},     {"abort", "", call_abort},
     {"release", "", call_release}, {"config", "", call_config},
+    {"pending", "", call_pending}, {"grant", "", call_grant},
+    {"refuse", "", call_refuse},
 };
 
 static const struct call *find_call(const char *text)

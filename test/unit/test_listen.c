@@ -183,6 +183,41 @@ static void flood_and_a_client(void **state)
     peer_free(&p);
 }
 
+/* The same of a listener that asks: the user is told of as many as the backlog, and all that they
+ * cost goes with their time, or with the listener. */
+static void flood_of_requests(void **state)
+{
+    (void)state;
+    struct peer p;
+    nod_request request;
+    peer_make(&p, NULL, 4, false);
+    nod_open open = {.passive = true, .local = {.port = 80}, .backlog = 64, .ask_us = 30 * NOD_SEC};
+    nod_handle listener;
+    assert_int_equal(nod_tcp_open(p.stack, &open, &listener), 0);
+    flood_of_syns(&p); /* within a second */
+    assert_int_equal(peer_drops(&p, NOD_DROP_BACKLOG), 100000 - 64);
+    assert_int_equal(peer_events(&p, listener, NULL), NOD_EVENT_REQUEST);
+    size_t before = peer_in_use(&p);
+    for (int i = 0; i < 32; i++) {
+        assert_int_equal(nod_tcp_pending(p.stack, listener, &request), 0);
+        assert_int_equal(request.remote.port, i + 1); /* the oldest first */
+        if (i < 16) assert_int_equal(nod_tcp_refuse(p.stack, request.handle, NOD_REFUSE_SILENT), 0);
+    }
+    peer_tick(&p, 31 * NOD_SEC);
+    assert_int_equal(nod_tcp_grant(p.stack, request.handle, NULL), NOD_ENOCONN);
+    assert_int_equal(nod_tcp_pending(p.stack, listener, &request), NOD_EAGAIN);
+    assert_in_range(before - peer_in_use(&p), 48 * 100, 48 * 128);
+    syn(&p, 5000, 80);
+    assert_int_equal(nod_tcp_pending(p.stack, listener, &request), 0);
+    assert_int_equal(nod_tcp_close(p.stack, listener), 0);
+    assert_int_equal(nod_tcp_refuse(p.stack, request.handle, NOD_REFUSE_RESET), NOD_ENOCONN);
+    size_t cursor = 0;
+    nod_status status;
+    assert_false(nod_tcp_each(p.stack, &cursor, &status));
+    assert_int_equal(peer_drain(&p), 0);
+    peer_free(&p);
+}
+
 /* SYN,ACKs are sent again, ever later, and at the end the record goes without a word. */
 static void nobody_there(void **state)
 {
@@ -587,6 +622,7 @@ int main(void)
         cmocka_unit_test(full_at_the_last_ack),
         cmocka_unit_test(flood),
         cmocka_unit_test(flood_and_a_client),
+        cmocka_unit_test(flood_of_requests),
         cmocka_unit_test(nobody_there),
         cmocka_unit_test(half_open),
         cmocka_unit_test(closed_with_some_inside),
