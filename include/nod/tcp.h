@@ -67,6 +67,13 @@ typedef struct nod_open {
      * family 4 or 6 and an address of zeros any of that family. Of several listeners the most
      * exact one gets a connection. */
     nod_endpoint local;
+    /* Passive: so many bits of the local address count, and connections to all addresses that begin
+     * with them are taken, as far as they are this stack's (nod_stack_add_prefix). 0: all count. */
+    uint8_t local_prefix;
+    /* Passive, with a local port of 0: connections to every port are taken that nobody else listens
+     * on. Of several listeners one that names the peer gets a connection, then one that names the
+     * port, then the one with the longest prefix. */
+    bool any_port;
     nod_endpoint remote; /* active: the peer. Passive: 0, or the only peer that may connect */
     bool passive;
     uint16_t backlog; /* passive: connections that wait for nod_tcp_accept; 0: 128 */
@@ -223,6 +230,7 @@ typedef struct nod_status {
     uint16_t dup_acks;                   /* duplicate ACKs, in a row */
     bool recovery;                       /* fast recovery (RFC 6582) */
     uint16_t rcv_mss;                    /* the peer's segments as we see them; 0: not lately */
+    uint8_t local_prefix;                /* listener: nod_open.local_prefix */
     uint32_t backlog, backlog_used;      /* listener: connections that may wait, that do */
     char congestion[12];                 /* "reno"; empty for small records */
     /* The timer that runs: of several the retransmission or the persist timer first, then one

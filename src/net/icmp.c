@@ -137,7 +137,7 @@ static enum nod_drop error_in(struct nod_net *net, struct nod_packet *packet)
     size_t len = min_u32((uint32_t)packet->have, packet->ip.payload) - ICMP_HEADER;
     if (!parse_quote(quote, len, &packet->quoted)) return NOD_DROP_ICMP;
     if (len < packet->quoted.size + 8) return NOD_DROP_ICMP;
-    if (!nod_net_is_local(net, packet->quoted.src)) return NOD_DROP_ICMP;
+    if (!nod_net_is_ours(net, packet->quoted.src)) return NOD_DROP_ICMP;
     if (packet->ip.family == 4 && packet->l4[0] == QUENCH_4) return NOD_DROP_ICMP; /* MUST-55 */
     if (packet->ip.family == 4 && packet->l4[0] == REDIRECT_4) return NOD_DROP_ICMP;
     packet->quoted_l4 = quote + packet->quoted.size;
@@ -160,7 +160,7 @@ void nod_icmp_input(struct nod_net *net, nod_frame *frame, struct nod_packet *pa
     } else if (type == (six ? ECHO_6 : ECHO_4)) {
         packet->drop = NOD_DROP_NONE;
         /* A ping to everybody is answered by nobody here (RFC 1122 3.2.2.6 allows it). */
-        if (net->answer_echo && !packet->broadcast) echo(net, frame, packet);
+        if (net->answer_echo && !packet->broadcast && !packet->no_echo) echo(net, frame, packet);
     } else if (six && (type == SOLICITATION || type == ADVERTISEMENT)) {
         packet->drop = NOD_DROP_NONE;
         if (net->iface[packet->iface].config.kind == NOD_IFACE_ETHERNET)

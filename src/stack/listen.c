@@ -8,10 +8,11 @@
 
 /* Somebody listens on this name, and one of the two did not say that it may be shared. */
 static bool is_taken(const nod_stack *s, const nod_open *open, const struct nod_key *key,
-                     uint8_t family)
+                     uint8_t family, uint8_t bits)
 {
     for (const struct nod_listener *l = s->listeners; l; l = l->next) {
-        bool same = memcmp(&l->rec.key, key, sizeof(*key)) == 0 && l->family == family;
+        bool same =
+            memcmp(&l->rec.key, key, sizeof(*key)) == 0 && l->family == family && l->bits == bits;
         if (same && !(l->share && open->share)) return true;
     }
     return false;
@@ -23,17 +24,18 @@ void nod_listener_set(struct nod_listener *l, uint16_t backlog, nod_usec defer_a
     l->defer_accept_us = min_u64(defer_accept_us, WAIT_MAX_US);
 }
 
-int nod_listener_new(nod_stack *s, const nod_open *open, const struct nod_key *key, nod_handle *out)
+int nod_listener_new(nod_stack *s, const nod_open *open, const struct nod_key *key, uint8_t bits,
+                     nod_handle *out)
 {
-    static const uint8_t any[16];
-    uint8_t family = memcmp(key->local, any, 16) == 0 ? open->local.addr.family : 0;
-    if (is_taken(s, open, key, family))
+    uint8_t family = bits ? 0 : open->local.addr.family;
+    if (is_taken(s, open, key, family, bits))
         return NOD_EEXIST; /* and leaves the first alone (MUST-41) */
     struct nod_listener *l = nod_pool_take(s->env.pool, sizeof(*l));
     if (!l) return NOD_ENOMEM;
     *l = (struct nod_listener){
         .rec = {.key = *key, .kind = NOD_RECORD_LISTENER, .state = NOD_LISTEN},
         .family = family,
+        .bits = bits,
         .share = open->share,
         .ask_us = min_u64(open->ask_us, WAIT_MAX_US),
         .pending_first = NOD_NO_SLOT,

@@ -267,6 +267,20 @@ int nod_stack_add_addr(nod_stack *s, int iface, const nod_addr *addr, int prefix
     return 0;
 }
 
+int nod_stack_add_prefix(nod_stack *s, int iface, const nod_addr *prefix, int prefix_len,
+                         unsigned flags)
+{
+    if (iface < 0 || iface >= (int)s->net.ifaces || !prefix_is_valid(prefix, prefix_len))
+        return NOD_EINVAL;
+    if (s->net.prefixes == NOD_PREFIXES_MAX) return NOD_ENOMEM;
+    struct nod_prefix *to = &s->net.prefix[s->net.prefixes++];
+    nod_ip_from_addr(to->prefix, prefix);
+    to->bits = (uint8_t)mapped_bits(prefix, prefix_len);
+    to->iface = (uint8_t)iface;
+    to->echo = flags & NOD_PREFIX_ECHO;
+    return 0;
+}
+
 int nod_stack_add_route(nod_stack *s, int iface, const nod_addr *prefix, int prefix_len,
                         const nod_addr *gateway)
 {

@@ -18,6 +18,7 @@ struct nod_listener {
     nod_usec defer_accept_us;
     uint32_t slot;
     uint8_t family; /* of a local address that is any: 4, 6, or 0 for both */
+    uint8_t bits;   /* of 128: how many of the local address count; 0: it is any */
     bool share;
     nod_usec ask_us;                      /* how long a SYN waits for the user; 0: not at all */
     uint32_t pending_first, pending_last; /* slots of those that nobody has taken */
@@ -107,7 +108,7 @@ uint16_t nod_adv_mss(const nod_stack *s, const struct nod_key *key, uint8_t ifac
                      const nod_tcp_config *c);
 
 /* listen.c */
-int nod_listener_new(nod_stack *s, const nod_open *open, const struct nod_key *key,
+int nod_listener_new(nod_stack *s, const nod_open *open, const struct nod_key *key, uint8_t bits,
                      nod_handle *out);
 void nod_listener_set(struct nod_listener *l, uint16_t backlog, nod_usec defer_accept_us);
 void nod_listener_free(nod_stack *s, struct nod_listener *listener, bool keep_slot);

@@ -74,6 +74,8 @@ static void from_tcb(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
 static void from_listener(const struct nod_listener *l, nod_status *out)
 {
     out->local = nod_listener_local(l);
+    if (l->bits && l->bits < 128)
+        out->local_prefix = (uint8_t)(l->bits - (out->local.addr.family == 4 ? 96 : 0));
     out->backlog = l->backlog;
     out->backlog_used = l->waiting;
     memcpy(out->congestion, l->config->c.congestion, sizeof(out->congestion));

@@ -52,15 +52,18 @@ static long long call_open(struct stage *stage, struct flow *flow, struct words 
 static long long call_listen(struct stage *stage, struct flow *flow, struct words *w)
 {
     const char *backlog = words_take(w, "backlog"), *peer = words_take(w, "peer");
-    const char *ask = words_take(w, "ask");
+    const char *ask = words_take(w, "ask"), *at = words_take(w, "at");
     nod_open open = {.passive = true};
     nod_handle handle;
 
     if (w->count != 2 || (peer && !words_endpoint(peer, &open.remote)) ||
-        (ask && !words_seconds(ask, &open.ask_us))) {
-        return bad(stage, "listen PORT [backlog N] [ask SECONDS] [peer ADDRESS:PORT] [as NAME]");
+        (ask && !words_seconds(ask, &open.ask_us)) ||
+        (at && !words_prefix(at, &open.local.addr, &open.local_prefix))) {
+        return bad(stage, "listen PORT|any [at ADDRESS[/BITS]] [backlog N] [ask SECONDS] "
+                          "[peer ADDRESS:PORT] [as NAME]");
     }
     (void)flow;
+    open.any_port = strcmp(w->word[1], "any") == 0;
     open.local.port = (uint16_t)atoi(w->word[1]);
     open.backlog = backlog ? (uint16_t)atoi(backlog) : 0;
     int result = nod_tcp_open(stage->stack, &open, &handle);

@@ -82,7 +82,9 @@ static bool directive_peer(struct stage *stage, struct words *w)
     }
     flow->nod.addr = stage->nod;
     flow->peer.addr = stage->peer;
-    flow->nod.port = to ? (uint16_t)atoi(to) : flow->nod.port;
+    if (to && !words_endpoint(to, &flow->nod)) {
+        return stage_fail(stage, "peer ... to [ADDRESS:]PORT");
+    }
     flow->isn = isn ? (uint32_t)strtoul(isn, NULL, 10) : flow->isn;
     if (w->count > 1 && !words_endpoint(w->word[w->count - 1], &flow->peer)) {
         return stage_fail(stage, "peer [NAME] [ADDRESS:]PORT [to PORT] [isn NUMBER]");
@@ -103,6 +105,19 @@ static bool directive_nod(struct stage *stage, const struct words *w)
     return true;
 }
 
+static bool directive_prefix(struct stage *stage, const struct words *w)
+{
+    struct stage_prefix *p = &stage->prefix[stage->prefixes];
+
+    if (stage->prefixes == STAGE_PREFIXES || w->count < 2 ||
+        !words_prefix(w->word[1], &p->addr, &p->bits)) {
+        return stage_fail(stage, "prefix ADDRESS/BITS [echo]");
+    }
+    p->echo = w->count == 3 && strcmp(w->word[2], "echo") == 0;
+    stage->prefixes++;
+    return true;
+}
+
 bool settings_directive(struct stage *stage, char *text)
 {
     struct words w = words_split(text);
@@ -115,11 +130,14 @@ bool settings_directive(struct stage *stage, char *text)
         return directive_peer(stage, &w);
     } else if (strcmp(w.word[0], "nod") == 0) {
         return directive_nod(stage, &w);
+    } else if (strcmp(w.word[0], "prefix") == 0) {
+        return directive_prefix(stage, &w);
     } else if (strcmp(w.word[0], "mtu") == 0 && w.count == 2) {
         stage->iface.mtu = (uint16_t)atoi(w.word[1]);
         return true;
     } else if (strcmp(w.word[0], "tolerance") == 0 && w.count == 2) {
         return words_seconds(w.word[1], &stage->tolerance);
     }
-    return stage_fail(stage, "a line without a time is config, peer, nod, mtu or tolerance");
+    return stage_fail(stage, "a line without a time is config, peer, nod, prefix, mtu or "
+                             "tolerance");
 }
