@@ -187,8 +187,9 @@ typedef struct nod_stack_stats {
     uint64_t frames_in, frames_out, bytes_in, bytes_out;
     uint64_t segments_in, segments_out, retransmitted, resets_in, resets_out;
     uint64_t opens_active, opens_passive, established_resets, open_failures;
-    uint64_t trace_lost;                     /* trace events that nobody pulled in time */
-    uint64_t cookies_sent, cookies_accepted; /* SYN cookies */
+    uint64_t trace_lost;                            /* trace events that nobody pulled in time */
+    uint64_t cookies_sent, cookies_accepted;        /* SYN cookies */
+    uint64_t fast_opens_active, fast_opens_passive; /* text on a SYN that was taken (RFC 7413) */
     uint64_t drops[NOD_DROP_COUNT];
     uint32_t connections, listeners, syn_received, time_wait; /* now */
 } nod_stack_stats;

@@ -86,6 +86,14 @@ typedef struct nod_open {
     /* Passive: the user decides about each SYN while the peer waits (nod_tcp_pending), for so long
      * at most, an hour if it is more. As many as the backlog may be undecided. 0: not asked. */
     nod_usec ask_us;
+    /* TCP Fast Open (RFC 7413): text travels with the SYN. Only for what does no harm when it is
+     * done twice, for the network may deliver a SYN twice. 0: off.
+     * Passive: so many connections may be accepted, read and answered at a time whose handshake is
+     * not complete; others open as ever.
+     * Active: not 0: allowed. What is SENT before the next nod_stack_output goes with the SYN, if
+     * the peer has given us a cookie before (nod_tcp_fast_open_room), and we ask for one if not.
+     * All that the peer does not take is sent again by itself. */
+    uint16_t fast_open;
     const nod_tcp_config *config; /* NULL: the stack's. Copied */
 } nod_open;
 
@@ -104,6 +112,18 @@ int nod_tcp_connect(nod_stack *stack, nod_handle handle, const nod_endpoint *rem
 /* Changes what the passive OPEN said; `backlog` 0: 128. NOD_ENOCONN, NOD_EINVAL: no listener. */
 int nod_tcp_set_listen(nod_stack *stack, nod_handle listener, uint16_t backlog,
                        nod_usec defer_accept_us);
+
+/* Changes nod_open.fast_open of a listener. NOD_ENOCONN, NOD_EINVAL: no listener. */
+int nod_tcp_set_fast_open(nod_stack *stack, nod_handle listener, uint16_t limit);
+
+/* How many octets could go with a SYN to this peer: 0 when we have no cookie of its, or when a
+ * network on the way, or the peer, has lately not been able to deal with it. */
+uint32_t nod_tcp_fast_open_room(const nod_stack *stack, const nod_endpoint *remote);
+
+/* The key of the cookies that are given to clients, for those who share it between machines. The
+ * key before it is good for one more. Unless it is set there is one of the stack's own, and cookies
+ * are good until the end of the next day of the stack's clock. */
+void nod_tcp_set_fast_open_key(nod_stack *stack, const uint8_t key[16]);
 
 /* Takes the oldest waiting connection of a listener; its handle is the caller's.
  * NOD_EAGAIN: none waits. NOD_ENOCONN, NOD_EINVAL: no such listener. */
@@ -223,6 +243,7 @@ typedef struct nod_status {
     uint16_t mss;                        /* effective send MSS */
     int8_t snd_scale, rcv_scale;         /* -1: none agreed */
     bool timestamps, sack;               /* agreed */
+    bool syn_text;                       /* text on a SYN was taken (RFC 7413), by either side */
     uint32_t cwnd, ssthresh;             /* bytes */
     nod_usec srtt_us, rttvar_us, rto_us; /* 0 before the first sample */
     uint32_t retransmits;                /* of the oldest segment, in a row */
@@ -231,6 +252,7 @@ typedef struct nod_status {
     bool recovery;                       /* fast recovery (RFC 6582) */
     uint16_t rcv_mss;                    /* the peer's segments as we see them; 0: not lately */
     uint8_t local_prefix;                /* listener: nod_open.local_prefix */
+    uint16_t fast_open;                  /* listener: nod_open.fast_open */
     uint32_t backlog, backlog_used;      /* listener: connections that may wait, that do */
     char congestion[12];                 /* "reno"; empty for small records */
     /* The timer that runs: of several the retransmission or the persist timer first, then one

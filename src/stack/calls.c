@@ -94,6 +94,7 @@ static int open_active(nod_stack *s, const nod_open *open, nod_handle *out)
     if (before) nod_time_wait_end(s, (struct nod_time_wait *)before);
     nod_demux_add(s, &tcb->rec);
     tcb->flags |= TCB_ACTIVE;
+    if (open->fast_open) nod_fast_peer_begin(s, tcb); /* without memory: plainly */
     tcb->work->syn_due = true;
     s->env.stats.opens_active++;
     *out = nod_env_handle(&s->env, tcb->slot);

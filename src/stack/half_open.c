@@ -76,7 +76,8 @@ bool nod_half_open_new(nod_stack *s, struct nod_listener *l, const struct nod_ke
     s->env.stats.syn_received++;
     nod_wheel_set(&s->env.wheel, &r->rec.timer, s->env.now + syn_received_rto(c, 0));
     struct nod_small_config config = nod_syn_received_config(s, r);
-    nod_syn_received_send(&s->env, r, &config);
+    struct nod_reply *reply = nod_syn_received_send(&s->env, r, &config);
+    if (reply) nod_fast_open_grant(s, l, key, &seg->h.opt, &reply->opt);
     nod_half_open_trace(s, key);
     return true;
 }

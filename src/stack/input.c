@@ -73,8 +73,11 @@ static void to_tcb(nod_stack *s, struct nod_tcb *tcb, struct nod_segment *seg)
         nod_drop_segment(&s->env, &tcb->rec, seg->frame, NOD_DROP_MEMORY);
         return;
     }
+    bool fast = tcb->flags & TCB_FAST_OPEN && tcb->rec.state == NOD_SYN_SENT;
+    unsigned again = tcb->work->retransmits;
     nod_tcb_input(&s->env, tcb, seg);
     nod_tcb_check(tcb);
+    if (fast && tcb->rec.state >= NOD_ESTABLISHED) nod_fast_peer_heard(s, tcb, &seg->h.opt, again);
     nod_settle(s, tcb);
 }
 

@@ -36,6 +36,7 @@ int nod_listener_new(nod_stack *s, const nod_open *open, const struct nod_key *k
         .rec = {.key = *key, .kind = NOD_RECORD_LISTENER, .state = NOD_LISTEN},
         .family = family,
         .bits = bits,
+        .fast_limit = open->fast_open,
         .share = open->share,
         .ask_us = min_u64(open->ask_us, WAIT_MAX_US),
         .pending_first = NOD_NO_SLOT,
@@ -125,13 +126,14 @@ void nod_listener_enqueue(nod_stack *s, struct nod_listener *l, struct nod_tcb *
 }
 
 static void syn_arrives(nod_stack *s, struct nod_listener *l, const struct nod_key *key,
-                        const struct nod_segment *seg, uint32_t iss_floor)
+                        struct nod_segment *seg, uint32_t iss_floor)
 {
     if (l->ask_us) {
         if (!nod_listener_has_room(l) || !nod_pending_new(s, l, key, seg, iss_floor))
             nod_drop_segment(&s->env, &l->rec, seg->frame, NOD_DROP_BACKLOG);
         return;
     }
+    if (nod_fast_open_arrives(s, l, key, seg, iss_floor)) return;
     const nod_tcp_config *c = &l->config->c;
     /* A cookie's number is above no old connection's but by chance. */
     bool cookies = c->syn_cookies != NOD_COOKIES_NEVER && !iss_floor;
@@ -155,8 +157,8 @@ static struct nod_tcb *ack_arrives(nod_stack *s, struct nod_listener *l, const s
     return NULL;
 }
 
-/* SEGMENT ARRIVES in LISTEN (RFC 9293 section 3.10.7.2). Text and FIN on a SYN are left for
- * the peer to send again. */
+/* SEGMENT ARRIVES in LISTEN (RFC 9293 section 3.10.7.2). Text on a SYN is taken if Fast Open says
+ * who sent it; otherwise, and a FIN on a SYN always, it is left for the peer to send again. */
 struct nod_tcb *nod_listen_input(nod_stack *s, struct nod_listener *l, const struct nod_key *key,
                                  struct nod_segment *seg, uint32_t iss_floor)
 {

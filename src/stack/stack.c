@@ -132,6 +132,7 @@ nod_stack *nod_stack_new(const nod_config *config, nod_usec now, int *error)
     derive_key(config, 1, s->env.isn_key);
     derive_key(config, 2, s->port_key);
     derive_key(config, 3, s->env.cookie_key);
+    derive_key(config, 4, s->fast_key[0]);
     nod_net_init(&s->net, pool, config, s->env.stats.drops, now);
     s->event_first = NOD_EVENT_END;
     s->due_tail = &s->due_first;
@@ -181,6 +182,7 @@ void nod_stack_free(nod_stack *s)
     nod_net_free(&s->net);
     if (s->shared) nod_config_drop(s, s->shared);
     nod_slots_free(s);
+    nod_fast_peers_free(s);
     nod_pool_give(pool, s->env.trace.events, s->env.trace.cap * sizeof(nod_trace));
     nod_pool_give(pool, s->env.replies.items, s->env.replies.cap * sizeof(struct nod_reply));
     nod_pool_give(pool, s->table, ((size_t)s->table_mask + 1) * sizeof(*s->table));

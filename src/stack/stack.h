@@ -25,6 +25,10 @@ struct nod_listener {
     uint16_t pending, silenced;           /* undecided; refused in silence */
     uint16_t backlog, waiting, half_open; /* half_open: SYN-RECEIVED records */
     uint16_t events;
+    uint16_t fast_limit;   /* RFC 7413: how many may be pending; 0: off */
+    uint16_t fast_pending; /* whose handshake is not complete */
+    uint16_t fast_reset;   /* ended by a RST before that: they count for a while longer */
+    nod_usec fast_reset_until;
     nod_usec cookies_until; /* SYN cookies were sent not long before: ACKs may bring them back */
 };
 
@@ -37,6 +41,16 @@ struct nod_pending {
     uint8_t wscale;
     bool has_floor; /* a TIME-WAIT ended for it: numbers go on above */
 };
+
+/* What a client remembers of a server and the path to it (RFC 7413 section 4.1.3). */
+struct nod_fast_peer {
+    uint8_t local[16], remote[16];
+    uint16_t port, mss;
+    uint8_t cookie_len, failures; /* in a row */
+    uint8_t cookie[NOD_COOKIE_MAX];
+    nod_usec used, blocked_until; /* used 0: free */
+};
+#define NOD_FAST_PEERS 64
 
 struct nod_stack {
     struct nod_env env;
@@ -56,6 +70,10 @@ struct nod_stack {
     struct nod_tcb *due_first, **due_tail;
     struct nod_listener *listeners;
     uint16_t port_counter[NOD_PORT_COUNTERS]; /* RFC 6056 algorithm 4 */
+
+    uint8_t fast_key[2][16];          /* of Fast Open's cookies: this one, the one before */
+    bool fast_key_is_set;             /* by the user; otherwise cookies expire with the day */
+    struct nod_fast_peer *fast_peers; /* NOD_FAST_PEERS; made with the first fast open */
 };
 
 /* stack.c */
@@ -141,6 +159,25 @@ bool nod_pending_new(nod_stack *s, struct nod_listener *l, const struct nod_key 
 void nod_pending_input(nod_stack *s, struct nod_pending *r, const struct nod_segment *seg);
 void nod_pending_free(nod_stack *s, struct nod_pending *r); /* refused, or its time is over */
 bool nod_pending_is_taken(const struct nod_pending *r);
+
+/* fast_open.c: the server's side of RFC 7413 */
+/* True: the SYN's cookie is good, and a connection that can be read and answered was made. */
+bool nod_fast_open_arrives(nod_stack *s, struct nod_listener *l, const struct nod_key *key,
+                           struct nod_segment *seg, uint32_t iss_floor);
+/* A new cookie into a SYN,ACK, for a peer that asked or has none that is good. */
+void nod_fast_open_grant(const nod_stack *s, const struct nod_listener *l,
+                         const struct nod_key *key, const struct nod_tcp_options *from,
+                         struct nod_tcp_options *to);
+/* The handshake is complete, or the connection has ended before. */
+void nod_fast_open_done(nod_stack *s, struct nod_tcb *tcb);
+
+/* fast_peers.c: the client's */
+void nod_fast_peers_free(nod_stack *s);
+bool nod_fast_peer_begin(nod_stack *s, struct nod_tcb *tcb); /* false: no memory */
+/* What the answer to the SYN teaches, which had been sent `again` so often. */
+void nod_fast_peer_heard(nod_stack *s, struct nod_tcb *tcb, const struct nod_tcp_options *opt,
+                         unsigned again);
+void nod_fast_peer_ended(nod_stack *s, struct nod_tcb *tcb); /* without an answer */
 
 /* cookies.c */
 void nod_cookie_answer(nod_stack *s, struct nod_listener *l, const struct nod_key *key,

@@ -55,6 +55,7 @@ static void from_tcb(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
     out->rcv_scale = tcb->flags & TCB_SCALE ? (int8_t)tcb->rcv_scale : -1;
     out->timestamps = tcb->flags & TCB_TS;
     out->sack = tcb->flags & TCB_SACK;
+    out->syn_text = tcb->flags & TCB_SYN_TAKEN;
     out->cwnd = tcb->cc.cwnd;
     out->ssthresh = tcb->cc.ssthresh;
     out->srtt_us = tcb->srtt_us;
@@ -77,6 +78,7 @@ static void from_listener(const struct nod_listener *l, nod_status *out)
     if (l->bits && l->bits < 128)
         out->local_prefix = (uint8_t)(l->bits - (out->local.addr.family == 4 ? 96 : 0));
     out->backlog = l->backlog;
+    out->fast_open = l->fast_limit;
     out->backlog_used = l->waiting;
     memcpy(out->congestion, l->config->c.congestion, sizeof(out->congestion));
 }

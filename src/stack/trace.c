@@ -20,7 +20,10 @@ static void fill_segment(nod_trace_segment *t, const struct nod_tcp_header *h, u
     t->ts_ecr = h->opt.ts_ecr;
     t->sack_permitted = h->opt.sack_permitted;
     t->sack_count = h->opt.sack_count;
-    memcpy(t->sack, h->opt.sack, sizeof(t->sack));
+    if (h->opt.sack_count) memcpy(t->sack, h->opt.sack, sizeof(t->sack));
+    t->has_fast_open = h->opt.has_fast_open;
+    t->cookie_len = h->opt.cookie_len;
+    memcpy(t->cookie, h->opt.cookie, h->opt.cookie_len);
 }
 
 /* Where this side's and the peer's numbers begin, as far as the record knows. */
@@ -231,6 +234,15 @@ static void put_flags(struct text *t, uint8_t ctl)
     put(t, ctl ? "]" : "none]");
 }
 
+static void put_fast_open(struct text *t, const nod_trace_segment *s)
+{
+    put(t, s->cookie_len ? "tfo cookie " : "tfo cookiereq");
+    for (unsigned i = 0; i < s->cookie_len; i++) {
+        static const char digits[] = "0123456789abcdef";
+        put(t, (char[3]){digits[s->cookie[i] >> 4], digits[s->cookie[i] & 15]});
+    }
+}
+
 static void put_options(struct text *t, const nod_trace_segment *s)
 {
     const char *comma = ", options [";
@@ -243,6 +255,7 @@ static void put_options(struct text *t, const nod_trace_segment *s)
         comma = ",";
     }
     if (s->has_wscale) put(t, comma), put_field(t, "wscale ", s->wscale), comma = ",";
+    if (s->has_fast_open) put(t, comma), put_fast_open(t, s), comma = ",";
     if (s->sack_count) {
         put(t, comma);
         put_field(t, "sack ", s->sack_count);

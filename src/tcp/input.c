@@ -202,6 +202,7 @@ static enum step fifth_check_ack(struct nod_env *env, struct nod_tcb *tcb, struc
         return drop(env, tcb, seg, NOD_DROP_ACK);
     }
     nod_tcb_process_ack(env, tcb, seg);
+    nod_tcb_after_syn_text(tcb);
     if (nod_tcb_fin_acked(tcb)) after_our_fin_is_acked(env, tcb);
     return tcb->rec.state == NOD_CLOSED ? DONE : CONTINUE;
 }

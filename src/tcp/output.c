@@ -1,6 +1,8 @@
 /* Picks the next segment of a connection: a SYN, what is to be sent again, new data and the
  * FIN as the windows, Nagle (RFC 9293 3.7.4) and silly-window avoidance (3.8.6.2.1) allow, or
  * a bare ACK. Only here is anything counted as sent. */
+#include <string.h>
+
 #include "tcp/tcb.h"
 
 #define OVERRIDE_US (200 * NOD_MSEC) /* 3.8.6.2.1: 0.1 to 1.0 s */
@@ -49,6 +51,33 @@ static void leave(struct nod_tcb *tcb, struct nod_out *out)
     tcb->rcv.acked = tcb->rcv.nxt;
 }
 
+/* Fills in text [seq, seq+len), fewer octets if they lie in too many blocks. */
+static void add_text(const struct nod_tcb *tcb, uint32_t seq, uint32_t len, struct nod_out *out)
+{
+    uint32_t got;
+    out->parts = nod_queue_share(&tcb->work->sendq, seq, len, out->part, NOD_FRAME_PARTS, &got);
+    uint32_t mss = nod_tcb_mss(tcb);
+    out->text = got;
+    if (got > mss) out->gso_size = (uint16_t)mss;
+}
+
+/* RFC 7413: the option goes on the first SYN or SYN,ACK alone (7413/06), and with a cookie what is
+ * queued goes on the SYN. */
+static void add_fast_open(struct nod_tcb *tcb, struct nod_out *out)
+{
+    const struct nod_fast_open *fast = &tcb->rare->fast;
+    out->h.opt.has_fast_open = fast->has_option;
+    out->h.opt.cookie_len = fast->cookie_len;
+    memcpy(out->h.opt.cookie, fast->cookie, fast->cookie_len);
+    if (!(tcb->flags & TCB_ACTIVE) || !fast->cookie_len || !tcb->work->sendq.bytes) return;
+    uint32_t room = min_u32(fast->mss, tcb->mss), size = nod_tcp_options_size(&out->h.opt);
+    if (room <= size) return;
+    add_text(tcb, tcb->snd.iss + 1, min_u32(room - size, tcb->work->sendq.bytes), out);
+    tcb->snd.nxt = tcb->snd.iss + 1 + out->text;
+    tcb->flags |= TCB_SYN_TEXT;
+    if (tcb->snd.nxt == nod_tcb_data_end(tcb)) out->h.ctl |= NOD_PSH; /* MUST-61 */
+}
+
 static bool send_syn(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
 {
     struct nod_work *w = tcb->work;
@@ -66,6 +95,8 @@ static bool send_syn(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *o
     opt->has_ts = answer ? tcb->flags & TCB_TS : c->timestamps;
     opt->ts_val = nod_tcb_ts(env, tcb->ts_offset);
     opt->ts_ecr = answer ? tcb->ts_recent : 0;
+    bool simultaneous = answer && tcb->flags & TCB_ACTIVE;
+    if (tcb->flags & TCB_FAST_OPEN && !again && !simultaneous) add_fast_open(tcb, out);
     out->retransmission = again;
     tcb->segments_retransmitted += again;
     w->syn_due = false;
@@ -76,16 +107,6 @@ static bool send_syn(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *o
     leave(tcb, out);
     nod_timers_on_sent(env, tcb);
     return true;
-}
-
-/* Fills in text [seq, seq+len), fewer octets if they lie in too many blocks. */
-static void add_text(const struct nod_tcb *tcb, uint32_t seq, uint32_t len, struct nod_out *out)
-{
-    uint32_t got;
-    out->parts = nod_queue_share(&tcb->work->sendq, seq, len, out->part, NOD_FRAME_PARTS, &got);
-    uint32_t mss = nod_tcb_mss(tcb);
-    out->text = got;
-    if (got > mss) out->gso_size = (uint16_t)mss;
 }
 
 static void fin_leaves(struct nod_env *env, struct nod_tcb *tcb)
@@ -194,7 +215,8 @@ static bool send_again(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_m
 static bool small_is_allowed(const struct nod_tcb *tcb, uint32_t len, uint32_t avail)
 {
     const struct nod_work *w = tcb->work;
-    bool idle = tcb->snd.nxt == tcb->snd.una;
+    /* A SYN,ACK in flight is no data that Nagle would wait for. */
+    bool idle = tcb->snd.nxt == tcb->snd.una + nod_tcb_syn_unacked(tcb);
     if (w->override_due) return true;
     if (len == avail) {
         if (tcb->flags & TCB_CLOSED) return true; /* the FIN goes with it */
@@ -248,10 +270,11 @@ static bool may_send_text(const struct nod_tcb *tcb)
     case NOD_FIN_WAIT_1:
     case NOD_CLOSING:
     case NOD_LAST_ACK: return true;
+    case NOD_SYN_RECEIVED: /* RFC 7413: the cookie has shown who is there */
+        return tcb->flags & TCB_FAST_OPEN && !(tcb->flags & TCB_ACTIVE);
     case NOD_CLOSED:
     case NOD_LISTEN:
     case NOD_SYN_SENT:
-    case NOD_SYN_RECEIVED:
     case NOD_FIN_WAIT_2:
     case NOD_TIME_WAIT: return false;
     }

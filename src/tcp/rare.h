@@ -3,10 +3,19 @@
 #ifndef NOD_TCP_RARE_H
 #define NOD_TCP_RARE_H
 
-#include "nod/types.h"
+#include "nod/trace.h"
+
+/* TCP Fast Open, while TCB_FAST_OPEN stands: what the first SYN or SYN,ACK says of it. */
+struct nod_fast_open {
+    bool has_option;
+    uint8_t cookie_len;
+    uint8_t cookie[NOD_COOKIE_MAX];
+    uint16_t mss;        /* active: of the peer, as far as we remember */
+    nod_handle listener; /* passive: which counts us */
+};
 
 struct nod_rare {
-    uint8_t none_yet;
+    struct nod_fast_open fast;
 };
 
 #endif

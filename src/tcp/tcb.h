@@ -34,6 +34,9 @@ enum nod_tcb_flags {
     TCB_TOLD_R1 = 1 << 10,
     TCB_OPEN_TOLD = 1 << 11,    /* reached ESTABLISHED once */
     TCB_WAITS_ACCEPT = 1 << 12, /* in a listener's queue */
+    TCB_FAST_OPEN = 1 << 13,    /* RFC 7413 is in use, until the SYN is acknowledged: rare->fast */
+    TCB_SYN_TEXT = 1 << 14,     /* our SYN has carried text, of which nobody has spoken yet */
+    TCB_SYN_TAKEN = 1 << 15,    /* text on a SYN was taken: the peer's, or ours by the peer */
 };
 
 struct nod_work {
@@ -111,6 +114,9 @@ void nod_tcb_send_rst(struct nod_env *env, struct nod_tcb *tcb, enum nod_why why
 uint32_t nod_tcb_ts(const struct nod_env *env, uint32_t offset);
 /* Agrees on the options of a SYN that arrived. */
 void nod_tcb_negotiate(struct nod_tcb *tcb, const struct nod_tcp_options *opt, int family);
+
+/* The SYN is acknowledged: text that it carried and that was not taken leaves again at once. */
+void nod_tcb_after_syn_text(struct nod_tcb *tcb);
 
 /* Effective send MSS (MUST-16): less the options of a data segment. */
 static inline uint32_t nod_tcb_mss(const struct nod_tcb *tcb)

@@ -200,8 +200,14 @@ void nod_tcb_user_release(struct nod_env *env, struct nod_tcb *tcb)
         nod_tcb_user_close(env, tcb);
         nod_timers_on_state(env, tcb);
         return;
-    case NOD_SYN_SENT:
-    case NOD_SYN_RECEIVED: nod_tcb_user_close(env, tcb); return;
+    case NOD_SYN_RECEIVED:
+        if (tcb->work->recvq.bytes) { /* RFC 7413: text of the SYN */
+            nod_tcb_user_abort(env, tcb);
+            return;
+        }
+        nod_tcb_user_close(env, tcb);
+        return;
+    case NOD_SYN_SENT: nod_tcb_user_close(env, tcb); return;
     case NOD_CLOSING:
     case NOD_LAST_ACK: nod_queue_clear(&tcb->work->recvq, env->pool); return;
     case NOD_TIME_WAIT:

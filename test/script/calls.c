@@ -32,14 +32,15 @@ static void adopt(struct stage *stage, struct flow *flow, nod_handle handle)
 
 static long long call_open(struct stage *stage, struct flow *flow, struct words *w)
 {
-    const char *from = words_take(w, "from");
+    const char *from = words_take(w, "from"), *fast = words_take(w, "fast");
     nod_open open = {.remote = {.addr = stage->peer}};
     nod_handle handle;
 
     if (w->count != 2 || !words_endpoint(w->word[1], &open.remote)) {
-        return bad(stage, "open ADDRESS:PORT [from PORT] [as NAME]");
+        return bad(stage, "open ADDRESS:PORT [from PORT] [fast 1] [as NAME]");
     }
     open.local.port = from ? (uint16_t)atoi(from) : 0;
+    open.fast_open = fast ? (uint16_t)atoi(fast) : 0;
     int result = nod_tcp_open(stage->stack, &open, &handle);
 
     if (result == 0) {
@@ -53,18 +54,20 @@ static long long call_listen(struct stage *stage, struct flow *flow, struct word
 {
     const char *backlog = words_take(w, "backlog"), *peer = words_take(w, "peer");
     const char *ask = words_take(w, "ask"), *at = words_take(w, "at");
+    const char *fast = words_take(w, "fast");
     nod_open open = {.passive = true};
     nod_handle handle;
 
     if (w->count != 2 || (peer && !words_endpoint(peer, &open.remote)) ||
         (ask && !words_seconds(ask, &open.ask_us)) ||
         (at && !words_prefix(at, &open.local.addr, &open.local_prefix))) {
-        return bad(stage, "listen PORT|any [at ADDRESS[/BITS]] [backlog N] [ask SECONDS] "
+        return bad(stage, "listen PORT|any [at ADDRESS[/BITS]] [backlog N] [ask SECONDS] [fast N] "
                           "[peer ADDRESS:PORT] [as NAME]");
     }
     (void)flow;
     open.any_port = strcmp(w->word[1], "any") == 0;
     open.local.port = (uint16_t)atoi(w->word[1]);
+    open.fast_open = fast ? (uint16_t)atoi(fast) : 0;
     open.backlog = backlog ? (uint16_t)atoi(backlog) : 0;
     int result = nod_tcp_open(stage->stack, &open, &handle);
 
@@ -188,6 +191,20 @@ static long long call_receive(struct stage *stage, struct flow *flow, struct wor
     return result;
 }
 
+/* A new key of Fast Open's cookies. */
+static long long call_key(struct stage *stage, struct flow *flow, struct words *w)
+{
+    uint8_t key[16] = {0};
+
+    (void)flow;
+    if (w->count != 2) {
+        return bad(stage, "key NUMBER");
+    }
+    key[0] = (uint8_t)atoi(w->word[1]);
+    nod_tcp_set_fast_open_key(stage->stack, key);
+    return 0;
+}
+
 static long long call_close(struct stage *stage, struct flow *flow, struct words *w)
 {
     (void)w;
@@ -232,7 +249,7 @@ static const struct call {
     {"close", "", call_close},     {"abort", "", call_abort},
     {"release", "", call_release}, {"config", "", call_config},
     {"pending", "", call_pending}, {"grant", "", call_grant},
-    {"refuse", "", call_refuse},
+    {"refuse", "", call_refuse},   {"key", "", call_key},
 };
 
 static const struct call *find_call(const char *text)

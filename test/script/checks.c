@@ -113,6 +113,7 @@ static bool status_field(const struct flow *flow, const nod_status *s, const cha
         {"rcv_scale", s->rcv_scale},
         {"timestamps", s->timestamps},
         {"sack", s->sack},
+        {"syn_text", s->syn_text},
         {"cwnd", s->cwnd},
         {"ssthresh", s->ssthresh},
         {"rto_ms", (long long)(s->rto_us / 1000)},
