@@ -165,9 +165,7 @@ struct nod_tcb *nod_listen_promote(nod_stack *s, struct nod_syn_received *r)
     struct nod_tcb *tcb = nod_half_open_tcb(s, r, l->config);
     if (!tcb) return NULL;
     if (!r->retransmits && !(r->rec.flags & SMALL_DEFERRED)) {
-        nod_usec sent = r->rec.timer.deadline - syn_received_rto(&l->config->c, 0);
-        tcb->work->timed_at = sent;
-        tcb->work->timed_end = r->iss + 1;
+        tcb->work->timed_at = r->rec.timer.deadline - syn_received_rto(&l->config->c, 0);
     }
     nod_syn_received_free(s, r);
     nod_demux_add(s, &tcb->rec); /* there is room: the record left */

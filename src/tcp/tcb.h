@@ -11,6 +11,7 @@
 #include "base/util.h"
 #include "cc/cc.h"
 #include "tcp/env.h"
+#include "tcp/loss.h"
 #include "tcp/rare.h"
 #include "tcp/reassembly.h"
 
@@ -49,20 +50,19 @@ struct nod_work {
     nod_usec stalled_since;       /* the peer has owed us progress since then: R2's start */
     nod_usec last_send;           /* of data, for the restart after idle */
 
-    uint32_t rtx, rtx_end; /* what is to be retransmitted: [rtx, rtx_end) */
-    uint32_t recover;      /* RFC 6582 */
-    uint32_t timed_end;    /* RTT timing: an ACK of this octet ends it */
-    nod_usec timed_at;     /* NOD_NEVER: nothing is timed */
-    uint32_t fin_seq;      /* of the peer's FIN, with TCB_FIN_SEEN */
-    uint32_t unacked_in;   /* octets received since our last ACK */
-    uint32_t rcv_mss;      /* the peer's segment size as we see it */
+    struct nod_loss loss;
+    nod_usec timed_at;   /* when our SYN left, until its ACK; NOD_NEVER: it does not tell the RTT */
+    uint32_t fin_seq;    /* of the peer's FIN, with TCB_FIN_SEEN */
+    uint32_t unacked_in; /* octets received since our last ACK */
+    uint32_t rcv_mss;    /* the peer's segment size as we see it */
+    uint32_t twice[2];   /* octets that came again, to be told once; empty: none (RFC 2883) */
     uint16_t dup_acks;
     uint16_t retransmits; /* timeouts in a row */
     uint16_t probes;      /* unanswered window probes */
     uint8_t ack_why;      /* an ACK is due now, and why (enum nod_why); 0: none */
     uint8_t rtx_why;
     uint16_t adv_mss; /* what our SYN says */
-    bool syn_due, probe_due, override_due, recovery, more, limited, owed;
+    bool syn_due, probe_due, loss_probe_due, override_due, more, limited, owed;
 };
 
 struct nod_tcb {
@@ -153,6 +153,7 @@ void nod_tcb_established(struct nod_env *env, struct nod_tcb *tcb, const struct 
 /* text.c */
 void nod_tcb_take_text(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg);
 void nod_tcb_ack_now(struct nod_tcb *tcb, enum nod_why why);
+void nod_tcb_came_twice(struct nod_tcb *tcb, uint32_t from, uint32_t to);
 
 /* window.c */
 uint32_t nod_tcb_rcv_wnd(const struct nod_tcb *tcb);          /* what the peer may still send */
@@ -164,14 +165,36 @@ uint8_t nod_window_scale(uint32_t buffer);
 void nod_tcb_rtt_sample(struct nod_env *env, struct nod_tcb *tcb, nod_usec rtt);
 
 /* loss.c */
-void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, uint32_t acked, uint32_t flight);
-void nod_loss_on_duplicate_ack(struct nod_env *env, struct nod_tcb *tcb);
+uint32_t nod_loss_out(const struct nod_tcb *tcb); /* octets in flight */
+void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg,
+                     struct nod_ack *a);
+void nod_loss_on_rtt(struct nod_env *env, struct nod_tcb *tcb, nod_usec rtt);
 void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb);
+void nod_loss_on_reorder_timer(struct nod_env *env, struct nod_tcb *tcb);
+/* [board.end, end) leaves, for which nod_board_ready has said yes; or [seq, end) leaves again. */
+void nod_loss_on_sent(struct nod_env *env, struct nod_tcb *tcb, uint32_t end);
+void nod_loss_on_sent_again(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint32_t end);
+void nod_loss_leave_recovery(struct nod_tcb *tcb);
+
+/* sack.c: returns the highest octet that the peer says it has */
+uint32_t nod_loss_take_sack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg,
+                            struct nod_ack *a);
+
+/* undo.c */
+void nod_loss_remember(struct nod_tcb *tcb); /* as it was, before a recovery or timeout */
+void nod_loss_undo_if_false(struct nod_tcb *tcb, const struct nod_ack *a);
+void nod_loss_frto(struct nod_tcb *tcb, const struct nod_ack *a);
+
+/* probe.c */
+void nod_loss_arm_probe(struct nod_env *env, struct nod_tcb *tcb);
+void nod_loss_on_probe_timer(struct nod_env *env, struct nod_tcb *tcb);
+void nod_loss_probe_sent(struct nod_tcb *tcb, bool again);
+bool nod_loss_probe_acked(struct nod_tcb *tcb, const struct nod_ack *a);
 
 /* timers.c: named events */
 void nod_timers_on_sent(struct nod_env *env, struct nod_tcb *tcb); /* something that wants an ACK */
-void nod_timers_on_ack(struct nod_env *env, struct nod_tcb *tcb);  /* SND.UNA moved */
-void nod_timers_on_window(struct nod_env *env, struct nod_tcb *tcb); /* SND.WND changed */
+void nod_timers_on_ack(struct nod_env *env, struct nod_tcb *tcb, bool moved); /* SND.UNA did */
+void nod_timers_on_window(struct nod_env *env, struct nod_tcb *tcb);          /* SND.WND changed */
 void nod_timers_on_state(struct nod_env *env, struct nod_tcb *tcb);
 void nod_timers_schedule(struct nod_env *env, struct nod_tcb *tcb); /* into the wheel */
 void nod_timers_expire(struct nod_env *env, struct nod_tcb *tcb);

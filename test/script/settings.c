@@ -29,6 +29,11 @@ static const struct setting {
     {"fin_wait_2", KIND_USEC, offsetof(nod_tcp_config, fin_wait_2_us)},
     {"r1_retransmits", KIND_U8, offsetof(nod_tcp_config, r1_retransmits)},
     {"syn_cookies", KIND_COOKIES, offsetof(nod_tcp_config, syn_cookies)},
+    {"rack", KIND_BOOL, offsetof(nod_tcp_config, rack)},
+    {"loss_probe", KIND_BOOL, offsetof(nod_tcp_config, loss_probe)},
+    {"prr", KIND_BOOL, offsetof(nod_tcp_config, prr)},
+    {"frto", KIND_BOOL, offsetof(nod_tcp_config, frto)},
+    {"undo", KIND_BOOL, offsetof(nod_tcp_config, undo)},
 };
 
 /* The place of a word among others; -1: it is none of them. */
