@@ -1,5 +1,7 @@
 /* SYNs that are answered without a record, and the ACKs that prove such an answer (RFC 4987
  * section 3.6). */
+#include <string.h>
+
 #include "stack/stack.h"
 #include "tcp/cookie.h"
 
@@ -32,43 +34,75 @@ void nod_cookie_answer(nod_stack *s, struct nod_listener *l, const struct nod_ke
     reply->opt.ts_val = nod_cookie_ts(&s->env, key, &opt);
 }
 
-/* The record that there would have been, as far as the ACK brings it back. */
-static bool remember(nod_stack *s, struct nod_listener *l, const struct nod_key *key,
-                     const struct nod_segment *seg, struct nod_syn_received *r)
+/* A cookie makes one connection: an ACK that comes twice, and late, makes none of what has ended.
+ * Others take the places of those that were remembered, at random, and then the period is all that
+ * ends a cookie's life. */
+static bool was_redeemed(const struct nod_listener *l, uint32_t iss)
 {
-    const nod_tcp_config *c = &l->config->c;
+    return l->redeemed && l->redeemed[iss / 8 % NOD_REDEEMED] == iss;
+}
+
+static void redeem(nod_stack *s, struct nod_listener *l, uint32_t iss)
+{
+    size_t size = NOD_REDEEMED * sizeof(*l->redeemed);
+    if (!l->redeemed) {
+        l->redeemed = nod_pool_take(s->env.pool, size);
+        if (l->redeemed) memset(l->redeemed, 0, size);
+    }
+    if (l->redeemed) l->redeemed[iss / 8 % NOD_REDEEMED] = iss;
+}
+
+void nod_cookies_free(nod_stack *s, struct nod_listener *l)
+{
+    if (l->redeemed) nod_pool_give(s->env.pool, l->redeemed, NOD_REDEEMED * sizeof(*l->redeemed));
+}
+
+/* The record that there would have been, as far as the ACK brings it back. */
+static void remember(const struct nod_listener *l, const struct nod_key *key,
+                     const struct nod_segment *seg, uint16_t mss, struct nod_syn_received *r)
+{
     *r = (struct nod_syn_received){
         .rec = {.key = *key, .iface = seg->iface},
         .iss = seg->h.ack - 1,
         .irs = seg->seq - 1,
         .ts_recent = seg->h.opt.ts_val,
-        .listener = l->slot,
+        .mss = mss,
     };
-    r->mss = nod_cookie_check(&s->env, key, r->irs, r->iss);
-    if (!r->mss || !seg->h.opt.has_ts || !c->timestamps) return r->mss;
+    if (!seg->h.opt.has_ts || !l->config->c.timestamps) return;
     struct nod_cookie_options opt = nod_cookie_ts_read(seg->h.opt.ts_ecr);
     r->rec.flags = SMALL_TS;
     if (opt.sack) r->rec.flags |= SMALL_SACK;
     if (opt.scale) r->rec.flags |= SMALL_SCALE;
     r->snd_scale = opt.snd_scale;
-    return true;
+}
+
+static struct nod_tcb *connect(nod_stack *s, struct nod_listener *l, const struct nod_key *key,
+                               const struct nod_segment *seg, uint16_t mss)
+{
+    struct nod_syn_received r;
+    if (l->waiting >= l->backlog || s->records >= s->config.max_connections) return NULL;
+    remember(l, key, seg, mss, &r);
+    struct nod_tcb *tcb = nod_half_open_tcb(s, &r, l->config);
+    if (!tcb) return NULL;
+    redeem(s, l, r.iss);
+    nod_demux_add(s, &tcb->rec);
+    nod_half_open_trace(s, key);
+    nod_listener_enqueue(s, l, tcb);
+    s->env.stats.cookies_accepted++;
+    return tcb;
 }
 
 bool nod_cookie_arrives(nod_stack *s, struct nod_listener *l, const struct nod_key *key,
                         const struct nod_segment *seg, struct nod_tcb **out)
 {
-    struct nod_syn_received r;
-    if (l->cookies_until <= s->env.now || seg->syn || !remember(s, l, key, seg, &r)) return false;
-    bool room = l->waiting < l->backlog && s->records < s->config.max_connections;
-    struct nod_tcb *tcb = room ? nod_half_open_tcb(s, &r, l->config) : NULL;
-    if (!tcb) { /* as if it were lost on the way: its text will come again */
-        nod_drop_segment(&s->env, &l->rec, seg->frame, NOD_DROP_BACKLOG);
-        return true;
+    uint16_t mss = 0;
+    if (l->cookies_until <= s->env.now || seg->syn || was_redeemed(l, seg->h.ack - 1)) return false;
+    switch (nod_cookie_check(&s->env, key, seg->seq - 1, seg->h.ack - 1, &mss)) {
+    case NOD_COOKIE_BAD: return false;
+    case NOD_COOKIE_OTHER: break; /* the first octet will come again */
+    case NOD_COOKIE_GOOD: *out = connect(s, l, key, seg, mss); break;
     }
-    nod_demux_add(s, &tcb->rec);
-    nod_half_open_trace(s, key);
-    nod_listener_enqueue(s, l, tcb);
-    s->env.stats.cookies_accepted++;
-    *out = tcb;
+    /* Without a connection it is as if it were lost on the way: its text will come again. */
+    if (!*out) nod_drop_segment(&s->env, &l->rec, seg->frame, NOD_DROP_BACKLOG);
     return true;
 }

@@ -100,6 +100,7 @@ void nod_listener_free(nod_stack *s, struct nod_listener *l, bool keep_slot)
     while (*at != l) at = &(*at)->next;
     *at = l->next;
     s->env.stats.listeners--;
+    nod_cookies_free(s, l);
     nod_config_drop(s, l->config);
     if (!keep_slot) nod_slot_free(s, l->slot);
     nod_pool_give(s->env.pool, l, sizeof(*l));

@@ -8,6 +8,7 @@
 
 #define NOD_PORT_COUNTERS 64
 #define NOD_CONFIGS_LATELY 4
+#define NOD_REDEEMED 1024
 
 /* A passive OPEN. */
 struct nod_listener {
@@ -30,6 +31,7 @@ struct nod_listener {
     uint16_t fast_reset;   /* ended by a RST before that: they count for a while longer */
     nod_usec fast_reset_until;
     nod_usec cookies_until; /* SYN cookies were sent not long before: ACKs may bring them back */
+    uint32_t *redeemed;     /* those that did, lately; NOD_REDEEMED places, made with the first */
 };
 
 /* A SYN that waits for the user's decision, or is swallowed after it. */
@@ -180,6 +182,7 @@ void nod_fast_peer_heard(nod_stack *s, struct nod_tcb *tcb, const struct nod_tcp
 void nod_fast_peer_ended(nod_stack *s, struct nod_tcb *tcb); /* without an answer */
 
 /* cookies.c */
+void nod_cookies_free(nod_stack *s, struct nod_listener *l);
 void nod_cookie_answer(nod_stack *s, struct nod_listener *l, const struct nod_key *key,
                        const struct nod_segment *seg);
 /* False: the ACK brings no cookie back. Otherwise a connection, if there is room for one. */

@@ -12,9 +12,14 @@
  * large an MSS that had. */
 uint32_t nod_cookie_make(const struct nod_env *env, const struct nod_key *key, uint32_t irs,
                          uint16_t mss);
-/* The MSS, never more than it was; 0: no number of ours, or one of more than a period ago. */
-uint16_t nod_cookie_check(const struct nod_env *env, const struct nod_key *key, uint32_t irs,
-                          uint32_t iss);
+enum nod_cookie_verdict {
+    NOD_COOKIE_BAD,   /* no number of ours, or one of more than a period ago */
+    NOD_COOKIE_OTHER, /* one for this peer, as far as we can tell, and another SYN: what came first
+                         is not what was sent first */
+    NOD_COOKIE_GOOD,  /* `mss` is set, and never more than it was */
+};
+enum nod_cookie_verdict nod_cookie_check(const struct nod_env *env, const struct nod_key *key,
+                                         uint32_t irs, uint32_t iss, uint16_t *mss);
 
 /* What has no room there goes into the lowest bits of TSval, if there are timestamps. Not in the
  * future, so that the next TSval is no smaller. */
