@@ -99,6 +99,8 @@ typedef struct nod_open {
      * the peer has given us a cookie before (nod_tcp_fast_open_room), and we ask for one if not.
      * All that the peer does not take is sent again by itself. */
     uint16_t fast_open;
+    /* Active, with fast_open: if text can go with the SYN, the SYN waits for the first SEND. */
+    bool wait_for_text;
     const nod_tcp_config *config; /* NULL: the stack's. Copied */
 } nod_open;
 

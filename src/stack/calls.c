@@ -95,7 +95,9 @@ static int open_active(nod_stack *s, const nod_open *open, nod_handle *out)
     nod_demux_add(s, &tcb->rec);
     tcb->flags |= TCB_ACTIVE;
     if (open->fast_open) nod_fast_peer_begin(s, tcb); /* without memory: plainly */
-    tcb->work->syn_due = true;
+    bool waits = open->wait_for_text && tcb->flags & TCB_FAST_OPEN && tcb->rare->fast.cookie_len;
+    if (waits) tcb->flags |= TCB_SYN_WAITS;
+    tcb->work->syn_due = !waits;
     s->env.stats.opens_active++;
     *out = nod_env_handle(&s->env, tcb->slot);
     nod_settle(s, tcb);

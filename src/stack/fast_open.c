@@ -128,7 +128,7 @@ void nod_fast_open_done(nod_stack *s, struct nod_tcb *tcb)
     if (!object || object->kind != NOD_RECORD_LISTENER) return;
     struct nod_listener *l = (struct nod_listener *)object;
     l->fast_pending--;
-    if (proved || (tcb->error != NOD_EREFUSED && tcb->error != NOD_ERESET)) return;
+    if (proved || tcb->error != NOD_ERESET) return;
     l->fast_reset += l->fast_reset < UINT16_MAX;
     l->fast_reset_until = s->env.now + RESET_COUNTS_US;
 }

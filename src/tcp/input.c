@@ -154,7 +154,8 @@ static enum step second_check_rst(struct nod_env *env, struct nod_tcb *tcb,
     if (!(seg->h.ctl & NOD_RST)) return CONTINUE;
     if (seg->seq == tcb->rcv.nxt) {
         env->stats.resets_in++;
-        bool refused = tcb->rec.state == NOD_SYN_RECEIVED;
+        /* Of a passive OPEN only those hear of it whose user has the name already. */
+        bool refused = tcb->rec.state == NOD_SYN_RECEIVED && tcb->flags & TCB_ACTIVE;
         /* Orderly enough if our FIN alone was unacknowledged. */
         bool done = (tcb->rec.state == NOD_CLOSING || tcb->rec.state == NOD_LAST_ACK) &&
                     !tcb->work->sendq.bytes;

@@ -38,6 +38,7 @@ enum nod_tcb_flags {
     TCB_FAST_OPEN = 1 << 13,    /* RFC 7413 is in use, until the SYN is acknowledged: rare->fast */
     TCB_SYN_TEXT = 1 << 14,     /* our SYN has carried text, of which nobody has spoken yet */
     TCB_SYN_TAKEN = 1 << 15,    /* text on a SYN was taken: the peer's, or ours by the peer */
+    TCB_SYN_WAITS = 1 << 16,    /* our SYN waits for a SEND, to take the text with it */
 };
 
 struct nod_work {

@@ -20,6 +20,14 @@ static int send_error(const struct nod_tcb *tcb)
     return NOD_ENOCONN;
 }
 
+/* The first SEND of a connection whose SYN has waited for it. */
+static void release_syn(struct nod_tcb *tcb)
+{
+    if (!(tcb->flags & TCB_SYN_WAITS)) return;
+    tcb->flags &= ~(uint32_t)TCB_SYN_WAITS;
+    tcb->work->syn_due = true;
+}
+
 ptrdiff_t nod_tcb_send_room(const struct nod_tcb *tcb)
 {
     int error = send_error(tcb);
@@ -64,6 +72,7 @@ ptrdiff_t nod_tcb_user_send(struct nod_env *env, struct nod_tcb *tcb, const void
     ptrdiff_t room = len ? room_or_wait(tcb) : nod_tcb_send_room(tcb);
     if (room < 0) return room;
     struct nod_work *w = tcb->work;
+    release_syn(tcb);
     uint32_t want = (uint32_t)min_u64(len, (uint64_t)room);
     uint32_t n = want ? nod_queue_write(&w->sendq, env->pool, bytes, want) : 0;
     w->more = flags & NOD_SEND_MORE;
@@ -79,6 +88,7 @@ int nod_tcb_user_send_slices(struct nod_env *env, struct nod_tcb *tcb, nod_slice
     struct nod_work *w = tcb->work;
     int n = 0;
     bool memory = true;
+    release_syn(tcb);
     for (; n < count && slices[n].len <= (size_t)room; n++) {
         room -= slices[n].len;
         memory = nod_queue_put(&w->sendq, env->pool, &slices[n]);

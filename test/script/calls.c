@@ -37,10 +37,11 @@ static long long call_open(struct stage *stage, struct flow *flow, struct words 
     nod_handle handle;
 
     if (w->count != 2 || !words_endpoint(w->word[1], &open.remote)) {
-        return bad(stage, "open ADDRESS:PORT [from PORT] [fast 1] [as NAME]");
+        return bad(stage, "open ADDRESS:PORT [from PORT] [fast 1|waits] [as NAME]");
     }
     open.local.port = from ? (uint16_t)atoi(from) : 0;
-    open.fast_open = fast ? (uint16_t)atoi(fast) : 0;
+    open.wait_for_text = fast && strcmp(fast, "waits") == 0;
+    open.fast_open = fast ? 1 : 0;
     int result = nod_tcp_open(stage->stack, &open, &handle);
 
     if (result == 0) {
