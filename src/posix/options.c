@@ -133,6 +133,16 @@ static void take_socket_option(sock *s, int fd, int name)
     }
 }
 
+/* One key for the whole network, and the one before it. */
+static void take_fast_key(int fd)
+{
+    uint8_t keys[2][16];
+    socklen_t len = sizeof keys;
+    if (sys_getsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_KEY, keys, &len) != 0) return;
+    if (len > sizeof keys[0]) nod_tcp_set_fast_open_key(nod_net->stack, keys[1]);
+    nod_tcp_set_fast_open_key(nod_net->stack, keys[0]);
+}
+
 static void take_tcp_option(sock *s, int fd, int name)
 {
     int value = read_int(fd, IPPROTO_TCP, name);
@@ -144,6 +154,13 @@ static void take_tcp_option(sock *s, int fd, int name)
             nod_tcp_set_listen(nod_net->stack, s->handle, (uint16_t)(s->backlog + 1),
                                s->defer_accept);
         break;
+    case TCP_FASTOPEN:
+        s->fast_open = (uint16_t)value;
+        if (s->state == SOCKET_LISTENING)
+            nod_tcp_set_fast_open(nod_net->stack, s->handle, s->fast_open);
+        break;
+    case TCP_FASTOPEN_CONNECT: s->fast_connect = value; break;
+    case TCP_FASTOPEN_KEY: take_fast_key(fd); break;
     case TCP_NOTSENT_LOWAT: s->lowat_unsent = (uint32_t)value; break;
     case TCP_USER_TIMEOUT:
         s->config.user_timeout_us =
@@ -342,6 +359,7 @@ static void fill_info(const nod_status *status, struct tcp_info *info)
     };
     if (status->timestamps) info->tcpi_options |= TCPI_OPT_TIMESTAMPS;
     if (status->sack) info->tcpi_options |= TCPI_OPT_SACK;
+    if (status->syn_text) info->tcpi_options |= TCPI_OPT_SYN_DATA;
     if (status->snd_scale >= 0) {
         info->tcpi_options |= TCPI_OPT_WSCALE;
         info->tcpi_snd_wscale = (uint8_t)status->snd_scale & 15;

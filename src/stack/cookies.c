@@ -34,6 +34,22 @@ void nod_cookie_answer(nod_stack *s, struct nod_listener *l, const struct nod_ke
     reply->opt.ts_val = nod_cookie_ts(&s->env, key, &opt);
 }
 
+/* The SYN came twice, and the first time there was no room for a record: the peer may have taken
+ * that answer, which is as good as the record's own. */
+void nod_cookie_adopt(nod_stack *s, struct nod_syn_received *r, const struct nod_segment *seg)
+{
+    const struct nod_listener *l =
+        (struct nod_listener *)nod_env_slot(&s->env, r->listener)->object;
+    uint32_t iss = seg->h.ack - 1;
+    uint16_t mss;
+    if ((seg->h.ctl & (NOD_SYN | NOD_RST | NOD_ACK)) != NOD_ACK || iss == r->iss) return;
+    if (l->cookies_until <= s->env.now) return;
+    if (nod_cookie_check(&s->env, &r->rec.key, r->irs, iss, &mss) != NOD_COOKIE_GOOD) return;
+    r->iss = iss;
+    r->retransmits = 1; /* it was answered more than once */
+    agree(r);
+}
+
 /* A cookie makes one connection: an ACK that comes twice, and late, makes none of what has ended.
  * Others take the places of those that were remembered, at random, and then the period is all that
  * ends a cookie's life. */

@@ -84,6 +84,7 @@ static void to_tcb(nod_stack *s, struct nod_tcb *tcb, struct nod_segment *seg)
 static void to_syn_received(nod_stack *s, struct nod_syn_received *r, struct nod_segment *seg)
 {
     struct nod_small_config config = nod_syn_received_config(s, r);
+    nod_cookie_adopt(s, r, seg);
     switch (nod_syn_received_input(&s->env, r, seg, &config)) {
     case NOD_KEEP:
     case NOD_RESTART: return;

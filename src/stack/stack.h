@@ -185,6 +185,7 @@ void nod_fast_peer_ended(nod_stack *s, struct nod_tcb *tcb); /* without an answe
 void nod_cookies_free(nod_stack *s, struct nod_listener *l);
 void nod_cookie_answer(nod_stack *s, struct nod_listener *l, const struct nod_key *key,
                        const struct nod_segment *seg);
+void nod_cookie_adopt(nod_stack *s, struct nod_syn_received *r, const struct nod_segment *seg);
 /* False: the ACK brings no cookie back. Otherwise a connection, if there is room for one. */
 bool nod_cookie_arrives(nod_stack *s, struct nod_listener *l, const struct nod_key *key,
                         const struct nod_segment *seg, struct nod_tcb **out);
