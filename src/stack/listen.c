@@ -153,7 +153,7 @@ static struct nod_tcb *ack_arrives(nod_stack *s, struct nod_listener *l, const s
 {
     struct nod_tcb *tcb = NULL;
     if (nod_cookie_arrives(s, l, key, seg, &tcb)) return tcb;
-    nod_reply_rst(&s->env, key, seg, NOD_LISTEN, NOD_WHY_RST_BAD_ACK);
+    nod_reply_as(nod_reply_rst(&s->env, key, seg, NOD_LISTEN, NOD_WHY_RST_BAD_ACK), &l->config->c);
     nod_drop_segment(&s->env, &l->rec, seg->frame, NOD_DROP_LISTEN);
     return NULL;
 }

@@ -76,7 +76,8 @@ void nod_pending_input(nod_stack *s, struct nod_pending *r, const struct nod_seg
     if (seg->h.ctl & NOD_RST) {
         why = NOD_DROP_RST;
     } else if (seg->h.ctl & NOD_ACK) {
-        nod_reply_rst(&s->env, &r->rec.key, seg, NOD_LISTEN, NOD_WHY_RST_BAD_ACK);
+        nod_reply_as(nod_reply_rst(&s->env, &r->rec.key, seg, NOD_LISTEN, NOD_WHY_RST_BAD_ACK),
+                     &listener_of(s, r)->config->c);
     } else if (seg->syn) {
         why = NOD_DROP_DUPLICATE;
         if (!(r->rec.flags & PENDING_SILENT)) note_syn(r, seg);
@@ -216,6 +217,7 @@ static void reset(nod_stack *s, const struct nod_pending *r)
 {
     struct nod_reply *reply = nod_reply_add(&s->env, &r->rec.key, NOD_WHY_RST_ABORT);
     if (!reply) return;
+    nod_reply_as(reply, &listener_of(s, r)->config->c);
     reply->iface = r->rec.iface;
     reply->state = NOD_LISTEN;
     reply->irs = r->irs;

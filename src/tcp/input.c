@@ -11,12 +11,19 @@ static enum step drop(struct nod_env *env, struct nod_tcb *tcb, const struct nod
     return DONE;
 }
 
-/* RFC 7323 section 5.3 R1; a RST is exempt. TS.Recent goes out of date after 24 days (5.5). */
+/* TS.Recent goes out of date after 24 days (RFC 7323 section 5.5). */
+static bool ts_is_older(const struct nod_env *env, const struct nod_tcb *tcb,
+                        const struct nod_segment *seg)
+{
+    return seq_lt(seg->h.opt.ts_val, tcb->ts_recent) &&
+           (uint32_t)(env->now / NOD_SEC) - tcb->ts_recent_s < 24u * 86400;
+}
+
+/* RFC 7323 section 5.3 R1; a RST is exempt. */
 static bool paws_fails(const struct nod_env *env, const struct nod_tcb *tcb,
                        const struct nod_segment *seg)
 {
-    if (!seg->h.opt.has_ts || seq_ge(seg->h.opt.ts_val, tcb->ts_recent)) return false;
-    return (uint32_t)(env->now / NOD_SEC) - tcb->ts_recent_s < 24u * 86400;
+    return seg->h.opt.has_ts && ts_is_older(env, tcb, seg);
 }
 
 /* R3: the timestamp that covers the left edge of what we have acknowledged (7323 4.3). */
@@ -24,7 +31,7 @@ static void remember_timestamp(const struct nod_env *env, struct nod_tcb *tcb,
                                const struct nod_segment *seg)
 {
     if (!seg->h.opt.has_ts || seq_gt(seg->seq, tcb->rcv.acked)) return;
-    if (seq_lt(seg->h.opt.ts_val, tcb->ts_recent)) return;
+    if (ts_is_older(env, tcb, seg)) return;
     tcb->ts_recent = seg->h.opt.ts_val;
     tcb->ts_recent_s = (uint32_t)(env->now / NOD_SEC);
 }
@@ -203,7 +210,9 @@ static enum step fifth_check_ack(struct nod_env *env, struct nod_tcb *tcb, struc
     if (!(seg->h.ctl & NOD_ACK)) return drop(env, tcb, seg, NOD_DROP_NO_ACK);
     if (tcb->rec.state == NOD_SYN_RECEIVED) {
         if (seq_le(seg->h.ack, tcb->snd.una) || seq_gt(seg->h.ack, tcb->snd.nxt)) {
-            nod_reply_rst(env, &tcb->rec.key, seg, NOD_SYN_RECEIVED, NOD_WHY_RST_BAD_ACK);
+            nod_reply_as(
+                nod_reply_rst(env, &tcb->rec.key, seg, NOD_SYN_RECEIVED, NOD_WHY_RST_BAD_ACK),
+                &tcb->config->c);
             return drop(env, tcb, seg, NOD_DROP_ACK);
         }
         nod_tcb_established(env, tcb, seg);

@@ -48,8 +48,9 @@ struct nod_work {
     struct nod_reassembly ooq;             /* what arrived beyond a gap */
     struct nod_cc_own cc_own;
     nod_usec at[NOD_TIMER_COUNT]; /* deadlines; NOD_NEVER */
-    nod_usec stalled_since;       /* the peer has owed us progress since then: R2's start */
-    nod_usec last_send;           /* of data, for the restart after idle */
+    nod_usec stalled_since; /* the peer has owed us progress since then: R2's start. NOD_NEVER: its
+                         window is closed, but it answered the last probe */
+    nod_usec last_send;     /* of data, for the restart after idle */
 
     struct nod_loss loss;
     nod_usec timed_at;   /* when our SYN left, until its ACK; NOD_NEVER: it does not tell the RTT */

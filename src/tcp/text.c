@@ -77,10 +77,7 @@ static void hold(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *s
         seq += len;
     }
     if (added < 0) nod_drop_segment(env, &tcb->rec, seg->frame, NOD_DROP_MEMORY);
-    if (added == 0) {
-        nod_tcb_came_twice(tcb, seg->seq, seq);
-        nod_drop_segment(env, &tcb->rec, seg->frame, NOD_DROP_DUPLICATE);
-    }
+    if (added == 0) nod_drop_segment(env, &tcb->rec, seg->frame, NOD_DROP_DUPLICATE);
     nod_tcb_ack_now(tcb, NOD_WHY_ACK_AT_ONCE);
 }
 
@@ -91,6 +88,11 @@ void nod_tcb_take_text(struct nod_env *env, struct nod_tcb *tcb, struct nod_segm
     /* A merged segment of many is no sign of a large MSS. */
     if (size <= tcb->config->c.receive_buffer / 2)
         w->rcv_mss = max_u32(w->rcv_mss, min_u32(size, tcb->mss));
+    /* Of several parts that came twice the first is told (RFC 2883 section 4.2). */
+    uint32_t twice[2];
+    bool told = seg->h.seq != seg->seq;
+    if (!told && nod_reassembly_overlap(&w->ooq, seg->seq, size, twice))
+        nod_tcb_came_twice(tcb, twice[0], twice[1]);
     if (seg->seq == tcb->rcv.nxt) {
         take_in_order(env, tcb, seg);
     } else {
