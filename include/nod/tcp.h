@@ -81,7 +81,9 @@ typedef struct nod_open {
     bool any_port;
     nod_endpoint remote; /* active: the peer. Passive: 0, or the only peer that may connect */
     bool passive;
-    uint16_t backlog; /* passive: connections that wait for nod_tcp_accept; 0: 128 */
+    /* Passive: connections that wait for nod_tcp_accept; 0: 128. Those to which a SYN cookie was
+     * sent while there was room may double that. */
+    uint16_t backlog;
     /* Passive: others may listen on the same name, if every one of them says so. Each connection
      * goes to one of them, by a keyed hash of its addresses and ports. */
     bool share;

@@ -143,8 +143,13 @@ int connect_pass(sock *s, int fd)
 int connect_with_text(sock *s, const struct sockaddr *addr, socklen_t len, bool *goes_along)
 {
     nod_endpoint remote;
-    if (s->state == SOCKET_CONNECTING) return EALREADY;
-    if (s->state == SOCKET_LISTENING || s->attempt == ATTEMPT_TOLD) return EISCONN;
+    switch ((enum attempt)s->attempt) {
+    case ATTEMPT_TOLD: return EISCONN;
+    case ATTEMPT_UNDONE: return EINVAL;
+    case ATTEMPT_BEGUN: return s->state == SOCKET_CONNECTING ? EALREADY : connect_end(s, EALREADY);
+    case ATTEMPT_NONE: break;
+    }
+    if (s->state == SOCKET_LISTENING) return EISCONN;
     if (len >= sizeof(sa_family_t) && addr->sa_family == AF_UNSPEC) return EOPNOTSUPP;
     int error = address_read(s, addr, len, &remote);
     if (!error && address_needs_scope(addr)) error = EINVAL;

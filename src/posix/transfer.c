@@ -316,6 +316,7 @@ static int send_first(sock *s, transfer *t)
     bool goes_along = false;
     int error = connect_with_text(s, t->addr, t->addr_len, &goes_along);
     if (error) return error;
+    if (s->state == SOCKET_CONNECTED) return send_here(s, t);
     if (goes_along) error = put_some(s, t);
     if (error && error != EAGAIN) return error;
     bool dont_wait = s->nonblocking || t->flags & MSG_DONTWAIT;

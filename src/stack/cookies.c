@@ -96,7 +96,9 @@ static struct nod_tcb *connect(nod_stack *s, struct nod_listener *l, const struc
                                const struct nod_segment *seg, uint16_t mss)
 {
     struct nod_syn_received r;
-    if (l->waiting >= l->backlog || s->records >= s->config.max_connections) return NULL;
+    /* It was promised when there was room; a peer that has nothing to say would wait for ever. */
+    uint32_t room = min_u32(2 * (uint32_t)l->backlog, UINT16_MAX);
+    if (l->waiting >= room || s->records >= s->config.max_connections) return NULL;
     remember(l, key, seg, mss, &r);
     struct nod_tcb *tcb = nod_half_open_tcb(s, &r, l->config);
     if (!tcb) return NULL;
