@@ -109,6 +109,14 @@ static void segment(struct host *h, const struct host_conn *c, const struct raw_
     host_raw(h, six ? 0 : 1, packet, (size_t)(tcp - packet) + tcp_len);
 }
 
+/* A cookie of Fast Open is kept for later SYNs. */
+static void keep_cookie(struct host *h, int family, const uint8_t *options, size_t len)
+{
+    for (size_t i = 0; i + 10 <= len; i++)
+        if (options[i] == 34 && options[i + 1] == 10)
+            memcpy(h->cookie[family == 6], options + i + 2, 8);
+}
+
 /* What the stack sent on a connection moves what its peer has seen. */
 static void follow(struct host *h, const nod_frame *frame)
 {
@@ -125,6 +133,7 @@ static void follow(struct host *h, const nod_frame *frame)
         if (c->family != (six ? 6 : 4) || c->remote_port != remote) continue;
         if (c->local_port && c->local_port != local) continue;
         c->local_port = local;
+        if (p[l4 + 13] & NOD_SYN) keep_cookie(h, c->family, p + l4 + 20, have - l4 - 20);
         uint32_t text = (uint32_t)(total - l4 - (size_t)(p[l4 + 12] >> 4) * 4);
         c->ack = get32(p + l4 + 4) + text + !!(p[l4 + 13] & (NOD_SYN | NOD_FIN));
     }
@@ -195,6 +204,15 @@ static void other_listeners(struct host *h, const nod_config *config)
     for (uint16_t i = 0; i < 2; i++) {
         if (nod_tcp_open(h->stack, &open[i], &h->handle[h->handles]) == 0) h->handles++;
         plain(h, add_conn(h, i & 1 ? 6 : 4, open[i].local.port, (uint16_t)(3000 + i)), NOD_SYN, 0);
+    }
+    nod_open fast = {.passive = true, .local.port = 83, .backlog = 3, .fast_open = 2};
+    if (nod_tcp_open(h->stack, &fast, &h->handle[h->handles]) == 0) h->handles++;
+    for (uint16_t i = 0; i < 4; i++) { /* two ask for a cookie, two others will have it */
+        static const uint8_t request[4] = {34, 2, 1, 1};
+        struct host_conn *c = add_conn(h, i & 1 ? 6 : 4, 83, (uint16_t)(3100 + i));
+        struct raw_segment syn = {
+            .seq = c->seq, .ctl = NOD_SYN, .wnd = 20000, .options = request, .options_len = 4};
+        if (i < 2) segment(h, c, &syn), c->seq++, host_output(h, 10);
     }
 }
 
@@ -285,8 +303,14 @@ void host_segment(struct host *h, struct choices *choices)
     g.wnd = shape & 4 ? choose16(choices) : 20000;
     if (shape & 8) g.len = choose16(choices) % 1500;
     if (shape & 16) {
-        g.options_len = choose8(choices) % 11 * 4;
-        for (size_t i = 0; i < g.options_len; i++) options[i] = choose8(choices);
+        uint8_t n = choose8(choices);
+        g.options_len = n > 200 ? 12 : n % 11 * 4;
+        if (n > 200) {
+            static const uint8_t cookie[12] = {34, 10, [10] = 1, [11] = 1};
+            memcpy(options, cookie, 12);
+            memcpy(options + 2, h->cookie[c->family == 6], 8);
+        }
+        for (size_t i = 0; n <= 200 && i < g.options_len; i++) options[i] = choose8(choices);
     }
     if ((shape & 0xc0) == 0xc0) g.lie = choose8(choices);
     segment(h, c, &g);
@@ -317,6 +341,8 @@ static void call_open(struct host *h, struct choices *c)
     nod_open open = {.passive = shape & 4, .backlog = more & 3, .share = more & 4};
     if (more & 8) open.defer_accept_us = choose32(c);
     if (more & 128) open.ask_us = choose32(c);
+    if (shape & 64) open.fast_open = choose8(c) & 3;
+    if (shape & 128) open.wait_for_text = true;
     if (more & 16) open.local.addr.family = (uint8_t)family;
     if (!open.passive || shape & 8) {
         uint8_t last = more & 32 ? 1 : choose8(c); /* 1: the stack itself */
