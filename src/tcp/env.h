@@ -97,8 +97,10 @@ struct nod_segment {
     nod_slice *parts; /* the text, in order; taken ones are emptied */
     unsigned part_count;
     uint32_t frame;
+    uint32_t packets; /* 1, or as many as were merged into it */
     uint8_t iface;
     uint8_t family;
+    uint8_t dscp;
 };
 
 /* SEG.LEN: SYN and FIN count (RFC 9293 section 3.4). */

@@ -36,6 +36,8 @@ struct nod_reply *nod_syn_received_send(struct nod_env *env, const struct nod_sy
         .has_ts = r->rec.flags & SMALL_TS,
         .ts_val = nod_ts_now(env, &r->rec.key),
         .ts_ecr = r->ts_recent,
+        .has_uto = c->uto,
+        .uto = nod_uto_encode(c->user_timeout_us),
     };
     return reply;
 }

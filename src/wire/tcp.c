@@ -12,6 +12,7 @@ enum option_kind {
     KIND_SACK_PERMITTED = 4,
     KIND_SACK = 5,
     KIND_TIMESTAMPS = 8,
+    KIND_USER_TIMEOUT = 28,
     KIND_FAST_OPEN = 34,
 };
 
@@ -59,6 +60,11 @@ static void parse_option(const uint8_t *p, uint8_t len, bool syn, struct nod_tcp
         opt->has_ts = true;
         opt->ts_val = get32(p + 2);
         opt->ts_ecr = get32(p + 6);
+        break;
+    case KIND_USER_TIMEOUT:
+        if (len != 4) break;
+        opt->has_uto = true;
+        opt->uto = get16(p + 2);
         break;
     case KIND_FAST_OPEN:
         if (syn) parse_fast_open(p, len, opt);
@@ -113,6 +119,7 @@ size_t nod_tcp_options_size(const struct nod_tcp_options *opt)
         size += 4;
     }
     if (opt->has_wscale) size += 4;
+    if (opt->has_uto) size += 4;
     if (opt->has_fast_open) size += (2 + (size_t)opt->cookie_len + 3) / 4 * 4;
     if (opt->sack_count) size += 4 + 8 * (size_t)opt->sack_count;
     return size;
@@ -170,6 +177,12 @@ static uint8_t *emit_options(uint8_t *p, const struct nod_tcp_options *opt)
     if (opt->has_wscale) {
         memcpy(p, (uint8_t[]){KIND_NOP, KIND_WSCALE, 3, opt->wscale}, 4);
         p += 4;
+    }
+    if (opt->has_uto) {
+        *p++ = KIND_USER_TIMEOUT;
+        *p++ = 4;
+        put16(p, opt->uto);
+        p += 2;
     }
     if (opt->has_fast_open) p = emit_fast_open(p, opt);
     return opt->sack_count ? emit_sack(p, opt) : p;

@@ -1,4 +1,5 @@
-/* The TCP header and its options (RFC 9293 section 3.1, RFC 7323, RFC 2018), as a value. */
+/* The TCP header and its options (RFC 9293 section 3.1, RFC 7323, RFC 2018, RFC 5482), as a value.
+ */
 #ifndef NOD_WIRE_TCP_H
 #define NOD_WIRE_TCP_H
 
@@ -9,9 +10,10 @@
 #define NOD_TCP_OPTIONS_MAX 40
 
 struct nod_tcp_options {
-    bool has_mss, has_wscale, has_ts, sack_permitted;
+    bool has_mss, has_wscale, has_ts, sack_permitted, has_uto;
     bool has_fast_open; /* RFC 7413, with errata 4238 and 4239 */
     uint8_t wscale;     /* as on the wire */
+    uint16_t uto;       /* RFC 5482, as on the wire: minutes or seconds in the first bit */
     uint16_t mss;
     uint32_t ts_val, ts_ecr;
     uint8_t sack_count;
