@@ -148,8 +148,8 @@ int nod_tcp_set_fast_open(nod_stack *stack, nod_handle listener, uint16_t limit)
  * network on the way, or the peer, has lately not been able to deal with it. */
 uint32_t nod_tcp_fast_open_room(const nod_stack *stack, const nod_endpoint *remote);
 
-/* The key of the cookies that are given to clients, for those who share it between machines. The
- * key before it is good for one more. Unless it is set there is one of the stack's own, and cookies
+/* The key of the cookies that are given to clients, for those who share it between machines: the
+ * cookies are as Linux makes them. The key before it is good for one more. Unless it is set there is one of the stack's own, and cookies
  * are good until the end of the next day of the stack's clock. */
 void nod_tcp_set_fast_open_key(nod_stack *stack, const uint8_t key[16]);
 

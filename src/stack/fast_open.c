@@ -10,14 +10,18 @@
 /* 5.1: a RST ends the connection, but not what it counts, or a flood would pay for itself. */
 #define RESET_COUNTS_US (60 * NOD_SEC)
 
+/* With a key of the user's it is Linux's, so that both kinds of host may share one: SipHash of the
+ * client's and the server's address. `day` 0: none is counted. */
 static void make_cookie(const uint8_t secret[16], const struct nod_key *key, uint64_t day,
                         uint8_t out[COOKIE])
 {
     uint8_t text[40];
-    memcpy(text, key->remote, 16);
-    memcpy(text + 16, key->local, 16);
-    for (int i = 0; i < 8; i++) text[32 + i] = (uint8_t)(day >> 8 * i);
-    uint64_t h = nod_hash(secret, text, sizeof(text));
+    int family = nod_ip_family(key->remote);
+    size_t len = 0, size = family == 6 ? 16 : 4;
+    memcpy(text, nod_ip_bytes(family, key->remote), size);
+    memcpy(text + size, nod_ip_bytes(family, key->local), size);
+    for (len = 2 * size; day; day >>= 8) text[len++] = (uint8_t)day;
+    uint64_t h = nod_hash(secret, text, len);
     for (int i = 0; i < COOKIE; i++) out[i] = (uint8_t)(h >> 8 * i);
 }
 
@@ -27,7 +31,7 @@ static void cookie_of(const nod_stack *s, const struct nod_key *key, int age, ui
     if (s->fast_key_is_set)
         make_cookie(s->fast_key[age], key, 0, out);
     else
-        make_cookie(s->fast_key[0], key, s->env.now / DAY + 1 - (uint64_t)age, out);
+        make_cookie(s->fast_key[0], key, s->env.now / DAY + 2 - (uint64_t)age, out);
 }
 
 /* 0: it is the one of now; 1: of before; -1: neither (7413/03). */

@@ -6,6 +6,7 @@ void nod_tcb_established(struct nod_env *env, struct nod_tcb *tcb, const struct 
 {
     nod_tcb_set_state(env, tcb, NOD_ESTABLISHED);
     tcb->flags |= TCB_OPEN_TOLD;
+    if (tcb->rare) tcb->rare->heard_at = env->now; /* it may be as old as the SYN */
     /* The first segment without SYN says it again: small records do not keep it (RFC 5482 3.2). */
     if (tcb->config->c.uto) tcb->flags |= TCB_UTO_DUE;
     if (!(seg->h.ctl & NOD_SYN)) {

@@ -203,9 +203,14 @@ static long long call_key(struct stage *stage, struct flow *flow, struct words *
 
     (void)flow;
     if (w->count != 2) {
-        return bad(stage, "key NUMBER");
+        return bad(stage, "key HEX");
     }
-    key[0] = (uint8_t)atoi(w->word[1]);
+    for (size_t i = 0; w->word[1][2 * i] && i < sizeof key; i++) {
+        unsigned byte = 0;
+
+        sscanf(w->word[1] + 2 * i, "%2x", &byte);
+        key[i] = (uint8_t)byte;
+    }
     nod_tcp_set_fast_open_key(stage->stack, key);
     return 0;
 }
