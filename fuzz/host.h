@@ -22,7 +22,8 @@ struct host {
     int handles;
     struct host_conn conn[HOST_HANDLES];
     int conns;
-    uint8_t sent[60]; /* the headers of the last segment that it sent, from IP's on */
+    uint8_t cookie[2][8]; /* of Fast Open, which the stack has given to the peer of each family */
+    uint8_t sent[60];     /* the headers of the last segment that it sent, from IP's on */
     uint16_t sent_size;
 };
 

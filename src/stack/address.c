@@ -38,6 +38,7 @@ static bool end(nod_stack *s, struct nod_record *rec, const uint8_t ip[16])
         nod_syn_received_free(s, (struct nod_syn_received *)rec);
         return true;
     case NOD_RECORD_TIME_WAIT: nod_time_wait_end(s, (struct nod_time_wait *)rec); return true;
+    case NOD_RECORD_PENDING: nod_pending_free(s, (struct nod_pending *)rec); return true;
     case NOD_RECORD_LISTENER: return false; /* the address may come back */
     }
     return false;

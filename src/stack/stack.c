@@ -78,6 +78,7 @@ bool nod_tcp_config_is_valid(const nod_tcp_config *c)
     if (c->mss_base < c->mss_min || c->mtu_probing > NOD_MTU_PROBING_ALWAYS) return false;
     if (c->path_mtu_raise_us < 300 * NOD_SEC) return false; /* RFC 1191 3, RFC 8201 4 */
     if (c->path_mtu_raise_us > FAR_US && c->path_mtu_raise_us != NOD_NEVER) return false;
+    if (c->syn_cookies > NOD_COOKIES_NEVER) return false;
     if (c->msl_us > 86400 * NOD_SEC || c->fin_wait_2_us > FAR_US) return false;
     if ((c->user_timeout_us > FAR_US && c->user_timeout_us != NOD_NEVER) ||
         (c->syn_timeout_us > FAR_US && c->syn_timeout_us != NOD_NEVER))
@@ -163,6 +164,8 @@ nod_stack *nod_stack_new(const nod_config *config, nod_usec now, int *error)
     derive_key(config, 0, s->table_key);
     derive_key(config, 1, s->env.isn_key);
     derive_key(config, 2, s->port_key);
+    derive_key(config, 3, s->env.cookie_key);
+    derive_key(config, 4, s->fast_key[0]);
     nod_net_init(&s->net, pool, config, s->env.stats.drops, now);
     derive_key(config, 3, s->net.id_key);
     derive_key(config, 4, (uint8_t *)s->flow_key);
@@ -186,6 +189,7 @@ static void free_record(nod_stack *s, struct nod_record *rec)
         nod_wheel_cancel(&s->env.wheel, &rec->timer);
         nod_pool_give(s->env.pool, rec, sizeof(struct nod_time_wait));
         break;
+    case NOD_RECORD_PENDING: nod_pending_free(s, (struct nod_pending *)rec); break;
     case NOD_RECORD_LISTENER: break;
     }
 }
@@ -213,6 +217,7 @@ void nod_stack_free(nod_stack *s)
     nod_net_free(&s->net);
     if (s->shared) nod_config_drop(s, s->shared);
     nod_slots_free(s);
+    nod_fast_peers_free(s);
     nod_pool_give(pool, s->env.trace.events, s->env.trace.cap * sizeof(nod_trace));
     nod_pool_give(pool, s->env.replies.items, s->env.replies.cap * sizeof(struct nod_reply));
     nod_pool_give(pool, s->table, ((size_t)s->table_mask + 1) * sizeof(*s->table));
@@ -285,6 +290,20 @@ int nod_stack_add_addr(nod_stack *s, int iface, const nod_addr *addr, int prefix
         is_mapped(addr, ip))
         return NOD_EINVAL;
     return nod_claim_add(&s->net, (uint8_t)iface, ip, (uint8_t)mapped_bits(addr, prefix_len));
+}
+
+int nod_stack_add_prefix(nod_stack *s, int iface, const nod_addr *prefix, int prefix_len,
+                         unsigned flags)
+{
+    if (iface < 0 || iface >= (int)s->net.ifaces || !prefix_is_valid(prefix, prefix_len))
+        return NOD_EINVAL;
+    if (s->net.prefixes == NOD_PREFIXES_MAX) return NOD_ENOMEM;
+    struct nod_prefix *to = &s->net.prefix[s->net.prefixes++];
+    nod_ip_from_addr(to->prefix, prefix);
+    to->bits = (uint8_t)mapped_bits(prefix, prefix_len);
+    to->iface = (uint8_t)iface;
+    to->echo = flags & NOD_PREFIX_ECHO;
+    return 0;
 }
 
 int nod_stack_add_route(nod_stack *s, int iface, const nod_addr *prefix, int prefix_len,

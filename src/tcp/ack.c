@@ -22,6 +22,16 @@ void nod_tcb_established(struct nod_env *env, struct nod_tcb *tcb, const struct 
     if (tcb->flags & TCB_CLOSED) nod_tcb_set_state(env, tcb, NOD_FIN_WAIT_1);
 }
 
+void nod_tcb_after_syn_text(struct nod_tcb *tcb)
+{
+    if (!(tcb->flags & TCB_SYN_TEXT) || nod_tcb_syn_unacked(tcb)) return;
+    tcb->flags &= ~(uint32_t)TCB_SYN_TEXT;
+    if (seq_gt(tcb->snd.una, tcb->snd.iss + 1)) tcb->flags |= TCB_SYN_TAKEN;
+    if (tcb->snd.una == tcb->snd.nxt) return;
+    nod_board_lose_all(&tcb->work->loss.board, false);
+    tcb->work->rtx_why = NOD_WHY_DATA;
+}
+
 /* SND.WL1 and SND.WL2 keep an old segment from setting the window. One that acknowledges more
  * than all before it is not old, even if its own octets were sent before those of another:
  * without its window, SND.UNA would push the right edge beyond what was ever offered. */

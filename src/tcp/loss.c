@@ -245,7 +245,7 @@ void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb)
     bool too_big = nod_mtu_on_timeout(env, tcb);
     w->dup_acks = 0;
     l->dup_octets = 0;
-    if (l->board.runs && !too_big) {
+    if (l->board.runs && !too_big && !nod_tcb_syn_unacked(tcb)) { /* the SYN decides of its text */
         const struct nod_sent *first = nod_board_at(&l->board, l->board.first);
         bool renege = first->state == NOD_SENT_SACKED;
         bool again = l->phase == NOD_LOSS_TIMEOUT && seq_lt(tcb->snd.una, l->recover);
