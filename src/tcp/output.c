@@ -132,10 +132,11 @@ static void add_fast_open(struct nod_env *env, struct nod_tcb *tcb, struct nod_o
     uint32_t room = min_u32(fast->mss, tcb->mss), size = nod_tcp_options_size(opt);
     if (room <= size || !nod_board_ready(&tcb->work->loss.board, env->pool)) return;
     add_text(tcb, tcb->snd.iss + 1, min_u32(room - size, tcb->work->sendq.bytes), out);
-    tcb->snd.nxt = tcb->snd.iss + 1 + out->text;
+    uint32_t end = tcb->snd.iss + 1 + out->text;
+    tcb->snd.nxt = seq_max(tcb->snd.nxt, end); /* less, when the first was too big for the path */
     tcb->flags |= TCB_SYN_TEXT;
-    if (tcb->snd.nxt == nod_tcb_data_end(tcb)) out->h.ctl |= NOD_PSH; /* MUST-61 */
-    note_sent(env, tcb, out, tcb->snd.iss + 1, tcb->snd.nxt);
+    if (end == nod_tcb_data_end(tcb)) out->h.ctl |= NOD_PSH; /* MUST-61 */
+    note_sent(env, tcb, out, tcb->snd.iss + 1, end);
 }
 
 static bool send_syn(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
