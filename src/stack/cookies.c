@@ -12,28 +12,6 @@ static void agree(struct nod_syn_received *r)
     r->rec.flags &= (uint8_t) ~(SMALL_SACK | SMALL_SCALE);
 }
 
-void nod_cookie_answer(nod_stack *s, struct nod_listener *l, const struct nod_key *key,
-                       const struct nod_segment *seg)
-{
-    struct nod_syn_received r;
-    nod_half_open_fill(s, &l->config->c, key, seg, &r);
-    r.listener = l->slot;
-    agree(&r);
-    r.iss = nod_cookie_make(&s->env, key, r.irs, r.mss);
-    r.rec.state = NOD_LISTEN;
-    l->cookies_until = s->env.now + 2 * NOD_COOKIE_PERIOD;
-    s->env.stats.cookies_sent++;
-    struct nod_small_config config = nod_syn_received_config(s, &r);
-    struct nod_reply *reply = nod_syn_received_send(&s->env, &r, &config);
-    if (!reply || !(r.rec.flags & SMALL_TS)) return;
-    struct nod_cookie_options opt = {
-        .scale = r.rec.flags & SMALL_SCALE,
-        .snd_scale = r.snd_scale,
-        .sack = r.rec.flags & SMALL_SACK,
-    };
-    reply->opt.ts_val = nod_cookie_ts(&s->env, key, &opt);
-}
-
 /* The SYN came twice, and the first time there was no room for a record: the peer may have taken
  * that answer, which is as good as the record's own. */
 void nod_cookie_adopt(nod_stack *s, struct nod_syn_received *r, const struct nod_segment *seg)
@@ -55,17 +33,43 @@ void nod_cookie_adopt(nod_stack *s, struct nod_syn_received *r, const struct nod
  * ends a cookie's life. */
 static bool was_redeemed(const struct nod_listener *l, uint32_t iss)
 {
-    return l->redeemed && l->redeemed[iss / 8 % NOD_REDEEMED] == iss;
+    return l->redeemed && l->redeemed[iss % NOD_REDEEMED] == iss;
 }
 
-static void redeem(nod_stack *s, struct nod_listener *l, uint32_t iss)
+/* Without the memory to remember them in no cookies are given. */
+static bool may_give(nod_stack *s, struct nod_listener *l)
 {
     size_t size = NOD_REDEEMED * sizeof(*l->redeemed);
-    if (!l->redeemed) {
-        l->redeemed = nod_pool_take(s->env.pool, size);
-        if (l->redeemed) memset(l->redeemed, 0, size);
+    if (l->redeemed) return true;
+    l->redeemed = nod_pool_take(s->env.pool, size);
+    if (l->redeemed) memset(l->redeemed, 0, size);
+    return l->redeemed;
+}
+
+void nod_cookie_answer(nod_stack *s, struct nod_listener *l, const struct nod_key *key,
+                       const struct nod_segment *seg)
+{
+    struct nod_syn_received r;
+    if (!may_give(s, l)) {
+        nod_drop_segment(&s->env, &l->rec, seg->frame, NOD_DROP_MEMORY);
+        return;
     }
-    if (l->redeemed) l->redeemed[iss / 8 % NOD_REDEEMED] = iss;
+    nod_half_open_fill(s, &l->config->c, key, seg, &r);
+    r.listener = l->slot;
+    agree(&r);
+    r.iss = nod_cookie_make(&s->env, key, r.irs, r.mss);
+    r.rec.state = NOD_LISTEN;
+    l->cookies_until = s->env.now + 2 * NOD_COOKIE_PERIOD;
+    s->env.stats.cookies_sent++;
+    struct nod_small_config config = nod_syn_received_config(s, &r);
+    struct nod_reply *reply = nod_syn_received_send(&s->env, &r, &config);
+    if (!reply || !(r.rec.flags & SMALL_TS)) return;
+    struct nod_cookie_options opt = {
+        .scale = r.rec.flags & SMALL_SCALE,
+        .snd_scale = r.snd_scale,
+        .sack = r.rec.flags & SMALL_SACK,
+    };
+    reply->opt.ts_val = nod_cookie_ts(&s->env, key, &opt);
 }
 
 void nod_cookies_free(nod_stack *s, struct nod_listener *l)
@@ -102,7 +106,7 @@ static struct nod_tcb *connect(nod_stack *s, struct nod_listener *l, const struc
     remember(l, key, seg, mss, &r);
     struct nod_tcb *tcb = nod_half_open_tcb(s, &r, l->config);
     if (!tcb) return NULL;
-    redeem(s, l, r.iss);
+    l->redeemed[r.iss % NOD_REDEEMED] = r.iss;
     nod_demux_add(s, &tcb->rec);
     nod_half_open_trace(s, key);
     nod_listener_enqueue(s, l, tcb);

@@ -2,16 +2,14 @@
 
 #include "base/hash.h"
 
-#define MSS_BITS 7u
+#define MSS_COUNT 8u
 #define TS_BITS 63u
 #define NO_SCALE 15u
 
 /* RFC 9293's and RFC 8200's defaults, tunnels, Ethernet with IPv6 and IPv4, jumbo frames. */
-static const uint16_t mss_table[MSS_BITS + 1] = {64, 536, 1220, 1300, 1380, 1440, 1460, 8940};
+static const uint16_t mss_table[MSS_COUNT] = {64, 536, 1220, 1300, 1380, 1440, 1460, 8940};
 
-/* The number is 24 bits that depend on the SYN, 5 that depend on the connection alone, and 3 that
- * say the MSS to those who know the other two. */
-#define SYN_BITS 0xffffff00u
+/* 27 bits of the number depend on the SYN and the MSS, 5 on the connection alone. */
 #define PEER_BITS 0xf8u
 
 static uint32_t period_now(const struct nod_env *env)
@@ -19,16 +17,15 @@ static uint32_t period_now(const struct nod_env *env)
     return (uint32_t)(env->now / NOD_COOKIE_PERIOD);
 }
 
-/* As it would be for the lowest MSS. */
 static uint32_t cookie_of(const struct nod_env *env, const struct nod_key *key, uint32_t irs,
-                          uint32_t period)
+                          uint32_t period, uint32_t index)
 {
     struct {
         struct nod_key key;
-        uint32_t period, irs;
-    } text = {*key, period, irs};
-    _Static_assert(sizeof(text) == sizeof(*key) + 8, "no padding goes into the hash");
-    uint64_t peer = nod_hash(env->cookie_key, &text, sizeof(text) - sizeof(irs));
+        uint32_t period, irs, index;
+    } text = {*key, period, irs, index};
+    _Static_assert(sizeof(text) == sizeof(*key) + 12, "no padding goes into the hash");
+    uint64_t peer = nod_hash(env->cookie_key, &text, sizeof(*key) + sizeof(period));
     uint64_t syn = nod_hash(env->cookie_key, &text, sizeof(text));
     return ((uint32_t)syn & ~PEER_BITS) | ((uint32_t)peer & PEER_BITS);
 }
@@ -36,9 +33,9 @@ static uint32_t cookie_of(const struct nod_env *env, const struct nod_key *key, 
 uint32_t nod_cookie_make(const struct nod_env *env, const struct nod_key *key, uint32_t irs,
                          uint16_t mss)
 {
-    uint32_t index = MSS_BITS;
+    uint32_t index = MSS_COUNT - 1;
     while (index && mss_table[index] > mss) index--;
-    return cookie_of(env, key, irs, period_now(env)) ^ index;
+    return cookie_of(env, key, irs, period_now(env), index);
 }
 
 enum nod_cookie_verdict nod_cookie_check(const struct nod_env *env, const struct nod_key *key,
@@ -46,12 +43,14 @@ enum nod_cookie_verdict nod_cookie_check(const struct nod_env *env, const struct
 {
     bool other = false;
     for (uint32_t age = 0; age < 2; age++) {
-        uint32_t differs = iss ^ cookie_of(env, key, irs, period_now(env) - age);
-        if (differs & PEER_BITS) continue;
-        other = true;
-        if (differs & SYN_BITS) continue;
-        *mss = mss_table[differs & MSS_BITS];
-        return NOD_COOKIE_GOOD;
+        for (uint32_t index = 0; index < MSS_COUNT; index++) {
+            uint32_t differs = iss ^ cookie_of(env, key, irs, period_now(env) - age, index);
+            if (differs & PEER_BITS) break; /* it will for all of them */
+            other = true;
+            if (differs) continue;
+            *mss = mss_table[index];
+            return NOD_COOKIE_GOOD;
+        }
     }
     return other ? NOD_COOKIE_OTHER : NOD_COOKIE_BAD;
 }

@@ -159,7 +159,9 @@ static bool send_syn(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *o
     if (c->uto) add_user_timeout(tcb, out);
     out->retransmission = again;
     bool simultaneous = answer && tcb->flags & TCB_ACTIVE;
-    if (tcb->flags & TCB_FAST_OPEN && !again && !simultaneous) add_fast_open(env, tcb, out);
+    /* Not again either because the first was too big for the path. */
+    bool first = !again && !(tcb->flags & TCB_SYN_TEXT);
+    if (tcb->flags & TCB_FAST_OPEN && first && !simultaneous) add_fast_open(env, tcb, out);
     tcb->segments_retransmitted += again;
     w->syn_due = false;
     if (!again && (!answer || !(tcb->flags & TCB_ACTIVE))) w->timed_at = env->now;

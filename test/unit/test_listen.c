@@ -113,12 +113,12 @@ static void flood(void **state)
     size_t before = peer_in_use(&p);
     flood_of_syns(&p);
     assert_true(stats_of(&p).syn_received <= 64);
-    assert_true(peer_in_use(&p) - before <= 64 * 96);
+    assert_true(peer_in_use(&p) - before <= 64 * 96 + 4096); /* and what cookies need */
     peer_tick(&p, 300 * NOD_SEC); /* syn_timeout: they go by themselves */
     peer_drain(&p);
     for (int i = 0; i < 60; i++) peer_tick(&p, 10 * NOD_SEC), peer_drain(&p);
     assert_int_equal(stats_of(&p).syn_received, 0);
-    assert_int_equal(peer_in_use(&p), before);
+    assert_true(peer_in_use(&p) - before <= 4096);
     uint32_t iss;
     assert_true(come_in(&p, 9, 80, &iss));
     assert_int_equal(nod_tcp_accept(p.stack, listener, &h), 0);
