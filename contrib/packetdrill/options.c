@@ -109,13 +109,16 @@ static int set_socket(sock *s, int name, int value)
     switch (name) {
     case SO_REUSEADDR:
     case SO_REUSEPORT:
-    case SO_KEEPALIVE:
     case SO_OOBINLINE:
     case SO_PRIORITY:
     case SO_MARK:
     case SO_BUSY_POLL:
     case SO_ZEROCOPY:
     case SO_TIMESTAMPING: return keep(s, SOL_SOCKET, name, value);
+    case SO_KEEPALIVE:
+        s->config.keepalive = value;
+        socket_apply(s);
+        return keep(s, SOL_SOCKET, name, value);
     case SO_SNDBUF:
     case SO_SNDBUFFORCE:
     case SO_RCVBUF:
@@ -136,6 +139,7 @@ static int set_user_timeout(sock *s, int value)
     if (value < 0) return EINVAL;
     nod_config_default(&config);
     s->config.user_timeout_us = value ? (nod_usec)value * NOD_MSEC : config.tcp.user_timeout_us;
+    s->config.user_timeout_set = value != 0;
     socket_apply(s);
     return keep(s, IPPROTO_TCP, TCP_USER_TIMEOUT, value);
 }
@@ -146,6 +150,17 @@ static int set_maxseg(sock *s, int value)
     s->config.mss_max = (uint16_t)value;
     socket_apply(s);
     return 0;
+}
+
+static int set_keepalive(sock *s, int name, int value)
+{
+    if (value < 1 || value > 32767) return EINVAL;
+    nod_usec time = (nod_usec)value * NOD_SEC;
+    if (name == TCP_KEEPIDLE) s->config.keepalive_idle_us = time;
+    if (name == TCP_KEEPINTVL) s->config.keepalive_interval_us = time;
+    if (name == TCP_KEEPCNT) s->config.keepalive_probes = (uint8_t)(value < 255 ? value : 255);
+    socket_apply(s);
+    return keep(s, IPPROTO_TCP, name, value);
 }
 
 static int set_tcp(sock *s, int name, int value)
@@ -160,6 +175,9 @@ static int set_tcp(sock *s, int name, int value)
         s->cork = value;
         if (!value) uncork(s);
         return 0;
+    case TCP_KEEPIDLE:
+    case TCP_KEEPINTVL:
+    case TCP_KEEPCNT: return set_keepalive(s, name, value);
     case TCP_MAXSEG: return set_maxseg(s, value);
     case TCP_USER_TIMEOUT: return set_user_timeout(s, value);
     case TCP_NOTSENT_LOWAT: s->lowat_unsent = (uint32_t)value; break;
@@ -222,16 +240,26 @@ static int give(const void *from, socklen_t size, void *value, socklen_t *len)
     return 0;
 }
 
-/* As far as packetdrill's headers go, which is beyond those of many systems. */
-#define LONG_INFO 280
+/* What packetdrill knows beyond the headers of many systems: of kernels that have Accurate ECN. */
+struct long_info {
+    struct tcp_info base;
+    uint32_t rcv_wnd, rehash;
+    uint16_t total_rto, total_rto_recoveries;
+    uint32_t total_rto_time;
+    uint32_t received_ce;
+    uint32_t delivered_e1, delivered_e0, delivered_ce;
+    uint32_t received_e1, received_e0, received_ce_bytes;
+    uint32_t ecn;
+};
+_Static_assert(sizeof(struct long_info) == 280, "as packetdrill wants it");
 
 static int get_info(const sock *s, void *value, socklen_t *len)
 {
     nod_status status = {.state = NOD_CLOSED};
-    uint8_t info[LONG_INFO] = {0};
+    struct long_info all = {0};
     if (s->handle) nod_tcp_status(world_stack(), s->handle, &status);
-    nod_linux_tcp_info(&status, info, sizeof info);
-    return give(info, sizeof info, value, len);
+    nod_linux_tcp_info(&status, &all, sizeof all);
+    return give(&all, sizeof all, value, len);
 }
 
 static int get_meminfo(const sock *s, void *value, socklen_t *len)
