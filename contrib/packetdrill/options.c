@@ -256,7 +256,7 @@ _Static_assert(sizeof(struct long_info) == 280, "as packetdrill wants it");
 static int get_info(const sock *s, void *value, socklen_t *len)
 {
     nod_status status = {.state = NOD_CLOSED};
-    uint8_t info[LONG_INFO] = {0};
+    struct long_info all = {0};
     if (s->handle) nod_tcp_status(world_stack(), s->handle, &status);
     nod_linux_tcp_info(&status, &all, sizeof all);
     return give(&all, sizeof all, value, len);
