@@ -109,6 +109,14 @@ static void segment(struct host *h, const struct host_conn *c, const struct raw_
     host_raw(h, six ? 0 : 1, packet, (size_t)(tcp - packet) + tcp_len);
 }
 
+/* A cookie of Fast Open is kept for later SYNs. */
+static void keep_cookie(struct host *h, int family, const uint8_t *options, size_t len)
+{
+    for (size_t i = 0; i + 10 <= len; i++)
+        if (options[i] == 34 && options[i + 1] == 10)
+            memcpy(h->cookie[family == 6], options + i + 2, 8);
+}
+
 /* What the stack sent on a connection moves what its peer has seen. */
 static void follow(struct host *h, const nod_frame *frame)
 {
@@ -125,6 +133,7 @@ static void follow(struct host *h, const nod_frame *frame)
         if (c->family != (six ? 6 : 4) || c->remote_port != remote) continue;
         if (c->local_port && c->local_port != local) continue;
         c->local_port = local;
+        if (p[l4 + 13] & NOD_SYN) keep_cookie(h, c->family, p + l4 + 20, have - l4 - 20);
         uint32_t text = (uint32_t)(total - l4 - (size_t)(p[l4 + 12] >> 4) * 4);
         c->ack = get32(p + l4 + 4) + text + !!(p[l4 + 13] & (NOD_SYN | NOD_FIN));
     }
@@ -182,6 +191,31 @@ static void open_one(struct host *h, int family, uint16_t remote, enum nod_state
     if (want == NOD_TIME_WAIT) plain(h, c, NOD_FIN | NOD_ACK, 0);
 }
 
+/* Listeners of other kinds, and a peer whose SYN each has seen: one that keeps no record of it, and
+ * one that asks its user. */
+static void other_listeners(struct host *h, const nod_config *config)
+{
+    nod_tcp_config cookies = config->tcp;
+    cookies.syn_cookies = NOD_COOKIES_ALWAYS;
+    nod_open open[] = {
+        {.passive = true, .local.port = 81, .backlog = 3, .config = &cookies},
+        {.passive = true, .local.port = 82, .backlog = 3, .ask_us = 10 * NOD_SEC},
+    };
+    for (uint16_t i = 0; i < 2; i++) {
+        if (nod_tcp_open(h->stack, &open[i], &h->handle[h->handles]) == 0) h->handles++;
+        plain(h, add_conn(h, i & 1 ? 6 : 4, open[i].local.port, (uint16_t)(3000 + i)), NOD_SYN, 0);
+    }
+    nod_open fast = {.passive = true, .local.port = 83, .backlog = 3, .fast_open = 2};
+    if (nod_tcp_open(h->stack, &fast, &h->handle[h->handles]) == 0) h->handles++;
+    for (uint16_t i = 0; i < 4; i++) { /* two ask for a cookie, two others will have it */
+        static const uint8_t request[4] = {34, 2, 1, 1};
+        struct host_conn *c = add_conn(h, i & 1 ? 6 : 4, 83, (uint16_t)(3100 + i));
+        struct raw_segment syn = {
+            .seq = c->seq, .ctl = NOD_SYN, .wnd = 20000, .options = request, .options_len = 4};
+        if (i < 2) segment(h, c, &syn), c->seq++, host_output(h, 10);
+    }
+}
+
 void host_make(struct host *h, size_t memory_limit)
 {
     nod_config config;
@@ -233,6 +267,7 @@ void host_make(struct host *h, size_t memory_limit)
         if (i > 2 && nod_tcp_accept(h->stack, h->handle[0], &handle) == 0)
             h->handle[h->handles++] = handle;
     }
+    other_listeners(h, &config);
 }
 
 void host_free(struct host *h)
@@ -268,8 +303,14 @@ void host_segment(struct host *h, struct choices *choices)
     g.wnd = shape & 4 ? choose16(choices) : 20000;
     if (shape & 8) g.len = choose16(choices) % 1500;
     if (shape & 16) {
-        g.options_len = choose8(choices) % 11 * 4;
-        for (size_t i = 0; i < g.options_len; i++) options[i] = choose8(choices);
+        uint8_t n = choose8(choices);
+        g.options_len = n > 200 ? 12 : n % 11 * 4;
+        if (n > 200) {
+            static const uint8_t cookie[12] = {34, 10, [10] = 1, [11] = 1};
+            memcpy(options, cookie, 12);
+            memcpy(options + 2, h->cookie[c->family == 6], 8);
+        }
+        for (size_t i = 0; n <= 200 && i < g.options_len; i++) options[i] = choose8(choices);
     }
     if ((shape & 0xc0) == 0xc0) g.lie = choose8(choices);
     segment(h, c, &g);
@@ -299,6 +340,9 @@ static void call_open(struct host *h, struct choices *c)
     nod_handle handle;
     nod_open open = {.passive = shape & 4, .backlog = more & 3, .share = more & 4};
     if (more & 8) open.defer_accept_us = choose32(c);
+    if (more & 128) open.ask_us = choose32(c);
+    if (shape & 64) open.fast_open = choose8(c) & 3;
+    if (shape & 128) open.wait_for_text = true;
     if (more & 16) open.local.addr.family = (uint8_t)family;
     if (!open.passive || shape & 8) {
         uint8_t last = more & 32 ? 1 : choose8(c); /* 1: the stack itself */
@@ -342,6 +386,7 @@ static void call_config(struct host *h, nod_handle handle, struct choices *c)
     config.mss_max = choose16(c);
     config.rto_min_us = choose32(c);
     config.user_timeout_us = choose32(c);
+    config.syn_cookies = choose8(c) % 3;
     uint8_t more = choose8(c);
     config.keepalive = more & 1;
     config.keepalive_octet = more & 2;
@@ -353,6 +398,19 @@ static void call_config(struct host *h, nod_handle handle, struct choices *c)
     nod_tcp_set_config(h->stack, handle, &config);
 }
 
+static void call_about_request(struct host *h, nod_handle handle, struct choices *c)
+{
+    nod_request request;
+    switch (choose8(c) & 3) {
+    case 0:
+    case 1:
+        if (nod_tcp_pending(h->stack, handle, &request) == 0) add_handle(h, request.handle);
+        break;
+    case 2: nod_tcp_grant(h->stack, handle, NULL); break;
+    case 3: nod_tcp_refuse(h->stack, handle, (enum nod_refusal)(choose8(c) & 1)); break;
+    }
+}
+
 void host_call(struct host *h, struct choices *c)
 {
     static char buf[4000];
@@ -360,7 +418,7 @@ void host_call(struct host *h, struct choices *c)
     nod_handle handle = any_handle(h, c), other;
     nod_status status;
     size_t cursor = 0;
-    switch (what % 17) {
+    switch (what % 18) {
     case 0: call_open(h, c); break;
     case 1:
         if (nod_tcp_accept(h->stack, handle, &other) == 0) add_handle(h, other);
@@ -394,5 +452,6 @@ void host_call(struct host *h, struct choices *c)
         nod_tcp_ack_pending(h->stack, handle);
         break;
     }
+    case 17: call_about_request(h, handle, c); break;
     }
 }

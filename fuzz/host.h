@@ -22,6 +22,7 @@ struct host {
     int handles;
     struct host_conn conn[HOST_HANDLES];
     int conns;
+    uint8_t cookie[2][8]; /* of Fast Open, which the stack has given to the peer of each family */
 };
 
 void host_make(struct host *h, size_t memory_limit);

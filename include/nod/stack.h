@@ -94,6 +94,19 @@ int nod_stack_add_iface(nod_stack *stack, const nod_iface_config *config);
  * NOD_EINVAL: no such interface, or not a unicast address; NOD_ENOMEM: too many. */
 int nod_stack_add_addr(nod_stack *stack, int iface, const nod_addr *addr, int prefix_len);
 
+/* Stands in for all addresses of a prefix: what comes for one of them over this interface is this
+ * stack's, and connections may be opened from them. Listeners at any address take connections to
+ * them, and those at a prefix of their own (nod_open.local_prefix); the connection's local address
+ * is the one that the peer named. Prefix length 0 is every address: for a gateway or a tunnel,
+ * whose link brings such packets by itself, for nobody is told of them by ARP or neighbour
+ * discovery. NOD_EINVAL, NOD_ENOMEM: too many. */
+#define NOD_PREFIXES_MAX 16
+enum nod_prefix_flags {
+    NOD_PREFIX_ECHO = 1 << 0, /* answer pings to them, if nod_config.answer_echo */
+};
+int nod_stack_add_prefix(nod_stack *stack, int iface, const nod_addr *prefix, int prefix_len,
+                         unsigned flags);
+
 /* Adds a route. `gateway` may be NULL (the prefix is on the link). The longest prefix wins.
  * A default route is prefix length 0. */
 int nod_stack_add_route(nod_stack *stack, int iface, const nod_addr *prefix, int prefix_len,
@@ -129,6 +142,7 @@ enum nod_event_flags {
     NOD_EVENT_CLOSED = 1 << 8,      /* ended in order: CLOSED, or TIME-WAIT is over */
     NOD_EVENT_URGENT = 1 << 9,      /* the peer has urgent data, or more of it: nod_status.urgent */
     NOD_EVENT_USER_TIMEOUT = 1 << 10, /* the peer told its own: nod_status.peer_user_timeout_us */
+    NOD_EVENT_REQUEST = 1 << 11,      /* a listener has a SYN for nod_tcp_pending */
 };
 
 typedef struct nod_event {
@@ -186,7 +200,9 @@ typedef struct nod_stack_stats {
     uint64_t frames_in, frames_out, bytes_in, bytes_out;
     uint64_t segments_in, segments_out, retransmitted, resets_in, resets_out;
     uint64_t opens_active, opens_passive, established_resets, open_failures;
-    uint64_t trace_lost; /* trace events that nobody pulled in time */
+    uint64_t trace_lost;                            /* trace events that nobody pulled in time */
+    uint64_t cookies_sent, cookies_accepted;        /* SYN cookies */
+    uint64_t fast_opens_active, fast_opens_passive; /* text on a SYN that was taken (RFC 7413) */
     uint64_t drops[NOD_DROP_COUNT];
     uint32_t connections, listeners, syn_received, time_wait; /* now */
 } nod_stack_stats;

@@ -27,6 +27,15 @@ enum nod_state {
 };
 const char *nod_state_name(enum nod_state state); /* "FIN-WAIT-1" */
 
+/* SYNs that are answered without a record, so that a flood of them finds nothing to fill (RFC 4987
+ * section 3.6). What is agreed then: the MSS, rounded down to one of eight; window scale and SACK
+ * only with timestamps; and a SYN,ACK that is lost comes again only if the SYN does. */
+enum nod_cookies {
+    NOD_COOKIES_WHEN_FULL, /* as many as the backlog are half open, or memory is short */
+    NOD_COOKIES_ALWAYS,
+    NOD_COOKIES_NEVER, /* a SYN too many is not answered */
+};
+
 /* All times in microseconds. Set for a stack in nod_config.tcp, for one connection when it
  * is opened, and while it lives with nod_tcp_set_config; what has been agreed with the peer
  * (options, window scale) does not change any more then. */
@@ -59,6 +68,7 @@ typedef struct nod_tcp_config {
     nod_usec syn_timeout_us; /* the same for a SYN: at least 3 min (MUST-23) by default */
     nod_usec fin_wait_2_us;  /* how long FIN-WAIT-2 lasts when nobody can read any more; 60 s */
     uint8_t r1_retransmits;  /* after so many the user hears of it (SHLD-9); 3 */
+    uint8_t syn_cookies;     /* enum nod_cookies, of a listener; NOD_COOKIES_WHEN_FULL */
     bool soft_errors;        /* NOD_EVENT_SOFT_ERROR is told (3.9.1.8, SHLD-20); true */
     /* Keep-alive (3.8.4): when so long nothing was outstanding and nothing was heard, a probe; the
      * next ones at the interval; after so many without an answer the end, NOD_ETIMEDOUT. */
@@ -81,15 +91,37 @@ typedef struct nod_open {
      * family 4 or 6 and an address of zeros any of that family. Of several listeners the most
      * exact one gets a connection. */
     nod_endpoint local;
+    /* Passive: so many bits of the local address count, and connections to all addresses that begin
+     * with them are taken, as far as they are this stack's (nod_stack_add_prefix). 0: all count. */
+    uint8_t local_prefix;
+    /* Passive, with a local port of 0: connections to every port are taken that nobody else listens
+     * on. Of several listeners one that names the peer gets a connection, then one that names the
+     * port, then the one with the longest prefix. */
+    bool any_port;
     nod_endpoint remote; /* active: the peer. Passive: 0, or the only peer that may connect */
     bool passive;
-    uint16_t backlog; /* passive: connections that wait for nod_tcp_accept; 0: 128 */
+    /* Passive: connections that wait for nod_tcp_accept; 0: 128. Those to which a SYN cookie was
+     * sent while there was room may double that. */
+    uint16_t backlog;
     /* Passive: others may listen on the same name, if every one of them says so. Each connection
      * goes to one of them, by a keyed hash of its addresses and ports. */
     bool share;
     /* Passive: a connection waits for ACCEPT when its first octets have come, or after so long,
      * when its end has answered once more that it is there. 0: at once. */
     nod_usec defer_accept_us;
+    /* Passive: the user decides about each SYN while the peer waits (nod_tcp_pending), for so long
+     * at most, an hour if it is more. As many as the backlog may be undecided. 0: not asked. */
+    nod_usec ask_us;
+    /* TCP Fast Open (RFC 7413): text travels with the SYN. Only for what does no harm when it is
+     * done twice, for the network may deliver a SYN twice. 0: off.
+     * Passive: so many connections may be accepted, read and answered at a time whose handshake is
+     * not complete; others open as ever.
+     * Active: not 0: allowed. What is SENT before the next nod_stack_output goes with the SYN, if
+     * the peer has given us a cookie before (nod_tcp_fast_open_room), and we ask for one if not.
+     * All that the peer does not take is sent again by itself. */
+    uint16_t fast_open;
+    /* Active, with fast_open: if text can go with the SYN, the SYN waits for the first SEND. */
+    bool wait_for_text;
     const nod_tcp_config *config; /* NULL: the stack's. Copied */
 } nod_open;
 
@@ -109,9 +141,49 @@ int nod_tcp_connect(nod_stack *stack, nod_handle handle, const nod_endpoint *rem
 int nod_tcp_set_listen(nod_stack *stack, nod_handle listener, uint16_t backlog,
                        nod_usec defer_accept_us);
 
+/* Changes nod_open.fast_open of a listener. NOD_ENOCONN, NOD_EINVAL: no listener. */
+int nod_tcp_set_fast_open(nod_stack *stack, nod_handle listener, uint16_t limit);
+
+/* How many octets could go with a SYN to this peer: 0 when we have no cookie of its, or when a
+ * network on the way, or the peer, has lately not been able to deal with it. */
+uint32_t nod_tcp_fast_open_room(const nod_stack *stack, const nod_endpoint *remote);
+
+/* The key of the cookies that are given to clients, for those who share it between machines: the
+ * cookies are as Linux makes them. The key before it is good for one more. Unless it is set there is one of the stack's own, and cookies
+ * are good until the end of the next day of the stack's clock. */
+void nod_tcp_set_fast_open_key(nod_stack *stack, const uint8_t key[16]);
+
 /* Takes the oldest waiting connection of a listener; its handle is the caller's.
  * NOD_EAGAIN: none waits. NOD_ENOCONN, NOD_EINVAL: no such listener. */
 int nod_tcp_accept(nod_stack *stack, nod_handle listener, nod_handle *out);
+
+/* A peer that wants to connect to a listener with nod_open.ask_us, and has no answer yet. */
+typedef struct nod_request {
+    nod_handle handle; /* of the request, and of the connection that a grant makes of it */
+    nod_endpoint local, remote;
+    /* What its SYN offers. */
+    uint16_t mss;  /* 0: nothing said */
+    int8_t wscale; /* -1: no window scale */
+    bool timestamps, sack;
+} nod_request;
+
+/* Takes a listener's oldest request, of which NOD_EVENT_REQUEST told. The handle means something
+ * until it is refused or its time is over: then grant and refuse say NOD_ENOCONN.
+ * NOD_EAGAIN: none waits. NOD_ENOCONN, NOD_EINVAL: no such listener. */
+int nod_tcp_pending(nod_stack *stack, nod_handle listener, nod_request *out);
+
+/* Lets the peer in: the SYN,ACK becomes due, and the handle is a connection's from now on, in
+ * SYN-RECEIVED, until nod_tcp_release. NOD_EVENT_OPEN or NOD_EVENT_ERROR follows; there is no
+ * ACCEPT. `config` is the connection's own, NULL: the listener's. NOD_ENOCONN, NOD_ENOMEM,
+ * NOD_EINVAL. */
+int nod_tcp_grant(nod_stack *stack, nod_handle request, const nod_tcp_config *config);
+
+enum nod_refusal {
+    NOD_REFUSE_RESET,  /* a RST: "connection refused" at once */
+    NOD_REFUSE_SILENT, /* nothing, as if nobody were there; the same SYN is swallowed for 130 s */
+};
+/* NOD_ENOCONN, NOD_EINVAL. */
+int nod_tcp_refuse(nod_stack *stack, nod_handle request, enum nod_refusal how);
 
 enum nod_send_flags {
     /* More follows: a segment that is not full is held back, for 200 ms at most, until a SEND
@@ -229,6 +301,7 @@ typedef struct nod_status {
     uint16_t mss;                        /* effective send MSS */
     int8_t snd_scale, rcv_scale;         /* -1: none agreed */
     bool timestamps, sack;               /* agreed */
+    bool syn_text;                       /* text on a SYN was taken (RFC 7413), by either side */
     uint32_t cwnd, ssthresh;             /* bytes */
     nod_usec srtt_us, rttvar_us, rto_us; /* 0 before the first sample */
     uint32_t retransmits;                /* of the oldest segment, in a row */
@@ -239,6 +312,8 @@ typedef struct nod_status {
     uint32_t sacked, lost, again;        /* bytes of what is in flight: that the peer has beyond a
                                             gap; that are lost, and not sent again yet; that are */
     uint16_t rcv_mss;                    /* the peer's segments as we see them; 0: not lately */
+    uint8_t local_prefix;                /* listener: nod_open.local_prefix */
+    uint16_t fast_open;                  /* listener: nod_open.fast_open */
     uint32_t backlog, backlog_used;      /* listener: connections that may wait, that do */
     char congestion[12];                 /* "reno"; empty for small records */
     /* The timer that runs: of several the retransmission or the persist timer first, then one

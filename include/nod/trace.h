@@ -72,6 +72,7 @@ enum nod_call {
     NOD_CALL_COUNT
 };
 
+#define NOD_COOKIE_MAX 16
 typedef struct nod_trace_segment {
     uint32_t seq, ack, len;    /* len: payload only; seq as on the wire */
     uint32_t rel_seq, rel_ack; /* less the initial number of their direction, if known */
@@ -88,6 +89,9 @@ typedef struct nod_trace_segment {
     uint32_t ts_val, ts_ecr;
     uint8_t sack_count;
     uint32_t sack[4][2]; /* as on the wire */
+    bool has_fast_open;  /* RFC 7413 */
+    uint8_t cookie_len;  /* 0: a cookie is asked for */
+    uint8_t cookie[NOD_COOKIE_MAX];
 } nod_trace_segment;
 
 typedef struct nod_trace {

@@ -71,7 +71,7 @@ void nod_icmp_finish(struct nod_net *net, nod_frame *frame, size_t at, const str
 static bool source_of(const struct nod_net *net, const struct nod_packet *packet, uint8_t src[16])
 {
     memcpy(src, packet->ip.dst, 16);
-    if (nod_net_is_local(net, packet->ip.dst)) return true;
+    if (nod_net_is_ours(net, packet->ip.dst)) return true;
     return nod_net_source(net, packet->iface, packet->ip.src, src);
 }
 
@@ -118,7 +118,7 @@ static void echo(struct nod_net *net, const nod_frame *frame, const struct nod_p
  * nodes of the link in IPv6 (RFC 4443 4.2), but not at any rate. */
 static bool may_echo(struct nod_net *net, const struct nod_packet *packet)
 {
-    if (!net->answer_echo || nod_ip_is_unspecified(packet->ip.src)) return false;
+    if (!net->answer_echo || packet->no_echo || nod_ip_is_unspecified(packet->ip.src)) return false;
     if (!packet->broadcast) return true;
     static const uint8_t all_nodes[16] = {0xff, 0x02, [15] = 1};
     return memcmp(packet->ip.dst, all_nodes, 16) == 0 && nod_icmp_allowed(net);
@@ -168,7 +168,7 @@ static enum nod_drop error_in(struct nod_net *net, struct nod_packet *packet)
     size_t len = min_u32((uint32_t)packet->have, packet->ip.payload) - ICMP_HEADER;
     if (!parse_quote(quote, len, &packet->quoted)) return NOD_DROP_ICMP;
     if (len < packet->quoted.size + 8) return NOD_DROP_ICMP;
-    if (!nod_net_is_local(net, packet->quoted.src)) return NOD_DROP_ICMP;
+    if (!nod_net_is_ours(net, packet->quoted.src)) return NOD_DROP_ICMP;
     if (packet->ip.family == 4 && packet->l4[0] == QUENCH_4) return NOD_DROP_ICMP; /* MUST-55 */
     if (packet->ip.family == 4 && packet->l4[0] == REDIRECT_4) return redirect(net, packet);
     packet->quoted_l4 = quote + packet->quoted.size;

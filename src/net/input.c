@@ -30,10 +30,13 @@ static enum nod_drop link_header(struct nod_net *net, const nod_frame *frame,
 static enum nod_drop check_addresses(const struct nod_net *net, struct nod_packet *out)
 {
     const struct nod_ip *ip = &out->ip;
+    bool echo = true;
     if (!nod_net_is_local(net, ip->dst)) {
-        if (!nod_net_is_broadcast(net, ip->dst)) return NOD_DROP_NOT_OURS;
-        out->broadcast = true;
+        out->broadcast |= nod_net_is_broadcast(net, ip->dst);
+        if (!out->broadcast && !nod_net_stands_in(net, out->iface, ip->dst, &echo))
+            return NOD_DROP_NOT_OURS;
     }
+    out->no_echo = !echo;
     bool anonymous = ip->protocol == NOD_PROTO_ICMP6 && nod_ip_is_unspecified(ip->src);
     bool ours = out->iface == NOD_IFACE_LOOPBACK; /* from ourselves, and it may say so */
     return !anonymous && !ours && nod_net_is_bad_source(net, ip->src) ? NOD_DROP_BAD_SOURCE

@@ -47,6 +47,14 @@ struct nod_route {
     bool direct; /* no gateway */
 };
 
+/* All of its addresses are ours, for what comes over one interface. */
+struct nod_prefix {
+    uint8_t prefix[16];
+    uint8_t bits; /* of 128 */
+    uint8_t iface;
+    bool echo; /* pings are answered */
+};
+
 /* What a gateway said: this host is reached through that other gateway. */
 struct nod_redirect {
     uint8_t dst[16], gateway[16];
@@ -60,6 +68,8 @@ struct nod_net {
     unsigned ifaces;
     struct nod_route route[NOD_ROUTES_MAX];
     unsigned routes;
+    struct nod_prefix prefix[NOD_PREFIXES_MAX];
+    unsigned prefixes;
     struct nod_neighbour *neighbours; /* NOD_NEIGHBOURS; made with the first Ethernet */
     nod_frame *queue[NOD_NET_QUEUE];
     unsigned queue_first, queue_count;
@@ -95,6 +105,7 @@ struct nod_packet {
     const uint8_t *l4; /* the transport's header: `have` contiguous bytes of ip.payload */
     size_t have, at;   /* at: its offset in the frame */
     bool broadcast;    /* the destination or the link's was broadcast or multicast */
+    bool no_echo;      /* the destination is one that we stand in for, without answering pings */
     /* With ERROR: the quoted packet, and what went wrong. */
     struct nod_ip quoted;
     const uint8_t *quoted_l4; /* at least 8 bytes */
@@ -123,6 +134,10 @@ bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *if
 bool nod_net_source(const struct nod_net *net, uint8_t iface, const uint8_t dst[16],
                     uint8_t src[16]);
 bool nod_net_is_local(const struct nod_net *net, const uint8_t ip[16]);
+/* Of a prefix that we stand in for on that interface (prefix.c)? `echo`: pings too. */
+bool nod_net_stands_in(const struct nod_net *net, uint8_t iface, const uint8_t ip[16], bool *echo);
+/* Local, or of such a prefix on any interface. */
+bool nod_net_is_ours(const struct nod_net *net, const uint8_t ip[16]);
 /* Broadcast of one of our subnets, 255.255.255.255, or multicast. */
 bool nod_net_is_broadcast(const struct nod_net *net, const uint8_t ip[16]);
 /* An address that no packet may come from (RFC 1122 3.2.1.3). */

@@ -37,6 +37,7 @@ static int listen_here(sock *s, int backlog)
         .backlog = (uint16_t)(queue + 1), /* Linux takes one more */
         .share = s->reuse_port,
         .defer_accept_us = s->defer_accept,
+        .fast_open = s->fast_open,
         .config = &s->config,
     };
     int error = nod_tcp_open(nod_net->stack, &open, &handle);

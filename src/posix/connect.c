@@ -4,10 +4,19 @@
 #include "net.h"
 #include "sys.h"
 
-static int connect_start(sock *s, const nod_endpoint *remote)
+enum fast {
+    FAST_OFF,
+    FAST_NOW,   /* text follows within this call */
+    FAST_WAITS, /* or within a later one */
+};
+
+static int connect_start(sock *s, const nod_endpoint *remote, enum fast fast)
 {
     nod_handle handle;
-    nod_open open = {.remote = *remote, .config = &s->config};
+    nod_open open = {.remote = *remote,
+                     .fast_open = fast != FAST_OFF,
+                     .wait_for_text = fast == FAST_WAITS,
+                     .config = &s->config};
     if (remote->port == 0) { /* where nobody can listen */
         socket_fail(s, NOD_EREFUSED);
         return 0;
@@ -22,6 +31,7 @@ static int connect_start(sock *s, const nod_endpoint *remote)
     if (error) return error == NOD_EEXIST ? EADDRNOTAVAIL : errno_of(error);
     socket_set_handle(s, handle);
     s->state = SOCKET_CONNECTING;
+    s->waits_for_text = fast == FAST_WAITS && nod_tcp_fast_open_room(nod_net->stack, remote) > 0;
     s->shut_read = s->shut_write = s->peer_closed = false;
     s->err = 0;
     nod_status status;
@@ -100,22 +110,60 @@ static int connect_here(sock *s, const struct sockaddr *addr, socklen_t len)
     if (s->state == SOCKET_LISTENING) return EISCONN;
     int error = address_read(s, addr, len, &remote);
     if (!error && address_needs_scope(addr)) error = EINVAL;
-    if (!error) error = connect_start(s, &remote);
+    if (!error) error = connect_start(s, &remote, s->fast_connect ? FAST_WAITS : FAST_OFF);
     if (error) return error;
     s->attempt = ATTEMPT_BEGUN;
+    if (s->waits_for_text) return 0; /* as if it were done: the first write does it */
     net_flush();
     /* The peer may have answered by now; but no program expects to hear so from the kernel. */
     return s->nonblocking ? EINPROGRESS : connect_end(s, EINPROGRESS);
 }
 
 /* Whether it is for the kernel's own loopback, and nothing has happened on nod yet. */
-static bool leads_home(const sock *s, const struct sockaddr *addr, socklen_t len)
+bool connect_leads_home(const sock *s, const struct sockaddr *addr, socklen_t len)
 {
     nod_endpoint remote;
     if (s->state != SOCKET_FRESH && (s->state != SOCKET_BOUND || !address_is_any(&s->local.addr)))
         return false;
     if (address_read(s, addr, len, &remote) != 0) return false;
     return address_is_loopback(&remote.addr) || address_is_any(&remote.addr);
+}
+
+int connect_pass(sock *s, int fd)
+{
+    bool bound = s->state == SOCKET_BOUND && s->port_given;
+    nod_endpoint mine = s->local;
+    struct sockaddr_storage name;
+    socklen_t name_len = address_write(s, &mine, (struct sockaddr *)&name, sizeof name);
+    socket_pass(s);
+    net_leave();
+    return bound ? sys_bind(fd, &name, name_len) : 0;
+}
+
+int connect_with_text(sock *s, const struct sockaddr *addr, socklen_t len, bool *goes_along)
+{
+    nod_endpoint remote;
+    switch ((enum attempt)s->attempt) {
+    case ATTEMPT_TOLD: return EISCONN;
+    case ATTEMPT_UNDONE: return EINVAL;
+    case ATTEMPT_BEGUN: return s->state == SOCKET_CONNECTING ? EALREADY : connect_end(s, EALREADY);
+    case ATTEMPT_NONE: break;
+    }
+    if (s->state == SOCKET_LISTENING) return EISCONN;
+    if (len >= sizeof(sa_family_t) && addr->sa_family == AF_UNSPEC) return EOPNOTSUPP;
+    int error = address_read(s, addr, len, &remote);
+    if (!error && address_needs_scope(addr)) error = EINVAL;
+    if (error) return error;
+    *goes_along = nod_tcp_fast_open_room(nod_net->stack, &remote) > 0;
+    error = connect_start(s, &remote, FAST_NOW);
+    if (!error) s->attempt = ATTEMPT_BEGUN;
+    return error;
+}
+
+int connect_finish(sock *s)
+{
+    net_flush();
+    return s->nonblocking ? EINPROGRESS : connect_end(s, EINPROGRESS);
 }
 
 int nod_connect(int fd, const struct sockaddr *addr, socklen_t len)
@@ -132,16 +180,8 @@ int nod_connect(int fd, const struct sockaddr *addr, socklen_t len)
         net_wake(&s->file, ~0u);
         return socket_leave(0);
     }
-    if (leads_home(s, addr, len)) {
-        bool bound = s->state == SOCKET_BOUND && s->port_given;
-        nod_endpoint mine = s->local;
-        struct sockaddr_storage name;
-        socklen_t name_len = address_write(s, &mine, (struct sockaddr *)&name, sizeof name);
-        socket_pass(s);
-        net_leave();
-        if (bound && sys_bind(fd, &name, name_len) != 0) return -1;
-        return sys_connect(fd, addr, len);
-    }
+    if (connect_leads_home(s, addr, len))
+        return connect_pass(s, fd) != 0 ? -1 : sys_connect(fd, addr, len);
     file_ref(&s->file);
     error = connect_here(s, addr, len);
     file_unref(&s->file);

@@ -68,6 +68,9 @@ ssize_t nod_sendmsg(int fd, const struct msghdr *msg, int flags)
         errno = EINVAL;
         return -1;
     }
+    if (flags & MSG_FASTOPEN)
+        return transfer_out_to(fd, msg->msg_iov, (int)msg->msg_iovlen, flags, msg->msg_name,
+                               msg->msg_namelen);
     return transfer_out(fd, msg->msg_iov, (int)msg->msg_iovlen, flags);
 }
 

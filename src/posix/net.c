@@ -395,6 +395,7 @@ void nod_net_stop(nod_usec patience)
     nod_usec until = nod_clock() + patience;
     if (!nod_net) return;
     stop_helper();
+    thread_forget(false); /* before the process, which would take this thread's waiter along */
     if (net_enter()) {
         process_free(nod_here.self);
         nod_here.self = NULL;
@@ -402,7 +403,6 @@ void nod_net_stop(nod_usec patience)
     }
     while (nod_net_busy() > 0 && nod_clock() < until)
         nod_net_serve(-1, nod_clock() + 10 * NOD_MSEC);
-    thread_forget(false);
     forget();
 }
 

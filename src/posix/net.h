@@ -126,7 +126,10 @@ typedef struct sock {
     uint8_t attempt;  /* enum attempt */
     bool reuse_addr, reuse_port, port_given;
     bool cork, linger;
-    bool slow_ack; /* TCP_QUICKACK was switched off */
+    bool slow_ack;       /* TCP_QUICKACK was switched off */
+    bool fast_connect;   /* TCP_FASTOPEN_CONNECT */
+    bool waits_for_text; /* connecting, and the SYN will leave with the first write */
+    uint16_t fast_open;  /* TCP_FASTOPEN */
     bool oob_inline;
     bool urgent, urgent_taken; /* there is an urgent octet ahead; MSG_OOB has fetched it */
     uint32_t mark_ahead;       /* octets before it */
@@ -289,6 +292,8 @@ void file_peek(int fd); /* it came, and will come again */
 /* Outside of the lock: one call's bytes, from and to parts of the user's memory. */
 #define TRANSFER_PARTS 1024
 ssize_t transfer_in(int fd, const struct iovec *iov, int count, int flags);
+ssize_t transfer_out_to(int fd, const struct iovec *iov, int count, int flags,
+                        const struct sockaddr *addr, socklen_t len); /* MSG_FASTOPEN */
 ssize_t transfer_out(int fd, const struct iovec *iov, int count, int flags);
 
 /* Finds the socket and takes the lock; NULL: neither, and errno is set. Leaves with 0, or with an
@@ -310,6 +315,12 @@ int socket_take_error(sock *s);
 void socket_fail(sock *s, int nod_error);
 /* From here on the kernel's: its socket has been there all the time, with all its options. */
 void socket_pass(sock *s);
+/* With text that follows at once (RFC 7413): the SYN takes it along. The first returns 0, or an
+ * errno; the second waits, if the socket does, and returns 0, EINPROGRESS, or another errno. */
+int connect_with_text(sock *s, const struct sockaddr *addr, socklen_t len, bool *goes_along);
+int connect_finish(sock *s);
+bool connect_leads_home(const sock *s, const struct sockaddr *addr, socklen_t len);
+int connect_pass(sock *s, int fd); /* to the kernel, bound as it was; the lock is free then */
 bool socket_conflicts(const sock *s, const nod_endpoint *local);
 int socket_bind(sock *s, const nod_endpoint *to); /* 0, or an errno */
 /* The connection, the attempt or the listener is given up, and the socket can be used again. */

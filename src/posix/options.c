@@ -137,6 +137,16 @@ static void take_socket_option(sock *s, int fd, int name)
     }
 }
 
+/* One key for the whole network, and the one before it. */
+static void take_fast_key(int fd)
+{
+    uint8_t keys[2][16];
+    socklen_t len = sizeof keys;
+    if (sys_getsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_KEY, keys, &len) != 0) return;
+    if (len > sizeof keys[0]) nod_tcp_set_fast_open_key(nod_net->stack, keys[1]);
+    nod_tcp_set_fast_open_key(nod_net->stack, keys[0]);
+}
+
 /* As in Linux it is for the SYN too; 0 gives both their defaults back. */
 static void take_user_timeout(sock *s, unsigned ms)
 {
@@ -156,6 +166,13 @@ static void take_tcp_option(sock *s, int fd, int name)
             nod_tcp_set_listen(nod_net->stack, s->handle, (uint16_t)(s->backlog + 1),
                                s->defer_accept);
         break;
+    case TCP_FASTOPEN:
+        s->fast_open = (uint16_t)value;
+        if (s->state == SOCKET_LISTENING)
+            nod_tcp_set_fast_open(nod_net->stack, s->handle, s->fast_open);
+        break;
+    case TCP_FASTOPEN_CONNECT: s->fast_connect = value; break;
+    case TCP_FASTOPEN_KEY: take_fast_key(fd); break;
     case TCP_NOTSENT_LOWAT: s->lowat_unsent = (uint32_t)value; break;
     case TCP_USER_TIMEOUT: take_user_timeout(s, (unsigned)value); break;
     case TCP_KEEPIDLE: s->config.keepalive_idle_us = (nod_usec)value * NOD_SEC; break;

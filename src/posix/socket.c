@@ -187,7 +187,9 @@ uint32_t socket_ready(sock *s)
     case SOCKET_LISTENING:
         if (nod_tcp_readable(nod_net->stack, s->handle) > 0) ready = POLLIN | POLLRDNORM;
         break;
-    case SOCKET_CONNECTING: break;
+    case SOCKET_CONNECTING:
+        if (s->waits_for_text) ready = POLLOUT | POLLWRNORM;
+        break;
     case SOCKET_CONNECTED: ready = connected_ready(s); break;
     case SOCKET_DEAD: break;
     }

@@ -64,6 +64,7 @@ static void fill_state(const nod_status *s, struct tcp_info *info)
     info->tcpi_backoff = octet(s->timer == NOD_TIMER_PERSIST ? s->probes : s->retransmits);
     if (s->timestamps) info->tcpi_options |= TCPI_OPT_TIMESTAMPS;
     if (s->sack) info->tcpi_options |= TCPI_OPT_SACK;
+    if (s->syn_text) info->tcpi_options |= TCPI_OPT_SYN_DATA;
     if (s->snd_scale >= 0) {
         info->tcpi_options |= TCPI_OPT_WSCALE;
         info->tcpi_snd_wscale = (uint8_t)s->snd_scale & 15;

@@ -16,9 +16,11 @@ typedef struct transfer {
     const struct iovec *iov;
     int count;
     int flags;
-    size_t total, done, skip; /* skip: an urgent octet that peeking passed over */
-    int at;                   /* the part that is next */
-    size_t off;               /* within it */
+    size_t total, done, skip;    /* skip: an urgent octet that peeking passed over */
+    int at;                      /* the part that is next */
+    size_t off;                  /* within it */
+    const struct sockaddr *addr; /* MSG_FASTOPEN's */
+    socklen_t addr_len;
 } transfer;
 
 /* `write`: the memory is to be written to, as receiving does. */
@@ -286,11 +288,18 @@ static int put_some(sock *s, transfer *t)
     return 0;
 }
 
+/* What goes with the SYN; the rest when there is a connection. */
+static int put_first(sock *s, transfer *t)
+{
+    s->waits_for_text = false;
+    return put_some(s, t);
+}
+
 static int send_once(sock *s, transfer *t)
 {
     int error;
     switch ((enum socket_state)s->state) {
-    case SOCKET_CONNECTING: return EAGAIN;
+    case SOCKET_CONNECTING: return s->waits_for_text ? put_first(s, t) : EAGAIN;
     case SOCKET_CONNECTED:
         if (s->shut_write) return EPIPE;
         return put_some(s, t);
@@ -314,6 +323,43 @@ static int send_here(sock *s, transfer *t)
     }
     rest_end(&p);
     return t->done > 0 ? 0 : error;
+}
+
+/* MSG_FASTOPEN: connects, and what is sent goes along if the peer has given us a cookie before. A
+ * socket that waits is told how the attempt ended. */
+static int send_first(sock *s, transfer *t)
+{
+    bool goes_along = false;
+    int error = connect_with_text(s, t->addr, t->addr_len, &goes_along);
+    if (error) return error;
+    if (s->state == SOCKET_CONNECTED) return send_here(s, t);
+    if (goes_along) error = put_some(s, t);
+    if (error && error != EAGAIN) return error;
+    bool dont_wait = s->nonblocking || t->flags & MSG_DONTWAIT;
+    if (dont_wait && t->done > 0) return 0;
+    error = dont_wait ? EINPROGRESS : connect_finish(s);
+    return error ? error : send_here(s, t);
+}
+
+ssize_t transfer_out_to(int fd, const struct iovec *iov, int count, int flags,
+                        const struct sockaddr *addr, socklen_t len)
+{
+    transfer t;
+    int error = transfer_init(&t, iov, count, flags & ~MSG_TRUNC, false);
+    t.addr = addr;
+    t.addr_len = len;
+    if (!error && (!addr || len == 0)) error = EINVAL;
+    if (!error && is_bad(addr)) error = EFAULT;
+    sock *s = error ? NULL : socket_enter(fd);
+    if (s && connect_leads_home(s, addr, len)) {
+        struct msghdr msg = {.msg_name = (void *)(uintptr_t)addr,
+                             .msg_namelen = len,
+                             .msg_iov = (void *)(uintptr_t)iov,
+                             .msg_iovlen = (size_t)count};
+        return connect_pass(s, fd) != 0 ? -1 : sys_sendmsg(fd, &msg, flags);
+    }
+    if (s) net_leave();
+    return run(fd, &t, error, send_first);
 }
 
 ssize_t transfer_out(int fd, const struct iovec *iov, int count, int flags)
@@ -359,5 +405,6 @@ ssize_t nod_sendto(int fd, const void *buf, size_t len, int flags, const struct 
         return -1;
     }
     const struct iovec iov = {(void *)(uintptr_t)buf, len};
-    return transfer_out(fd, &iov, 1, flags);
+    return flags & MSG_FASTOPEN ? transfer_out_to(fd, &iov, 1, flags, addr, addr_len)
+                                : transfer_out(fd, &iov, 1, flags);
 }

@@ -43,7 +43,21 @@ static int check_local(const nod_stack *s, const nod_endpoint *local, struct nod
     if (family != 0 && family != 4 && family != 6) return NOD_EINVAL;
     if (is_any(&local->addr)) return 0;
     nod_ip_from_addr(key->local, &local->addr);
-    return nod_net_is_local(&s->net, key->local) ? 0 : NOD_ENOTLOCAL;
+    return nod_net_is_ours(&s->net, key->local) ? 0 : NOD_ENOTLOCAL;
+}
+
+/* Where a passive open listens: at an address, at all of a prefix, or at any (`bits` 0). */
+static int listen_at(const nod_stack *s, const nod_open *open, struct nod_key *key, uint8_t *bits)
+{
+    const nod_addr *addr = &open->local.addr;
+    *bits = is_any(addr) ? 0 : 128;
+    if (!open->local_prefix) return check_local(s, &open->local, key);
+    if (addr->family != 4 && addr->family != 6) return NOD_EINVAL;
+    if (open->local_prefix > (addr->family == 4 ? 32 : 128)) return NOD_EINVAL;
+    *bits = (uint8_t)(open->local_prefix + (addr->family == 4 ? 96 : 0));
+    nod_ip_from_addr(key->local, addr);
+    for (int bit = *bits; bit < 128; bit++) key->local[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+    return 0;
 }
 
 /* Completes the key of an active open: address (MUST-44), port, and that it is new. */
@@ -80,7 +94,10 @@ static int open_active(nod_stack *s, const nod_open *open, nod_handle *out)
     if (before) nod_time_wait_end(s, (struct nod_time_wait *)before);
     nod_demux_add(s, &tcb->rec);
     tcb->flags |= TCB_ACTIVE;
-    tcb->work->syn_due = true;
+    if (open->fast_open) nod_fast_peer_begin(s, tcb); /* without memory: plainly */
+    bool waits = open->wait_for_text && tcb->flags & TCB_FAST_OPEN && tcb->rare->fast.cookie_len;
+    if (waits) tcb->flags |= TCB_SYN_WAITS;
+    tcb->work->syn_due = !waits;
     s->env.stats.opens_active++;
     *out = nod_env_handle(&s->env, tcb->slot);
     nod_settle(s, tcb);
@@ -90,16 +107,17 @@ static int open_active(nod_stack *s, const nod_open *open, nod_handle *out)
 static int open_passive(nod_stack *s, const nod_open *open, nod_handle *out)
 {
     struct nod_key key = {.local_port = open->local.port};
-    int error = check_local(s, &open->local, &key);
+    uint8_t bits;
+    int error = listen_at(s, open, &key, &bits);
     if (error) return error;
-    if (!key.local_port) return NOD_EINVAL;
+    if (!key.local_port != open->any_port) return NOD_EINVAL;
     if (open->remote.addr.family) {
         nod_ip_from_addr(key.remote, &open->remote.addr);
         key.remote_port = open->remote.port;
     }
     if (nod_demux_find(s, &key)) return NOD_EEXIST; /* both sockets named: 3.10.1 */
     s->env.stats.opens_passive++;
-    return nod_listener_new(s, open, &key, out);
+    return nod_listener_new(s, open, &key, bits, out);
 }
 
 int nod_tcp_open(nod_stack *s, const nod_open *open, nod_handle *out)
@@ -123,6 +141,7 @@ int nod_tcp_connect(nod_stack *s, nod_handle handle, const nod_endpoint *remote)
         .remote = remote ? *remote : nod_key_remote(&l->rec.key),
         .config = &l->config->c,
     };
+    if (l->bits < 128) open.local.addr = (nod_addr){.family = open.local.addr.family};
     nod_handle made;
     int error = open_active(s, &open, &made);
     if (error) return error;
@@ -344,8 +363,8 @@ int nod_tcp_ack_pending(nod_stack *s, nod_handle handle)
 int nod_tcp_get_config(nod_stack *s, nod_handle handle, nod_tcp_config *out)
 {
     struct nod_record *object = nod_slot_object(s, handle);
-    if (!object) return NOD_ENOCONN;
     struct nod_listener *l = as_listener(object);
+    if (!l && !as_tcb(object)) return NOD_ENOCONN;
     *out = l ? l->config->c : as_tcb(object)->config->c;
     return 0;
 }
@@ -353,9 +372,9 @@ int nod_tcp_get_config(nod_stack *s, nod_handle handle, nod_tcp_config *out)
 int nod_tcp_set_config(nod_stack *s, nod_handle handle, const nod_tcp_config *config)
 {
     struct nod_record *object = nod_slot_object(s, handle);
-    if (!object) return NOD_ENOCONN;
     struct nod_listener *l = as_listener(object);
     struct nod_tcb *tcb = as_tcb(object);
+    if (!l && !tcb) return NOD_ENOCONN;
     struct nod_shared_config **at = l ? &l->config : &tcb->config;
     if (memcmp(&(*at)->c, config, sizeof(*config)) == 0) return 0;
     if (!nod_tcp_config_is_valid(config)) return NOD_EINVAL;

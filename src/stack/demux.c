@@ -39,8 +39,9 @@ static const uint8_t any[16];
 
 bool nod_listener_is_at(const struct nod_listener *l, const uint8_t local[16])
 {
-    if (memcmp(l->rec.key.local, any, 16) != 0) return memcmp(l->rec.key.local, local, 16) == 0;
-    return !l->family || l->family == nod_ip_family(local);
+    if (!l->bits) return !l->family || l->family == nod_ip_family(local);
+    return nod_ip_family(l->rec.key.local) == nod_ip_family(local) &&
+           nod_ip_prefix_match(l->rec.key.local, local, l->bits);
 }
 
 nod_endpoint nod_listener_local(const struct nod_listener *l)
@@ -50,16 +51,18 @@ nod_endpoint nod_listener_local(const struct nod_listener *l)
     return local;
 }
 
-/* How exactly a listener names this connection: a peer before any, a local address before any of
- * its family, and that before any at all. -1: it is not for this listener. */
+/* How exactly a listener names this connection: a peer before any, a port before any, a local
+ * address before a prefix, a longer one before a shorter, any of a family before any at all.
+ * -1: it is not for this listener. */
 static int exactness(const struct nod_listener *l, const struct nod_key *key)
 {
     const struct nod_key *want = &l->rec.key;
-    if (want->local_port != key->local_port || !nod_listener_is_at(l, key->local)) return -1;
+    if (want->local_port && want->local_port != key->local_port) return -1;
+    if (!nod_listener_is_at(l, key->local)) return -1;
     if (want->remote_port && want->remote_port != key->remote_port) return -1;
     bool peer = memcmp(want->remote, any, 16) != 0;
     if (peer && memcmp(want->remote, key->remote, 16) != 0) return -1;
-    return peer * 4 + (memcmp(want->local, any, 16) != 0) * 2 + (l->family != 0);
+    return peer << 10 | (want->local_port != 0) << 9 | l->bits << 1 | (l->family != 0);
 }
 
 /* The most exact listener; of several that share a name, the one that the hash says. */

@@ -75,14 +75,18 @@ static void to_tcb(nod_stack *s, struct nod_tcb *tcb, struct nod_segment *seg)
         nod_drop_segment(&s->env, &tcb->rec, seg->frame, NOD_DROP_MEMORY);
         return;
     }
+    bool fast = tcb->flags & TCB_FAST_OPEN && tcb->rec.state == NOD_SYN_SENT;
+    unsigned again = tcb->work->retransmits;
     nod_tcb_input(&s->env, tcb, seg);
     nod_tcb_check(tcb);
+    if (fast && tcb->rec.state >= NOD_ESTABLISHED) nod_fast_peer_heard(s, tcb, &seg->h.opt, again);
     nod_settle(s, tcb);
 }
 
 static void to_syn_received(nod_stack *s, struct nod_syn_received *r, struct nod_segment *seg)
 {
     struct nod_small_config config = nod_syn_received_config(s, r);
+    nod_cookie_adopt(s, r, seg);
     switch (nod_syn_received_input(&s->env, r, seg, &config)) {
     case NOD_KEEP:
     case NOD_RESTART: return;
@@ -126,14 +130,14 @@ static void to_time_wait(nod_stack *s, struct nod_time_wait *tw, struct nod_segm
         return;
     case NOD_PROMOTE:
         l = nod_demux_listener(s, &key);
-        if (!l) { /* nobody to connect to: the wait goes on */
+        if (!l || !nod_listener_has_room(l)) { /* nobody to connect to now: the wait goes on */
             nod_time_wait_ack(&s->env, tw, NOD_WHY_ACK_CHALLENGE);
             nod_drop_segment(&s->env, &tw->rec, seg->frame, NOD_DROP_SYN);
             return;
         }
         uint32_t floor = tw->snd_nxt;
         nod_time_wait_end(s, tw);
-        nod_listen_input(s, l, &key, seg, floor);
+        nod_listen_input(s, l, &key, seg, floor); /* a SYN, and a record for it */
         return;
     }
 }
@@ -154,7 +158,8 @@ static void segment_arrives(nod_stack *s, nod_frame *frame, struct nod_packet *p
     struct nod_listener *l = rec ? NULL : nod_demux_listener(s, &key);
     nod_trace_in(s, l ? &l->rec : rec, &key, &seg);
     if (l) {
-        nod_listen_input(s, l, &key, &seg, 0);
+        struct nod_tcb *made = nod_listen_input(s, l, &key, &seg, 0);
+        if (made) to_tcb(s, made, &seg);
     } else if (!rec) {
         no_connection(s, &key, &seg);
     } else {
@@ -164,6 +169,7 @@ static void segment_arrives(nod_stack *s, nod_frame *frame, struct nod_packet *p
             to_syn_received(s, (struct nod_syn_received *)rec, &seg);
             break;
         case NOD_RECORD_TIME_WAIT: to_time_wait(s, (struct nod_time_wait *)rec, &seg); break;
+        case NOD_RECORD_PENDING: nod_pending_input(s, (struct nod_pending *)rec, &seg); break;
         case NOD_RECORD_LISTENER: break;
         }
     }

@@ -63,9 +63,11 @@ static void trace_reply(nod_stack *s, struct nod_reply *reply, const struct nod_
                         uint32_t frame)
 {
     if (!s->env.trace.events) return;
-    if (reply->slot != NOD_NO_SLOT && nod_env_slot(&s->env, reply->slot)->object) {
+    const struct nod_record *object =
+        reply->slot == NOD_NO_SLOT ? NULL : nod_env_slot(&s->env, reply->slot)->object;
+    if (object && object->kind == NOD_RECORD_TCB) {
         /* A small record does not remember where the numbers began; its TCB may. */
-        const struct nod_tcb *tcb = (struct nod_tcb *)nod_env_slot(&s->env, reply->slot)->object;
+        const struct nod_tcb *tcb = (const struct nod_tcb *)object;
         reply->iss = tcb->snd.iss;
         reply->irs = tcb->rcv.irs;
     }
@@ -223,6 +225,7 @@ static void expire(nod_stack *s, struct nod_record *rec)
         nod_syn_received_expire(s, (struct nod_syn_received *)rec);
         return;
     case NOD_RECORD_TIME_WAIT: nod_time_wait_expire(s, (struct nod_time_wait *)rec); return;
+    case NOD_RECORD_PENDING: nod_pending_free(s, (struct nod_pending *)rec); return;
     case NOD_RECORD_LISTENER: return;
     }
 }

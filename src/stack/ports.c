@@ -77,12 +77,12 @@ static bool is_within(const uint8_t local[16], const nod_addr *asked)
 
 static bool listens_within(const struct nod_listener *l, const nod_addr *asked)
 {
-    nod_addr local = nod_listener_local(l).addr, none = {.family = local.family};
+    nod_addr local = nod_listener_local(l).addr, none = {.family = asked->family};
     uint8_t ip[16];
     if (!asked->family || !local.family) return true;
-    if (nod_addr_equal(&local, &none)) return local.family == asked->family;
-    nod_ip_from_addr(ip, &local);
-    return is_within(ip, asked);
+    if (nod_addr_equal(asked, &none)) return local.family == asked->family;
+    nod_ip_from_addr(ip, asked);
+    return nod_listener_is_at(l, ip);
 }
 
 unsigned nod_tcp_port_use(const nod_stack *s, const nod_endpoint *local)

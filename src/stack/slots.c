@@ -68,8 +68,10 @@ struct nod_record *nod_slot_object(const nod_stack *s, nod_handle handle)
     if (slot >= s->env.slot_count || nod_env_slot(&s->env, slot)->generation != generation)
         return NULL;
     struct nod_record *object = nod_env_slot(&s->env, slot)->object;
-    if (!object || object->kind != NOD_RECORD_TCB) return object;
     /* A guess may name one that nobody was given yet, or that was given back: not for users. */
+    if (object && object->kind == NOD_RECORD_PENDING)
+        return nod_pending_is_taken((struct nod_pending *)object) ? object : NULL;
+    if (!object || object->kind != NOD_RECORD_TCB) return object;
     const struct nod_tcb *tcb = (const struct nod_tcb *)object;
     return tcb->flags & (TCB_WAITS_ACCEPT | TCB_RELEASED) ? NULL : object;
 }
@@ -96,6 +98,7 @@ static uint32_t take_flags(struct nod_record *object, int *error)
         l->events = 0;
         return flags;
     }
+    if (object->kind != NOD_RECORD_TCB) return 0; /* the slot's last owner had something to say */
     struct nod_tcb *tcb = (struct nod_tcb *)object;
     if (tcb->flags & TCB_WAITS_ACCEPT) return 0;         /* ACCEPT tells them, with the name */
     flags = tcb->flags & TCB_RELEASED ? 0 : tcb->events; /* nobody has a name for it any more */

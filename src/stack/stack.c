@@ -68,6 +68,7 @@ bool nod_tcp_config_is_valid(const nod_tcp_config *c)
         return false;
     if (!c->ttl || c->dscp > 63 || c->delayed_ack_us >= NOD_SEC / 2) return false;
     if (c->mss_max && c->mss_max < 64) return false;
+    if (c->syn_cookies > NOD_COOKIES_NEVER) return false;
     if (c->msl_us > 86400 * NOD_SEC || c->fin_wait_2_us > FAR_US) return false;
     if ((c->user_timeout_us > FAR_US && c->user_timeout_us != NOD_NEVER) ||
         (c->syn_timeout_us > FAR_US && c->syn_timeout_us != NOD_NEVER))
@@ -153,6 +154,8 @@ nod_stack *nod_stack_new(const nod_config *config, nod_usec now, int *error)
     derive_key(config, 0, s->table_key);
     derive_key(config, 1, s->env.isn_key);
     derive_key(config, 2, s->port_key);
+    derive_key(config, 3, s->env.cookie_key);
+    derive_key(config, 4, s->fast_key[0]);
     nod_net_init(&s->net, pool, config, s->env.stats.drops, now);
     derive_key(config, 3, s->net.id_key);
     derive_key(config, 4, (uint8_t *)s->flow_key);
@@ -176,6 +179,7 @@ static void free_record(nod_stack *s, struct nod_record *rec)
         nod_wheel_cancel(&s->env.wheel, &rec->timer);
         nod_pool_give(s->env.pool, rec, sizeof(struct nod_time_wait));
         break;
+    case NOD_RECORD_PENDING: nod_pending_free(s, (struct nod_pending *)rec); break;
     case NOD_RECORD_LISTENER: break;
     }
 }
@@ -203,6 +207,7 @@ void nod_stack_free(nod_stack *s)
     nod_net_free(&s->net);
     if (s->shared) nod_config_drop(s, s->shared);
     nod_slots_free(s);
+    nod_fast_peers_free(s);
     nod_pool_give(pool, s->env.trace.events, s->env.trace.cap * sizeof(nod_trace));
     nod_pool_give(pool, s->env.replies.items, s->env.replies.cap * sizeof(struct nod_reply));
     nod_pool_give(pool, s->table, ((size_t)s->table_mask + 1) * sizeof(*s->table));
@@ -286,6 +291,20 @@ int nod_stack_add_addr(nod_stack *s, int iface, const nod_addr *addr, int prefix
     if (to->addrs == NOD_ADDRS_MAX) return NOD_ENOMEM;
     memcpy(to->addr[to->addrs], ip, 16);
     to->prefix[to->addrs++] = (uint8_t)mapped_bits(addr, prefix_len);
+    return 0;
+}
+
+int nod_stack_add_prefix(nod_stack *s, int iface, const nod_addr *prefix, int prefix_len,
+                         unsigned flags)
+{
+    if (iface < 0 || iface >= (int)s->net.ifaces || !prefix_is_valid(prefix, prefix_len))
+        return NOD_EINVAL;
+    if (s->net.prefixes == NOD_PREFIXES_MAX) return NOD_ENOMEM;
+    struct nod_prefix *to = &s->net.prefix[s->net.prefixes++];
+    nod_ip_from_addr(to->prefix, prefix);
+    to->bits = (uint8_t)mapped_bits(prefix, prefix_len);
+    to->iface = (uint8_t)iface;
+    to->echo = flags & NOD_PREFIX_ECHO;
     return 0;
 }
 

@@ -106,6 +106,7 @@ static void from_tcb(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
     out->rcv_scale = tcb->flags & TCB_SCALE ? (int8_t)tcb->rcv_scale : -1;
     out->timestamps = tcb->flags & TCB_TS;
     out->sack = tcb->flags & TCB_SACK;
+    out->syn_text = tcb->flags & TCB_SYN_TAKEN;
     out->cwnd = tcb->cc.cwnd;
     out->ssthresh = tcb->cc.ssthresh;
     out->srtt_us = tcb->srtt_us;
@@ -130,7 +131,10 @@ static void from_tcb(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
 static void from_listener(const struct nod_listener *l, nod_status *out)
 {
     out->local = nod_listener_local(l);
+    if (l->bits && l->bits < 128)
+        out->local_prefix = (uint8_t)(l->bits - (out->local.addr.family == 4 ? 96 : 0));
     out->backlog = l->backlog;
+    out->fast_open = l->fast_limit;
     out->backlog_used = l->waiting;
     memcpy(out->congestion, l->config->c.congestion, sizeof(out->congestion));
 }
@@ -162,6 +166,10 @@ static void from_record(nod_usec now, const struct nod_record *rec, nod_status *
         out->snd_nxt = out->snd_una = ((const struct nod_time_wait *)rec)->snd_nxt;
         out->rcv_nxt = ((const struct nod_time_wait *)rec)->rcv_nxt;
         set_timer(now, NOD_TIMER_TIME_WAIT, rec->timer.deadline, out);
+        break;
+    case NOD_RECORD_PENDING:
+        out->irs = ((const struct nod_pending *)rec)->irs;
+        out->rcv_nxt = out->irs + 1;
         break;
     case NOD_RECORD_LISTENER: from_listener((const struct nod_listener *)rec, out); break;
     }

@@ -22,7 +22,10 @@ static void fill_segment(nod_trace_segment *t, const struct nod_tcp_header *h, u
     t->has_uto = h->opt.has_uto;
     t->uto = h->opt.uto;
     t->sack_count = h->opt.sack_count;
-    memcpy(t->sack, h->opt.sack, sizeof(t->sack));
+    if (h->opt.sack_count) memcpy(t->sack, h->opt.sack, sizeof(t->sack));
+    t->has_fast_open = h->opt.has_fast_open;
+    t->cookie_len = h->opt.cookie_len;
+    memcpy(t->cookie, h->opt.cookie, h->opt.cookie_len);
 }
 
 /* Where this side's and the peer's numbers begin, as far as the record knows. */
@@ -241,6 +244,15 @@ static void put_flags(struct text *t, uint8_t ctl)
     put(t, ctl ? "]" : "none]");
 }
 
+static void put_fast_open(struct text *t, const nod_trace_segment *s)
+{
+    put(t, s->cookie_len ? "tfo cookie " : "tfo cookiereq");
+    for (unsigned i = 0; i < s->cookie_len; i++) {
+        static const char digits[] = "0123456789abcdef";
+        put(t, (char[3]){digits[s->cookie[i] >> 4], digits[s->cookie[i] & 15]});
+    }
+}
+
 static void put_options(struct text *t, const nod_trace_segment *s)
 {
     const char *comma = ", options [";
@@ -259,6 +271,7 @@ static void put_options(struct text *t, const nod_trace_segment *s)
         put(t, s->uto & 0x8000 ? "m" : "s");
         comma = ",";
     }
+    if (s->has_fast_open) put(t, comma), put_fast_open(t, s), comma = ",";
     if (s->sack_count) {
         put(t, comma);
         put_field(t, "sack ", s->sack_count);

@@ -6,6 +6,7 @@ void nod_tcb_established(struct nod_env *env, struct nod_tcb *tcb, const struct 
 {
     nod_tcb_set_state(env, tcb, NOD_ESTABLISHED);
     tcb->flags |= TCB_OPEN_TOLD;
+    if (tcb->rare) tcb->rare->heard_at = env->now; /* it may be as old as the SYN */
     /* The first segment without SYN says it again: small records do not keep it (RFC 5482 3.2). */
     if (tcb->config->c.uto) tcb->flags |= TCB_UTO_DUE;
     if (!(seg->h.ctl & NOD_SYN)) {
@@ -18,6 +19,16 @@ void nod_tcb_established(struct nod_env *env, struct nod_tcb *tcb, const struct 
     /* RFC 6928 section 2: two lost SYNs or more start with one segment. */
     if (tcb->work->retransmits > 1) tcb->cc.cwnd = nod_tcb_mss(tcb);
     if (tcb->flags & TCB_CLOSED) nod_tcb_set_state(env, tcb, NOD_FIN_WAIT_1);
+}
+
+void nod_tcb_after_syn_text(struct nod_tcb *tcb)
+{
+    if (!(tcb->flags & TCB_SYN_TEXT) || nod_tcb_syn_unacked(tcb)) return;
+    tcb->flags &= ~(uint32_t)TCB_SYN_TEXT;
+    if (seq_gt(tcb->snd.una, tcb->snd.iss + 1)) tcb->flags |= TCB_SYN_TAKEN;
+    if (tcb->snd.una == tcb->snd.nxt) return;
+    nod_board_lose_all(&tcb->work->loss.board, false);
+    tcb->work->rtx_why = NOD_WHY_DATA;
 }
 
 /* SND.WL1 and SND.WL2 keep an old segment from setting the window. One that acknowledges more

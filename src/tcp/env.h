@@ -18,7 +18,8 @@ enum nod_record_kind {
     NOD_RECORD_TCB,
     NOD_RECORD_SYN_RECEIVED,
     NOD_RECORD_TIME_WAIT,
-    NOD_RECORD_LISTENER
+    NOD_RECORD_LISTENER,
+    NOD_RECORD_PENDING, /* a SYN that the user is to decide about */
 };
 
 /* What all records in the connection table begin with. */
@@ -73,6 +74,7 @@ struct nod_env {
     uint32_t slot_count, slot_free; /* slot_free: how many are free */
     uint8_t ttl, dscp;              /* of what belongs to no connection */
     uint8_t isn_key[16];            /* for initial sequence numbers and timestamp offsets */
+    uint8_t cookie_key[16];         /* for SYN cookies */
 };
 
 static inline struct nod_slot *nod_env_slot(const struct nod_env *env, uint32_t slot)

@@ -175,7 +175,8 @@ static enum step second_check_rst(struct nod_env *env, struct nod_tcb *tcb,
     if (!(seg->h.ctl & NOD_RST)) return CONTINUE;
     if (seg->seq == tcb->rcv.nxt) {
         env->stats.resets_in++;
-        bool refused = tcb->rec.state == NOD_SYN_RECEIVED;
+        /* Of a passive OPEN only those hear of it whose user has the name already. */
+        bool refused = tcb->rec.state == NOD_SYN_RECEIVED && tcb->flags & TCB_ACTIVE;
         /* Orderly enough if our FIN alone was unacknowledged. */
         bool done = (tcb->rec.state == NOD_CLOSING || tcb->rec.state == NOD_LAST_ACK) &&
                     !tcb->work->sendq.bytes;
@@ -230,6 +231,7 @@ static enum step fifth_check_ack(struct nod_env *env, struct nod_tcb *tcb, struc
     nod_keepalive_heard(env, tcb);
     nod_uto_take(env, tcb, &seg->h.opt);
     nod_tcb_process_ack(env, tcb, seg);
+    nod_tcb_after_syn_text(tcb);
     if (nod_tcb_fin_acked(tcb)) after_our_fin_is_acked(env, tcb);
     return tcb->rec.state == NOD_CLOSED ? DONE : CONTINUE;
 }

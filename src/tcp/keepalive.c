@@ -42,7 +42,8 @@ nod_usec nod_keepalive_schedule(struct nod_env *env, struct nod_tcb *tcb)
     if (!tcb->config->c.keepalive && tcb->rare) tcb->rare->keep_probes = 0;
     if (!is_wanted(tcb)) return NOD_NEVER;
     if (!nod_tcb_rare(env, tcb)) return env->now + NOD_SEC; /* perhaps there is memory then */
-    return nod_keepalive_deadline(tcb);
+    /* It may be overdue: there was no memory to wake it in time. */
+    return max_u64(nod_keepalive_deadline(tcb), env->now + 1);
 }
 
 void nod_keepalive_heard(const struct nod_env *env, struct nod_tcb *tcb)

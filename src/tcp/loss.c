@@ -241,7 +241,7 @@ void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb)
     struct nod_loss *l = &w->loss;
     w->dup_acks = 0;
     l->dup_octets = 0;
-    if (l->board.runs) {
+    if (l->board.runs && !nod_tcb_syn_unacked(tcb)) { /* of a SYN's text the SYN decides */
         const struct nod_sent *first = nod_board_at(&l->board, l->board.first);
         bool renege = first->state == NOD_SENT_SACKED;
         bool again = l->phase == NOD_LOSS_TIMEOUT && seq_lt(tcb->snd.una, l->recover);

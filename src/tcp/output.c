@@ -73,33 +73,6 @@ static void leave(struct nod_tcb *tcb, struct nod_out *out)
     tcb->rcv.acked = tcb->rcv.nxt;
 }
 
-static bool send_syn(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
-{
-    struct nod_work *w = tcb->work;
-    const nod_tcp_config *c = &tcb->config->c;
-    bool answer = tcb->rec.state != NOD_SYN_SENT; /* SYN,ACK: only what was agreed */
-    bool again = w->retransmits > 0;
-    enum nod_why why = again ? NOD_WHY_RETRANSMIT_TIMEOUT : NOD_WHY_OPEN;
-    fill_header(env, tcb, tcb->snd.iss, answer ? NOD_SYN | NOD_ACK : NOD_SYN, why, out);
-    struct nod_tcp_options *opt = &out->h.opt;
-    opt->has_mss = true;
-    opt->mss = w->adv_mss;
-    opt->has_wscale = answer ? tcb->flags & TCB_SCALE : c->window_scale;
-    opt->wscale = nod_window_scale(c->receive_buffer);
-    opt->sack_permitted = answer ? tcb->flags & TCB_SACK : c->sack;
-    opt->has_ts = answer ? tcb->flags & TCB_TS : c->timestamps;
-    opt->ts_val = nod_tcb_ts(env, tcb->ts_offset);
-    opt->ts_ecr = answer ? tcb->ts_recent : 0;
-    if (c->uto) add_user_timeout(tcb, out);
-    out->retransmission = again;
-    tcb->segments_retransmitted += again;
-    w->syn_due = false;
-    if (!again && !answer) w->timed_at = env->now;
-    leave(tcb, out);
-    nod_timers_on_sent(env, tcb);
-    return true;
-}
-
 /* Fills in text [seq, seq+len), fewer octets if they lie in too many blocks. */
 static void add_text(const struct nod_tcb *tcb, uint32_t seq, uint32_t len, struct nod_out *out)
 {
@@ -142,6 +115,56 @@ static void note_sent(struct nod_env *env, struct nod_tcb *tcb, const struct nod
     w->last_send = env->now;
     w->sent_flight = nod_loss_out(tcb);
     w->limited = w->sent_flight + mss > tcb->cc.cwnd;
+}
+
+/* RFC 7413: the option goes on the first SYN or SYN,ACK alone (7413/06), and with a cookie what is
+ * queued goes on the SYN. */
+static void add_fast_open(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
+{
+    const struct nod_fast_open *fast = &tcb->rare->fast;
+    struct nod_tcp_options *opt = &out->h.opt, with = *opt;
+    with.has_fast_open = fast->has_option;
+    with.cookie_len = fast->cookie_len;
+    memcpy(with.cookie, fast->cookie, fast->cookie_len);
+    if (nod_tcp_options_size(&with) > NOD_TCP_OPTIONS_MAX) return;
+    *opt = with;
+    if (!(tcb->flags & TCB_ACTIVE) || !fast->cookie_len || !tcb->work->sendq.bytes) return;
+    uint32_t room = min_u32(fast->mss, tcb->mss), size = nod_tcp_options_size(opt);
+    if (room <= size || !nod_board_ready(&tcb->work->loss.board, env->pool)) return;
+    add_text(tcb, tcb->snd.iss + 1, min_u32(room - size, tcb->work->sendq.bytes), out);
+    tcb->snd.nxt = tcb->snd.iss + 1 + out->text;
+    tcb->flags |= TCB_SYN_TEXT;
+    if (tcb->snd.nxt == nod_tcb_data_end(tcb)) out->h.ctl |= NOD_PSH; /* MUST-61 */
+    note_sent(env, tcb, out, tcb->snd.iss + 1, tcb->snd.nxt);
+}
+
+static bool send_syn(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
+{
+    struct nod_work *w = tcb->work;
+    const nod_tcp_config *c = &tcb->config->c;
+    bool answer = tcb->rec.state != NOD_SYN_SENT; /* SYN,ACK: only what was agreed */
+    bool again = w->retransmits > 0;
+    enum nod_why why = again ? NOD_WHY_RETRANSMIT_TIMEOUT : NOD_WHY_OPEN;
+    fill_header(env, tcb, tcb->snd.iss, answer ? NOD_SYN | NOD_ACK : NOD_SYN, why, out);
+    struct nod_tcp_options *opt = &out->h.opt;
+    opt->has_mss = true;
+    opt->mss = w->adv_mss;
+    opt->has_wscale = answer ? tcb->flags & TCB_SCALE : c->window_scale;
+    opt->wscale = nod_window_scale(c->receive_buffer);
+    opt->sack_permitted = answer ? tcb->flags & TCB_SACK : c->sack;
+    opt->has_ts = answer ? tcb->flags & TCB_TS : c->timestamps;
+    opt->ts_val = nod_tcb_ts(env, tcb->ts_offset);
+    opt->ts_ecr = answer ? tcb->ts_recent : 0;
+    if (c->uto) add_user_timeout(tcb, out);
+    out->retransmission = again;
+    bool simultaneous = answer && tcb->flags & TCB_ACTIVE;
+    if (tcb->flags & TCB_FAST_OPEN && !again && !simultaneous) add_fast_open(env, tcb, out);
+    tcb->segments_retransmitted += again;
+    w->syn_due = false;
+    if (!again && (!answer || !(tcb->flags & TCB_ACTIVE))) w->timed_at = env->now;
+    leave(tcb, out);
+    nod_timers_on_sent(env, tcb);
+    return true;
 }
 
 /* Sends [seq, seq+len) of the stream, new or again, and the FIN if asked. */
@@ -212,11 +235,13 @@ static bool send_again(struct nod_env *env, struct nod_tcb *tcb, const struct no
     return send_text(env, tcb, from, len, fin, tcb->work->rtx_why, out);
 }
 
-/* Nagle: nothing is on its way; or as appendix A.3 has it, nothing that was not full. */
+/* Nagle: nothing is on its way, or only a SYN,ACK; or as appendix A.3 has it, nothing that was not
+ * full. */
 static bool nagle_lets_go(const struct nod_tcb *tcb)
 {
     const struct nod_work *w = tcb->work;
-    if (!tcb->config->c.nagle || tcb->snd.nxt == tcb->snd.una) return true;
+    bool idle = tcb->snd.nxt == tcb->snd.una + nod_tcb_syn_unacked(tcb);
+    if (!tcb->config->c.nagle || idle) return true;
     return tcb->config->c.nagle_tail && (!w->small_sent || seq_le(w->small_end, tcb->snd.una));
 }
 
@@ -323,10 +348,11 @@ static bool may_send_text(const struct nod_tcb *tcb)
     case NOD_FIN_WAIT_1:
     case NOD_CLOSING:
     case NOD_LAST_ACK: return true;
+    case NOD_SYN_RECEIVED: /* RFC 7413: the cookie has shown who is there */
+        return tcb->flags & TCB_FAST_OPEN && !(tcb->flags & TCB_ACTIVE);
     case NOD_CLOSED:
     case NOD_LISTEN:
     case NOD_SYN_SENT:
-    case NOD_SYN_RECEIVED:
     case NOD_FIN_WAIT_2:
     case NOD_TIME_WAIT: return false;
     }

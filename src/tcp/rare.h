@@ -3,7 +3,16 @@
 #ifndef NOD_TCP_RARE_H
 #define NOD_TCP_RARE_H
 
-#include "nod/types.h"
+#include "nod/trace.h"
+
+/* TCP Fast Open, while TCB_FAST_OPEN stands: what the first SYN or SYN,ACK says of it. */
+struct nod_fast_open {
+    bool has_option;
+    uint8_t cookie_len;
+    uint8_t cookie[NOD_COOKIE_MAX];
+    uint16_t mss;        /* active: of the peer, as far as we remember */
+    nod_handle listener; /* passive: which counts us */
+};
 
 /* What a sender with something to send waits for. */
 enum nod_limit {
@@ -26,6 +35,7 @@ struct nod_counters {
 };
 
 struct nod_rare {
+    struct nod_fast_open fast;
     struct nod_counters count;
     nod_usec heard_at;   /* when an acceptable segment last came; at first, when this was made */
     nod_usec probed_at;  /* the last keep-alive probe */

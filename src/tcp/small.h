@@ -49,9 +49,9 @@ struct nod_small_config {
 enum nod_verdict nod_syn_received_input(struct nod_env *env, struct nod_syn_received *r,
                                         const struct nod_segment *seg,
                                         const struct nod_small_config *config);
-/* Makes the SYN,ACK due, for the first time or again. */
-void nod_syn_received_send(struct nod_env *env, const struct nod_syn_received *r,
-                           const struct nod_small_config *config);
+/* Makes the SYN,ACK due, for the first time or again. NULL: it is as if lost on the way. */
+struct nod_reply *nod_syn_received_send(struct nod_env *env, const struct nod_syn_received *r,
+                                        const struct nod_small_config *config);
 
 enum nod_verdict nod_time_wait_input(struct nod_env *env, struct nod_time_wait *r,
                                      const struct nod_segment *seg);

@@ -10,20 +10,20 @@ static uint32_t window(const nod_tcp_config *c)
     return min_u32(c->receive_buffer, UINT16_MAX);
 }
 
-void nod_syn_received_send(struct nod_env *env, const struct nod_syn_received *r,
-                           const struct nod_small_config *config)
+struct nod_reply *nod_syn_received_send(struct nod_env *env, const struct nod_syn_received *r,
+                                        const struct nod_small_config *config)
 {
     bool again = r->retransmits > 0;
     struct nod_reply *reply =
         nod_reply_add(env, &r->rec.key, again ? NOD_WHY_RETRANSMIT_TIMEOUT : NOD_WHY_OPEN);
-    if (!reply) return;
+    if (!reply) return NULL;
     const nod_tcp_config *c = config->tcp;
     reply->seq = reply->iss = r->iss;
     reply->irs = r->irs;
     reply->ack = r->irs + 1;
     reply->ctl = NOD_SYN | NOD_ACK;
     reply->wnd = (uint16_t)window(c);
-    reply->state = NOD_SYN_RECEIVED;
+    reply->state = r->rec.state;
     reply->iface = r->rec.iface;
     nod_reply_as(reply, c);
     reply->retransmission = again;
@@ -39,6 +39,7 @@ void nod_syn_received_send(struct nod_env *env, const struct nod_syn_received *r
         .has_uto = c->uto,
         .uto = nod_uto_encode(c->user_timeout_us),
     };
+    return reply;
 }
 
 static void ack(struct nod_env *env, const struct nod_syn_received *r,

@@ -59,6 +59,7 @@ void nod_syn_sent_input(struct nod_env *env, struct nod_tcb *tcb, struct nod_seg
     }
     nod_tcb_established(env, tcb, seg);
     nod_tcb_process_ack(env, tcb, seg);
+    nod_tcb_after_syn_text(tcb); /* 7413/07 */
     nod_tcb_ack_now(tcb, NOD_WHY_ACK_HANDSHAKE);
     /* Text and FIN on a SYN,ACK are legal: steps 6 to 8, as if they came behind it. */
     if (segment_len(seg)) {

@@ -38,6 +38,10 @@ enum nod_tcb_flags {
     TCB_URGENT_OUT = 1 << 13,   /* rare->snd_up is not acknowledged yet */
     TCB_URGENT_IN = 1 << 14,    /* rare->rcv_up is not reached by RECEIVE yet */
     TCB_UTO_DUE = 1 << 15,      /* the user timeout option goes with the next segment */
+    TCB_FAST_OPEN = 1 << 16,    /* RFC 7413 is in use, until the SYN is acknowledged: rare->fast */
+    TCB_SYN_TEXT = 1 << 17,     /* our SYN has carried text, of which nobody has spoken yet */
+    TCB_SYN_TAKEN = 1 << 18,    /* text on a SYN was taken: the peer's, or ours by the peer */
+    TCB_SYN_WAITS = 1 << 19,    /* our SYN waits for a SEND, to take the text with it */
 };
 
 struct nod_work {
@@ -119,6 +123,9 @@ void nod_tcb_send_rst(struct nod_env *env, struct nod_tcb *tcb, enum nod_why why
 uint32_t nod_tcb_ts(const struct nod_env *env, uint32_t offset);
 /* Agrees on the options of a SYN that arrived. */
 void nod_tcb_negotiate(struct nod_tcb *tcb, const struct nod_tcp_options *opt, int family);
+
+/* The SYN is acknowledged: text that it carried and that was not taken leaves again at once. */
+void nod_tcb_after_syn_text(struct nod_tcb *tcb);
 
 /* Effective send MSS (MUST-16): less the options of a data segment. */
 static inline uint32_t nod_tcb_mss(const struct nod_tcb *tcb)

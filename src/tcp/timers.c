@@ -21,11 +21,17 @@ static nod_usec backed_off(const struct nod_tcb *tcb, unsigned times)
     return min_u64(rto, tcb->config->c.rto_max_us);
 }
 
+/* Something was sent that is not acknowledged. */
+static bool has_unacked(const struct nod_tcb *tcb)
+{
+    return tcb->snd.una != tcb->snd.nxt && !(tcb->flags & TCB_SYN_WAITS);
+}
+
 /* A closed window is probed; an open one has the retransmission timer. Never both. */
 static void arm_retransmit(struct nod_env *env, struct nod_tcb *tcb, bool restart)
 {
     struct nod_work *w = tcb->work;
-    bool waiting = tcb->snd.una != tcb->snd.nxt;
+    bool waiting = has_unacked(tcb);
     if (is_synchronized(tcb) && tcb->snd.wnd == 0 && (waiting || has_unsent(tcb))) {
         w->at[NOD_TIMER_RETRANSMIT] = NOD_NEVER;
         if (w->at[NOD_TIMER_PERSIST] == NOD_NEVER) /* SHLD-29 */
@@ -78,7 +84,7 @@ static void arm_user_timeout(struct nod_env *env, struct nod_tcb *tcb)
 {
     struct nod_work *w = tcb->work;
     const nod_tcp_config *c = &tcb->config->c;
-    bool owed = tcb->snd.una != tcb->snd.nxt || has_unsent(tcb);
+    bool owed = has_unacked(tcb) || has_unsent(tcb);
     if (owed && !w->owed) w->stalled_since = env->now;
     w->owed = owed;
     nod_usec limit = is_synchronized(tcb) ? nod_user_timeout(tcb) : c->syn_timeout_us;

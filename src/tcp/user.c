@@ -20,6 +20,14 @@ static int send_error(const struct nod_tcb *tcb)
     return NOD_ENOCONN;
 }
 
+/* The first SEND of a connection whose SYN has waited for it. */
+static void release_syn(struct nod_tcb *tcb)
+{
+    if (!(tcb->flags & TCB_SYN_WAITS)) return;
+    tcb->flags &= ~(uint32_t)TCB_SYN_WAITS;
+    tcb->work->syn_due = true;
+}
+
 ptrdiff_t nod_tcb_send_room(const struct nod_tcb *tcb)
 {
     int error = send_error(tcb);
@@ -66,6 +74,7 @@ ptrdiff_t nod_tcb_user_send(struct nod_env *env, struct nod_tcb *tcb, const void
     struct nod_work *w = tcb->work;
     bool urgent = flags & NOD_SEND_URGENT && len;
     if (urgent && !nod_tcb_rare(env, tcb)) return NOD_ENOMEM;
+    release_syn(tcb);
     uint32_t want = (uint32_t)min_u64(len, (uint64_t)room);
     uint32_t n = want ? nod_queue_write(&w->sendq, env->pool, bytes, want) : 0;
     w->more = flags & NOD_SEND_MORE;
@@ -83,6 +92,7 @@ int nod_tcb_user_send_slices(struct nod_env *env, struct nod_tcb *tcb, nod_slice
     int n = 0;
     bool memory = true, urgent = flags & NOD_SEND_URGENT && count;
     if (urgent && !nod_tcb_rare(env, tcb)) return NOD_ENOMEM;
+    release_syn(tcb);
     for (; n < count && slices[n].len <= (size_t)room; n++) {
         room -= slices[n].len;
         memory = nod_queue_put(&w->sendq, env->pool, &slices[n]);
@@ -207,8 +217,14 @@ void nod_tcb_user_release(struct nod_env *env, struct nod_tcb *tcb)
         nod_tcb_user_close(env, tcb);
         nod_timers_on_state(env, tcb);
         return;
-    case NOD_SYN_SENT:
-    case NOD_SYN_RECEIVED: nod_tcb_user_close(env, tcb); return;
+    case NOD_SYN_RECEIVED:
+        if (tcb->work->recvq.bytes) { /* RFC 7413: text of the SYN */
+            nod_tcb_user_abort(env, tcb);
+            return;
+        }
+        nod_tcb_user_close(env, tcb);
+        return;
+    case NOD_SYN_SENT: nod_tcb_user_close(env, tcb); return;
     case NOD_CLOSING:
     case NOD_LAST_ACK: nod_queue_clear(&tcb->work->recvq, env->pool); return;
     case NOD_TIME_WAIT:

@@ -34,7 +34,13 @@ static uint32_t worthwhile_gain(const struct nod_tcb *tcb)
 uint16_t nod_tcb_offer_window(struct nod_tcb *tcb, bool syn)
 {
     uint32_t buffer = tcb->config->c.receive_buffer;
-    if (syn) return (uint16_t)min_u32(buffer, UINT16_MAX);
+    if (syn) {
+        uint32_t used = tcb->work->recvq.bytes; /* text of the SYN */
+        uint32_t offer = min_u32(buffer > used ? buffer - used : 0, UINT16_MAX);
+        if (tcb->rec.state != NOD_SYN_SENT)
+            tcb->rcv.edge = seq_max(tcb->rcv.edge, tcb->rcv.nxt + offer);
+        return (uint16_t)offer;
+    }
     tcb->rcv.edge += worthwhile_gain(tcb);
     uint32_t wnd = nod_tcb_rcv_wnd(tcb);
     uint32_t unit = (uint32_t)1 << tcb->rcv_scale;

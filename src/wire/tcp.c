@@ -13,6 +13,7 @@ enum option_kind {
     KIND_SACK = 5,
     KIND_TIMESTAMPS = 8,
     KIND_USER_TIMEOUT = 28,
+    KIND_FAST_OPEN = 34,
 };
 
 static void parse_sack(const uint8_t *p, uint8_t len, struct nod_tcp_options *opt)
@@ -23,6 +24,15 @@ static void parse_sack(const uint8_t *p, uint8_t len, struct nod_tcp_options *op
         opt->sack[opt->sack_count][1] = get32(p + at + 4);
         opt->sack_count++;
     }
+}
+
+/* Empty, or 4 to 16 octets of them, and an even number: no cookie is of another size. */
+static void parse_fast_open(const uint8_t *p, uint8_t len, struct nod_tcp_options *opt)
+{
+    if (len != 2 && (len < 6 || len > 18 || len % 2)) return;
+    opt->has_fast_open = true;
+    opt->cookie_len = (uint8_t)(len - 2);
+    memcpy(opt->cookie, p + 2, opt->cookie_len);
 }
 
 /* An option of the wrong length for its kind is as good as absent (MUST-7). */
@@ -55,6 +65,9 @@ static void parse_option(const uint8_t *p, uint8_t len, bool syn, struct nod_tcp
         if (len != 4) break;
         opt->has_uto = true;
         opt->uto = get16(p + 2);
+        break;
+    case KIND_FAST_OPEN:
+        if (syn) parse_fast_open(p, len, opt);
         break;
     }
 }
@@ -107,6 +120,7 @@ size_t nod_tcp_options_size(const struct nod_tcp_options *opt)
     }
     if (opt->has_wscale) size += 4;
     if (opt->has_uto) size += 4;
+    if (opt->has_fast_open) size += (2 + (size_t)opt->cookie_len + 3) / 4 * 4;
     if (opt->sack_count) size += 4 + 8 * (size_t)opt->sack_count;
     return size;
 }
@@ -135,6 +149,17 @@ static uint8_t *emit_sack(uint8_t *p, const struct nod_tcp_options *opt)
     return p;
 }
 
+/* Filled up behind it, as Linux does. */
+static uint8_t *emit_fast_open(uint8_t *p, const struct nod_tcp_options *opt)
+{
+    *p++ = KIND_FAST_OPEN;
+    *p++ = (uint8_t)(2 + opt->cookie_len);
+    memcpy(p, opt->cookie, opt->cookie_len);
+    p += opt->cookie_len;
+    for (unsigned size = 2 + opt->cookie_len; size % 4; size++) *p++ = KIND_NOP;
+    return p;
+}
+
 static uint8_t *emit_options(uint8_t *p, const struct nod_tcp_options *opt)
 {
     if (opt->has_mss) {
@@ -159,6 +184,7 @@ static uint8_t *emit_options(uint8_t *p, const struct nod_tcp_options *opt)
         put16(p, opt->uto);
         p += 2;
     }
+    if (opt->has_fast_open) p = emit_fast_open(p, opt);
     return opt->sack_count ? emit_sack(p, opt) : p;
 }
 

@@ -7,15 +7,21 @@
 
 #define NOD_TCP_HEADER 20
 #define NOD_TCP_HEADER_MAX 60
+#define NOD_TCP_OPTIONS_MAX 40
 
 struct nod_tcp_options {
     bool has_mss, has_wscale, has_ts, sack_permitted, has_uto;
-    uint8_t wscale; /* as on the wire */
-    uint16_t uto;   /* RFC 5482, as on the wire: minutes or seconds in the first bit */
+    bool has_fast_open; /* RFC 7413, with errata 4238 and 4239 */
+    uint8_t wscale;     /* as on the wire */
+    uint16_t uto;       /* RFC 5482, as on the wire: minutes or seconds in the first bit */
     uint16_t mss;
     uint32_t ts_val, ts_ecr;
     uint8_t sack_count;
-    uint32_t sack[4][2];
+    uint8_t cookie_len; /* 4 to 16; 0: a cookie is asked for */
+    union {             /* SACK blocks are on no SYN, and cookies on nothing else */
+        uint32_t sack[4][2];
+        uint8_t cookie[NOD_COOKIE_MAX];
+    };
 };
 
 struct nod_tcp_header {

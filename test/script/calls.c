@@ -32,14 +32,16 @@ static void adopt(struct stage *stage, struct flow *flow, nod_handle handle)
 
 static long long call_open(struct stage *stage, struct flow *flow, struct words *w)
 {
-    const char *from = words_take(w, "from");
+    const char *from = words_take(w, "from"), *fast = words_take(w, "fast");
     nod_open open = {.remote = {.addr = stage->peer}};
     nod_handle handle;
 
     if (w->count != 2 || !words_endpoint(w->word[1], &open.remote)) {
-        return bad(stage, "open ADDRESS:PORT [from PORT] [as NAME]");
+        return bad(stage, "open ADDRESS:PORT [from PORT] [fast 1|waits] [as NAME]");
     }
     open.local.port = from ? (uint16_t)atoi(from) : 0;
+    open.wait_for_text = fast && strcmp(fast, "waits") == 0;
+    open.fast_open = fast ? 1 : 0;
     int result = nod_tcp_open(stage->stack, &open, &handle);
 
     if (result == 0) {
@@ -52,14 +54,21 @@ static long long call_open(struct stage *stage, struct flow *flow, struct words 
 static long long call_listen(struct stage *stage, struct flow *flow, struct words *w)
 {
     const char *backlog = words_take(w, "backlog"), *peer = words_take(w, "peer");
+    const char *ask = words_take(w, "ask"), *at = words_take(w, "at");
+    const char *fast = words_take(w, "fast");
     nod_open open = {.passive = true};
     nod_handle handle;
 
-    if (w->count != 2 || (peer && !words_endpoint(peer, &open.remote))) {
-        return bad(stage, "listen PORT [backlog N] [peer ADDRESS:PORT] [as NAME]");
+    if (w->count != 2 || (peer && !words_endpoint(peer, &open.remote)) ||
+        (ask && !words_seconds(ask, &open.ask_us)) ||
+        (at && !words_prefix(at, &open.local.addr, &open.local_prefix))) {
+        return bad(stage, "listen PORT|any [at ADDRESS[/BITS]] [backlog N] [ask SECONDS] [fast N] "
+                          "[peer ADDRESS:PORT] [as NAME]");
     }
     (void)flow;
+    open.any_port = strcmp(w->word[1], "any") == 0;
     open.local.port = (uint16_t)atoi(w->word[1]);
+    open.fast_open = fast ? (uint16_t)atoi(fast) : 0;
     open.backlog = backlog ? (uint16_t)atoi(backlog) : 0;
     int result = nod_tcp_open(stage->stack, &open, &handle);
 
@@ -85,6 +94,43 @@ static long long call_accept(struct stage *stage, struct flow *flow, struct word
         adopt(stage, flow, handle);
     }
     return result;
+}
+
+/* The request's name is the flow's, as the connection's will be. */
+static long long call_pending(struct stage *stage, struct flow *flow, struct words *w)
+{
+    struct flow *listener = stage_flow(stage, "listener");
+    nod_request request;
+
+    if (!listener || w->count != 1) {
+        return bad(stage, "pending [as NAME]");
+    }
+    int result = nod_tcp_pending(stage->stack, listener->handle, &request);
+
+    if (result == 0) {
+        flow->handle = request.handle;
+        flow->nod = request.local;
+        flow->peer = request.remote;
+    }
+    return result;
+}
+
+/* Afterwards, what is the program's may be configured further with "config". */
+static long long call_grant(struct stage *stage, struct flow *flow, struct words *w)
+{
+    const char *mss = words_take(w, "mss_max");
+    nod_tcp_config config = stage->config.tcp;
+
+    config.mss_max = mss ? (uint16_t)atoi(mss) : 0;
+    return nod_tcp_grant(stage->stack, flow->handle, mss ? &config : NULL);
+}
+
+static long long call_refuse(struct stage *stage, struct flow *flow, struct words *w)
+{
+    bool silent = w->count == 2 && strcmp(w->word[1], "silently") == 0;
+
+    return nod_tcp_refuse(stage->stack, flow->handle,
+                          silent ? NOD_REFUSE_SILENT : NOD_REFUSE_RESET);
 }
 
 static long long call_connect(struct stage *stage, struct flow *flow, struct words *w)
@@ -150,6 +196,25 @@ static long long call_receive(struct stage *stage, struct flow *flow, struct wor
     return result;
 }
 
+/* A new key of Fast Open's cookies. */
+static long long call_key(struct stage *stage, struct flow *flow, struct words *w)
+{
+    uint8_t key[16] = {0};
+
+    (void)flow;
+    if (w->count != 2) {
+        return bad(stage, "key HEX");
+    }
+    for (size_t i = 0; w->word[1][2 * i] && i < sizeof key; i++) {
+        unsigned byte = 0;
+
+        sscanf(w->word[1] + 2 * i, "%2x", &byte);
+        key[i] = (uint8_t)byte;
+    }
+    nod_tcp_set_fast_open_key(stage->stack, key);
+    return 0;
+}
+
 static long long call_close(struct stage *stage, struct flow *flow, struct words *w)
 {
     (void)w;
@@ -193,6 +258,8 @@ static const struct call {
     {"send", "", call_send},       {"receive", "", call_receive},
     {"close", "", call_close},     {"abort", "", call_abort},
     {"release", "", call_release}, {"config", "", call_config},
+    {"pending", "", call_pending}, {"grant", "", call_grant},
+    {"refuse", "", call_refuse},   {"key", "", call_key},
 };
 
 static const struct call *find_call(const char *text)

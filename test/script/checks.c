@@ -37,9 +37,9 @@ static bool check_state(struct stage *stage, struct flow *flow, struct words *w)
            stage_fail(stage, "expected: state %s\n  came:     state %s", w->word[1], came);
 }
 
-static const char *const event_names[] = {"ACCEPT",      "OPEN",   "READABLE",    "WRITABLE",
-                                          "PEER_CLOSED", "SENT",   "ERROR",       "SOFT_ERROR",
-                                          "CLOSED",      "URGENT", "USER_TIMEOUT"};
+static const char *const event_names[] = {"ACCEPT",      "OPEN",   "READABLE",     "WRITABLE",
+                                          "PEER_CLOSED", "SENT",   "ERROR",        "SOFT_ERROR",
+                                          "CLOSED",      "URGENT", "USER_TIMEOUT", "REQUEST"};
 #define EVENTS (sizeof event_names / sizeof event_names[0])
 
 static void heard_as_text(const struct heard *heard, char *buf, size_t size)
@@ -113,6 +113,7 @@ static bool status_field(const struct flow *flow, const nod_status *s, const cha
         {"rcv_scale", s->rcv_scale},
         {"timestamps", s->timestamps},
         {"sack", s->sack},
+        {"syn_text", s->syn_text},
         {"cwnd", s->cwnd},
         {"sacked", s->sacked},
         {"lost", s->lost},

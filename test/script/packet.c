@@ -6,7 +6,21 @@
 #include <string.h>
 
 enum { PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_ICMP6 = 58 };
-enum { OPT_EOL, OPT_NOP, OPT_MSS, OPT_WSCALE, OPT_SACK_OK, OPT_SACK, OPT_TS = 8, OPT_UTO = 28 };
+enum {
+    OPT_EOL,
+    OPT_NOP,
+    OPT_MSS,
+    OPT_WSCALE,
+    OPT_SACK_OK,
+    OPT_SACK,
+    OPT_TS = 8,
+    OPT_UTO = 28,
+    OPT_TFO = 34
+};
+
+/* The cookie that nod gave last, to whomever: "tfo cookie given" gives it back. */
+static uint8_t given[16];
+static size_t given_len;
 
 uint8_t stream_byte(bool from_peer, uint64_t at)
 {
@@ -128,6 +142,31 @@ static bool option_sack(struct options *o, const struct flow *flow, const char *
     return len > 0 && *text == 0;
 }
 
+/* "cookiereq", "cookie 0123456789abcdef", "cookie given". */
+static bool option_tfo(struct options *o, const char *text)
+{
+    uint8_t cookie[16];
+    size_t len = 0;
+    unsigned byte;
+
+    if (strcmp(text, "cookiereq") == 0) {
+        option(o, OPT_TFO, "", 0);
+        return true;
+    }
+    if (strcmp(text, "cookie given") == 0) {
+        option(o, OPT_TFO, given, given_len);
+        return given_len > 0;
+    }
+    if (strncmp(text, "cookie ", 7) != 0) {
+        return false;
+    }
+    for (text += 7; len < sizeof cookie && sscanf(text, "%2x", &byte) == 1; text += 2) {
+        cookie[len++] = (uint8_t)byte;
+    }
+    option(o, OPT_TFO, cookie, len);
+    return *text == 0;
+}
+
 /* Bytes as they are, in hexadecimal: for options that no sane peer sends. */
 static bool option_raw(struct options *o, const char *hex)
 {
@@ -163,6 +202,8 @@ static bool build_option(struct options *o, const struct flow *flow, const char 
     } else if (sscanf(text, "uto %u%c", &a, &unit) == 2) {
         put16(body, unit == 'm' ? a | 0x8000 : a);
         option(o, OPT_UTO, body, 2);
+    } else if (strncmp(text, "tfo ", 4) == 0) {
+        return option_tfo(o, text + 4);
     } else if (strncmp(text, "raw ", 4) == 0) {
         return option_raw(o, text + 4);
     } else {
@@ -263,6 +304,20 @@ static void say_sack(const struct flow *flow, const uint8_t *p, unsigned len, ch
     say(text, what);
 }
 
+static void say_tfo(const uint8_t *p, unsigned len, char *text)
+{
+    char what[64] = "tfo cookiereq";
+
+    for (unsigned i = 2; i < len; i++) {
+        snprintf(what + 7 + 2 * i, 3, "%02x", p[i]);
+    }
+    if (len > 2) {
+        memcpy(what, "tfo cookie ", 11);
+        memcpy(given, p + 2, given_len = len - 2);
+    }
+    say(text, what);
+}
+
 /* One option of nod's, as text; false when its length is wrong. */
 static bool say_option(struct flow *flow, const uint8_t *p, unsigned len, char *text)
 {
@@ -280,6 +335,9 @@ static bool say_option(struct flow *flow, const uint8_t *p, unsigned len, char *
             flow->ts_known = true;
         }
         snprintf(what, sizeof what, "TS val %u ecr %u", get32(p + 2) - flow->ts_base, get32(p + 6));
+    } else if (p[0] == OPT_TFO && (len == 2 || (len >= 6 && len <= 18 && len % 2 == 0))) {
+        say_tfo(p, len, text);
+        return true;
     } else if (p[0] == OPT_UTO && len == 4) {
         unsigned uto = get16(p + 2);
 

@@ -11,7 +11,8 @@
  * one moment arrive as one batch. Numbers are relative to each side's initial one, and
  * timestamps of nod to its first. Several connections have names: `open ... as b`,
  * `> b: Flags [S]`, `send 5 on b`. Lines without a time come first and set the stage: config
- * NAME VALUE, nod ADDRESS, peer [NAME] PORT to PORT, mtu N, tolerance SECONDS. `#` begins a
+ * NAME VALUE, nod ADDRESS, peer [NAME] [ADDRESS:]PORT to [ADDRESS:]PORT, mtu N, tolerance SECONDS,
+ * prefix ADDRESS/BITS [echo] of addresses that nod stands in for. `#` begins a
  * comment. `< icmp CODE` is a destination unreachable about nod's last packet. `< badsum
  * Flags ...` has a wrong checksum. `restart` begins a new incarnation, `reboot` is nod's. */
 #define _POSIX_C_SOURCE 200809L

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { KIND_U32, KIND_USEC, KIND_BOOL, KIND_U16, KIND_U8 };
+enum kind { KIND_U32, KIND_USEC, KIND_BOOL, KIND_U16, KIND_U8, KIND_COOKIES };
 
 static const struct setting {
     const char *name;
@@ -42,6 +42,7 @@ static const struct setting {
     {"ttl", KIND_U8, offsetof(nod_tcp_config, ttl)},
     {"dscp", KIND_U8, offsetof(nod_tcp_config, dscp)},
     {"r1_retransmits", KIND_U8, offsetof(nod_tcp_config, r1_retransmits)},
+    {"syn_cookies", KIND_COOKIES, offsetof(nod_tcp_config, syn_cookies)},
     {"rack", KIND_BOOL, offsetof(nod_tcp_config, rack)},
     {"loss_probe", KIND_BOOL, offsetof(nod_tcp_config, loss_probe)},
     {"prr", KIND_BOOL, offsetof(nod_tcp_config, prr)},
@@ -49,8 +50,20 @@ static const struct setting {
     {"undo", KIND_BOOL, offsetof(nod_tcp_config, undo)},
 };
 
+/* The place of a word among others; -1: it is none of them. */
+static int place(const char *word, const char *const *words, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (strcmp(word, words[i]) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
 static bool apply(nod_tcp_config *config, const struct setting *s, const char *value)
 {
+    static const char *const cookies[] = {"when-full", "always", "never"};
     void *at = (char *)config + s->at;
 
     switch (s->kind) {
@@ -59,6 +72,7 @@ static bool apply(nod_tcp_config *config, const struct setting *s, const char *v
     case KIND_U8: *(uint8_t *)at = (uint8_t)strtoul(value, NULL, 10); return true;
     case KIND_BOOL: *(bool *)at = strcmp(value, "on") == 0; return true;
     case KIND_USEC: return words_seconds(value, at);
+    case KIND_COOKIES: *(uint8_t *)at = (uint8_t)place(value, cookies, 3); return true;
     }
     return false;
 }
@@ -87,7 +101,9 @@ static bool directive_peer(struct stage *stage, struct words *w)
     }
     flow->nod.addr = stage->nod;
     flow->peer.addr = stage->peer;
-    flow->nod.port = to ? (uint16_t)atoi(to) : flow->nod.port;
+    if (to && !words_endpoint(to, &flow->nod)) {
+        return stage_fail(stage, "peer ... to [ADDRESS:]PORT");
+    }
     flow->isn = isn ? (uint32_t)strtoul(isn, NULL, 10) : flow->isn;
     if (w->count > 1 && !words_endpoint(w->word[w->count - 1], &flow->peer)) {
         return stage_fail(stage, "peer [NAME] [ADDRESS:]PORT [to PORT] [isn NUMBER]");
@@ -108,6 +124,19 @@ static bool directive_nod(struct stage *stage, const struct words *w)
     return true;
 }
 
+static bool directive_prefix(struct stage *stage, const struct words *w)
+{
+    struct stage_prefix *p = &stage->prefix[stage->prefixes];
+
+    if (stage->prefixes == STAGE_PREFIXES || w->count < 2 ||
+        !words_prefix(w->word[1], &p->addr, &p->bits)) {
+        return stage_fail(stage, "prefix ADDRESS/BITS [echo]");
+    }
+    p->echo = w->count == 3 && strcmp(w->word[2], "echo") == 0;
+    stage->prefixes++;
+    return true;
+}
+
 bool settings_directive(struct stage *stage, char *text)
 {
     struct words w = words_split(text);
@@ -120,11 +149,14 @@ bool settings_directive(struct stage *stage, char *text)
         return directive_peer(stage, &w);
     } else if (strcmp(w.word[0], "nod") == 0) {
         return directive_nod(stage, &w);
+    } else if (strcmp(w.word[0], "prefix") == 0) {
+        return directive_prefix(stage, &w);
     } else if (strcmp(w.word[0], "mtu") == 0 && w.count == 2) {
         stage->iface.mtu = (uint16_t)atoi(w.word[1]);
         return true;
     } else if (strcmp(w.word[0], "tolerance") == 0 && w.count == 2) {
         return words_seconds(w.word[1], &stage->tolerance);
     }
-    return stage_fail(stage, "a line without a time is config, peer, nod, mtu or tolerance");
+    return stage_fail(stage, "a line without a time is config, peer, nod, prefix, mtu or "
+                             "tolerance");
 }

@@ -86,6 +86,15 @@ bool stage_boot(struct stage *stage)
     if (iface < 0 || (error = nod_stack_add_addr(stage->stack, iface, &stage->nod, bits)) < 0) {
         return stage_fail(stage, "no interface: %s", nod_strerror(iface < 0 ? iface : error));
     }
+    for (int i = 0; i < stage->prefixes; i++) {
+        const struct stage_prefix *p = &stage->prefix[i];
+
+        error = nod_stack_add_prefix(stage->stack, iface, &p->addr, p->bits,
+                                     p->echo ? NOD_PREFIX_ECHO : 0);
+        if (error < 0) {
+            return stage_fail(stage, "no prefix: %s", nod_strerror(error));
+        }
+    }
     return true;
 }
 

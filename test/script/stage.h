@@ -12,6 +12,7 @@
 #define STAGE_BATCH 64
 #define STAGE_HANDLES 64
 #define STAGE_WHY 600
+#define STAGE_PREFIXES 4
 /* Virtual time begins here, so that nothing may take 0 for "never", nor 32 bits for enough. */
 #define STAGE_EPOCH (100000 * NOD_SEC)
 
@@ -29,11 +30,20 @@ struct heard {
     int error;
 };
 
+/* Addresses that nod stands in for. */
+struct stage_prefix {
+    nod_addr addr;
+    uint8_t bits;
+    bool echo;
+};
+
 struct stage {
     nod_stack *stack; /* made at the first line with a time */
     nod_config config;
     nod_iface_config iface;
     nod_addr nod, peer;
+    struct stage_prefix prefix[STAGE_PREFIXES];
+    int prefixes;
     nod_usec now, tolerance;
     struct flow flow[STAGE_FLOWS]; /* flow[0] is the one without a name */
     int flows;

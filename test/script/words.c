@@ -65,3 +65,16 @@ bool words_endpoint(const char *text, nod_endpoint *out)
     }
     return nod_addr_parse(addr, &out->addr) == 0;
 }
+
+bool words_prefix(const char *text, nod_addr *out, uint8_t *bits)
+{
+    char copy[80], *slash;
+
+    snprintf(copy, sizeof copy, "%s", text);
+    slash = strchr(copy, '/');
+    *bits = slash ? (uint8_t)atoi(slash + 1) : 0;
+    if (slash) {
+        *slash = 0;
+    }
+    return nod_addr_parse(copy, out) == 0;
+}

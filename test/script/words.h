@@ -22,4 +22,7 @@ bool words_seconds(const char *text, nod_usec *out);
 /* "10.0.0.2:80", "[fd00::2]:80", or "80" alone. */
 bool words_endpoint(const char *text, nod_endpoint *out);
 
+/* "10.0.0.0/8"; an address alone has 0 bits. */
+bool words_prefix(const char *text, nod_addr *out, uint8_t *bits);
+
 #endif

@@ -143,6 +143,7 @@ bool side_open(struct side *side)
                       (uint16_t)(conn->both_open || one_in(w, 2) ? 20000 + conn->number * 2 + end
                                                                  : 0)},
         .remote = {.addr = nod_sim_addr(w->sim, w->link, !side->host, w->family), .port = 80},
+        .fast_open = w->fast,
         .config = &w->tcp[side->host]};
     nod_status status;
 

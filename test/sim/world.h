@@ -55,6 +55,7 @@ struct world {
     nod_iface_config iface;
     nod_tcp_config tcp[2];
     bool tight;     /* little memory: any call may fail for now, and any connection be lost */
+    bool fast;      /* Fast Open: only where nothing comes twice, for a SYN may then open twice */
     bool impatient; /* a short user timeout: any connection may be cut off */
     struct conn conn[CONNS_MAX];
     int conns;

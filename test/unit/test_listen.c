@@ -72,10 +72,11 @@ static void full_at_the_last_ack(void **state)
     (void)state;
     struct peer p;
     struct seen s[2];
-    peer_make(&p, NULL, 4, false);
-    nod_handle listener = peer_listen(&p, 80, 1), h;
     nod_config config;
     nod_config_default(&config);
+    config.tcp.syn_cookies = NOD_COOKIES_NEVER;
+    peer_make(&p, &config, 4, false);
+    nod_handle listener = peer_listen(&p, 80, 1), h;
     syn(&p, 1, 80);
     assert_int_equal(peer_output(&p, &s[0], 1), 1);
     uint32_t iss;
@@ -89,6 +90,19 @@ static void full_at_the_last_ack(void **state)
     peer_free(&p);
 }
 
+static void flood_of_syns(struct peer *p)
+{
+    for (int i = 0; i < 100000; i++) {
+        nod_addr from = nod_addr_ip4(20, (uint8_t)(i >> 12), (uint8_t)(i >> 4), (uint8_t)(i + 1));
+        struct segment g = {.sport = (uint16_t)(i + 1), .dport = 80, .ctl = NOD_SYN};
+        uint8_t bytes[40];
+        size_t len = peer_tcp_bytes(&from, &p->host, &g, bytes);
+        peer_ip(p, &from, &p->host, 6, bytes, len);
+        if (i % 100 == 0) peer_drain(p), peer_tick(p, NOD_MSEC);
+    }
+    peer_drain(p);
+}
+
 /* 100,000 SYNs from everywhere: the memory of a backlog, and the listener lives. */
 static void flood(void **state)
 {
@@ -97,15 +111,7 @@ static void flood(void **state)
     peer_make(&p, NULL, 4, false);
     nod_handle listener = peer_listen(&p, 80, 64), h;
     size_t before = peer_in_use(&p);
-    for (int i = 0; i < 100000; i++) {
-        nod_addr from = nod_addr_ip4(20, (uint8_t)(i >> 12), (uint8_t)(i >> 4), (uint8_t)(i + 1));
-        struct segment g = {.sport = (uint16_t)(i + 1), .dport = 80, .ctl = NOD_SYN};
-        uint8_t bytes[40];
-        size_t len = peer_tcp_bytes(&from, &p.host, &g, bytes);
-        peer_ip(&p, &from, &p.host, 6, bytes, len);
-        if (i % 100 == 0) peer_drain(&p), peer_tick(&p, NOD_MSEC);
-    }
-    peer_drain(&p);
+    flood_of_syns(&p);
     assert_true(stats_of(&p).syn_received <= 64);
     assert_true(peer_in_use(&p) - before <= 64 * 96);
     peer_tick(&p, 300 * NOD_SEC); /* syn_timeout: they go by themselves */
@@ -116,6 +122,99 @@ static void flood(void **state)
     uint32_t iss;
     assert_true(come_in(&p, 9, 80, &iss));
     assert_int_equal(nod_tcp_accept(p.stack, listener, &h), 0);
+    peer_free(&p);
+}
+
+/* Under that flood somebody connects all the same, and all that was agreed holds: 4987/01. */
+static void flood_and_a_client(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct seen s;
+    nod_status status;
+    static const uint8_t options[20] = {2, 4, 0x05, 0xa0, 4, 2, 8, 10, 0, 0,
+                                        0, 9, 0,    0,    0, 0, 1, 3,  3, 5};
+    peer_make(&p, NULL, 4, false);
+    nod_handle listener = peer_listen(&p, 80, 64), h;
+    flood_of_syns(&p);
+    size_t before = peer_in_use(&p);
+    struct segment g = {
+        .sport = 9, .dport = 80, .seq = 700, .ctl = NOD_SYN, .options = options, .options_len = 20};
+    peer_tcp(&p, &g);
+    assert_int_equal(peer_output(&p, &s, 1), 1);
+    assert_int_equal(s.ctl, NOD_SYN | NOD_ACK);
+    assert_int_equal(peer_in_use(&p), before);
+    const uint8_t *ts = peer_option(&s, 8);
+    assert_non_null(ts);
+    uint8_t echo[12] = {1, 1, 8, 10, 0, 0, 0, 10, ts[0], ts[1], ts[2], ts[3]};
+    peer_tick(&p, 60 * NOD_SEC); /* the answer may take long, but not for ever */
+    g = (struct segment){.sport = 9,
+                         .dport = 80,
+                         .seq = 701,
+                         .ack = s.seq + 1,
+                         .ctl = NOD_ACK,
+                         .wnd = 1000,
+                         .options = echo,
+                         .options_len = 12};
+    peer_tcp(&p, &g);
+    assert_int_equal(nod_tcp_accept(p.stack, listener, &h), 0);
+    assert_int_equal(nod_tcp_status(p.stack, h, &status), 0);
+    assert_int_equal(status.state, NOD_ESTABLISHED);
+    assert_int_equal(status.mss, 1440 - 12);
+    assert_int_equal(status.snd_scale, 5);
+    assert_true(status.sack && status.timestamps);
+    assert_int_equal(status.snd_wnd, 1000 << 5);
+    peer_drain(&p);
+    /* A guess that is wrong by one gets a RST, and so does the right one when it is too old. */
+    g.sport = 10;
+    peer_tcp(&p, &g);
+    assert_int_equal(peer_output(&p, &s, 1), 1);
+    assert_int_equal(s.ctl, NOD_RST);
+    nod_tcp_abort(p.stack, h);
+    peer_drain(&p);
+    peer_tick(&p, 100 * NOD_SEC);
+    peer_drain(&p);
+    g.sport = 9;
+    syn(&p, 11, 80); /* cookies are about again */
+    peer_drain(&p);
+    peer_tcp(&p, &g);
+    assert_int_equal(peer_output(&p, &s, 1), 1);
+    assert_int_equal(s.ctl, NOD_RST);
+    peer_free(&p);
+}
+
+/* The same of a listener that asks: the user is told of as many as the backlog, and all that they
+ * cost goes with their time, or with the listener. */
+static void flood_of_requests(void **state)
+{
+    (void)state;
+    struct peer p;
+    nod_request request;
+    peer_make(&p, NULL, 4, false);
+    nod_open open = {.passive = true, .local = {.port = 80}, .backlog = 64, .ask_us = 30 * NOD_SEC};
+    nod_handle listener;
+    assert_int_equal(nod_tcp_open(p.stack, &open, &listener), 0);
+    flood_of_syns(&p); /* within a second */
+    assert_int_equal(peer_drops(&p, NOD_DROP_BACKLOG), 100000 - 64);
+    assert_int_equal(peer_events(&p, listener, NULL), NOD_EVENT_REQUEST);
+    size_t before = peer_in_use(&p);
+    for (int i = 0; i < 32; i++) {
+        assert_int_equal(nod_tcp_pending(p.stack, listener, &request), 0);
+        assert_int_equal(request.remote.port, i + 1); /* the oldest first */
+        if (i < 16) assert_int_equal(nod_tcp_refuse(p.stack, request.handle, NOD_REFUSE_SILENT), 0);
+    }
+    peer_tick(&p, 31 * NOD_SEC);
+    assert_int_equal(nod_tcp_grant(p.stack, request.handle, NULL), NOD_ENOCONN);
+    assert_int_equal(nod_tcp_pending(p.stack, listener, &request), NOD_EAGAIN);
+    assert_in_range(before - peer_in_use(&p), 48 * 100, 48 * 128);
+    syn(&p, 5000, 80);
+    assert_int_equal(nod_tcp_pending(p.stack, listener, &request), 0);
+    assert_int_equal(nod_tcp_close(p.stack, listener), 0);
+    assert_int_equal(nod_tcp_refuse(p.stack, request.handle, NOD_REFUSE_RESET), NOD_ENOCONN);
+    size_t cursor = 0;
+    nod_status status;
+    assert_false(nod_tcp_each(p.stack, &cursor, &status));
+    assert_int_equal(peer_drain(&p), 0);
     peer_free(&p);
 }
 
@@ -522,6 +621,8 @@ int main(void)
         cmocka_unit_test(backlog),
         cmocka_unit_test(full_at_the_last_ack),
         cmocka_unit_test(flood),
+        cmocka_unit_test(flood_and_a_client),
+        cmocka_unit_test(flood_of_requests),
         cmocka_unit_test(nobody_there),
         cmocka_unit_test(half_open),
         cmocka_unit_test(closed_with_some_inside),

@@ -265,6 +265,39 @@ static void emitted_bytes(void **state)
     assert_memory_equal(bytes, want, 40);
 }
 
+/* 7413/02, with errata 4238 and 4239: lengths 2, and 6 to 18 if even; and on a SYN only. */
+static void fast_open(void **state)
+{
+    (void)state;
+    for (int syn = 0; syn < 2; syn++) {
+        for (uint8_t len = 0; len <= 40; len++) {
+            uint8_t p[60] = {[12] = 0xf0, [13] = syn ? NOD_SYN : NOD_ACK, [20] = 34, [21] = len};
+            struct nod_tcp_header h;
+            memset(p + 22, 0xab, len > 2 ? len - 2 : 0);
+            assert_true(nod_tcp_parse(p, 60, &h));
+            bool good = len == 2 || (len >= 6 && len <= 18 && len % 2 == 0);
+            assert_int_equal(h.opt.has_fast_open, syn && good);
+            if (!h.opt.has_fast_open) continue;
+            assert_int_equal(h.opt.cookie_len, len - 2);
+            uint8_t out[60];
+            assert_int_equal(nod_tcp_emit(&h, out), 20 + (len + 3) / 4 * 4);
+            assert_int_equal(20 + nod_tcp_options_size(&h.opt), h.size);
+            assert_memory_equal(out + 20, p + 20, len);
+            for (size_t i = 20 + len; i < h.size; i++) assert_int_equal(out[i], 1);
+        }
+    }
+    /* Everything at once just fits. */
+    struct nod_tcp_header h = {.ctl = NOD_SYN,
+                               .opt = {.has_mss = true,
+                                       .has_ts = true,
+                                       .sack_permitted = true,
+                                       .has_wscale = true,
+                                       .has_fast_open = true,
+                                       .cookie_len = 16}};
+    uint8_t out[60];
+    assert_int_equal(nod_tcp_emit(&h, out), 60);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +311,7 @@ int main(void)
         cmocka_unit_test(any_bytes),
         cmocka_unit_test(round_trip),
         cmocka_unit_test(emitted_bytes),
+        cmocka_unit_test(fast_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
