@@ -126,7 +126,13 @@ void settings_tcp(nod_tcp_config *config)
     config->fin_wait_2_us = (nod_usec)setting("NOD_FIN_TIMEOUT", "tcp_fin_timeout", 60) * NOD_SEC;
     config->syn_timeout_us = settings_syn_timeout(
         (int)setting("NOD_SYN_RETRIES", "tcp_syn_retries", 6), config->rto_initial_us);
-    config->nagle_tail = true;
+    config->keepalive_idle_us =
+        (nod_usec)setting("NOD_KEEPALIVE_TIME", "tcp_keepalive_time", 7200) * NOD_SEC;
+    config->keepalive_interval_us =
+        (nod_usec)setting("NOD_KEEPALIVE_INTVL", "tcp_keepalive_intvl", 75) * NOD_SEC;
+    config->keepalive_probes = (uint8_t)setting("NOD_KEEPALIVE_PROBES", "tcp_keepalive_probes", 9);
+    config->counters = true;
+    config->nagle_tail = true; /* as Linux has it */
     /* Linux acknowledges at once for as long as a connection is young. */
     config->delayed_ack = setting("NOD_DELAYED_ACK", NULL, 0) != 0;
 }
