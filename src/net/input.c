@@ -32,9 +32,12 @@ static enum nod_drop check_addresses(const struct nod_net *net, struct nod_packe
     const struct nod_ip *ip = &out->ip;
     bool echo = true;
     if (!nod_net_is_local(net, ip->dst)) {
-        out->broadcast |= nod_net_is_broadcast(net, ip->dst);
-        if (!out->broadcast && !nod_net_stands_in(net, out->iface, ip->dst, &echo))
+        bool group6 = ip->family == 6 && net->iface[out->iface].config.kind == NOD_IFACE_ETHERNET;
+        bool group = nod_net_is_broadcast(net, ip->dst);
+        if (group && group6 && !nod_mld_is_joined(net, out->iface, ip->dst))
             return NOD_DROP_NOT_OURS;
+        if (!group && !nod_net_stands_in(net, out->iface, ip->dst, &echo)) return NOD_DROP_NOT_OURS;
+        out->broadcast |= group;
     }
     out->no_echo = !echo;
     bool anonymous = ip->protocol == NOD_PROTO_ICMP6 && nod_ip_is_unspecified(ip->src);

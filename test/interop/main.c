@@ -15,6 +15,10 @@ static const nod_path_config bad_network = {
     .reorder_us = 300,
 };
 
+/* A link in the middle that takes 1400 octets, and says so to both ends, or to nobody. */
+static const nod_path_config narrow = {.mtu = 1400, .delay_us = 200};
+static const nod_path_config black_hole = {.mtu = 1400, .mtu_silent = true, .delay_us = 200};
+
 static uint64_t megabytes(uint64_t usual, uint64_t quick)
 {
     const char *text = getenv("NOD_TEST_QUICK");
@@ -25,6 +29,8 @@ static bool run(const char *name, int family)
 {
     const world_config good = {0}, plain = {.plain = true}, tap = {.tap = true};
     const world_config bad = {.harm = &bad_network, .rto_min_us = 5 * NOD_MSEC};
+    const world_config small = {.harm = &narrow};
+    const world_config hole = {.harm = &black_hole, .finds_holes = true};
     bool server = strstr(name, "-server") != NULL;
     if (strncmp(name, "bulk-plain", 10) == 0)
         run_bulk(name, family, false, &plain, megabytes(256, 8));
@@ -36,12 +42,18 @@ static bool run(const char *name, int family)
         run_icmp(name, family, strstr(name, "-tap") ? &tap : &good);
     else if (strncmp(name, "harm-", 5) == 0)
         run_bulk(name, family, server, &bad, megabytes(256, 4));
+    else if (strncmp(name, "path-mtu-", 9) == 0)
+        run_bulk(name, family, server, &small, megabytes(16, 4));
+    else if (strncmp(name, "black-hole-", 11) == 0)
+        run_bulk(name, family, server, &hole, megabytes(16, 4));
     else if (strncmp(name, "half-close-", 11) == 0)
         run_half_close(name, family, server);
     else if (strncmp(name, "states-", 7) == 0)
         run_states(name, family, server);
     else if (strcmp(name, "simultaneous-close") == 0)
         run_simultaneous_close(name, family);
+    else if (strcmp(name, "conflict") == 0)
+        run_conflict(name, family);
     else if (strcmp(name, "refused") == 0)
         run_refused(name, family);
     else if (strcmp(name, "info") == 0)
