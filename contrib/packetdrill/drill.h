@@ -38,6 +38,14 @@ nod_usec settings_syn_timeout(int retries, nod_usec rto); /* a SYN is given up a
 unsigned settings_push(
     void); /* after how many segments of a large one PSH is said; 0: only nod's */
 
+enum fast_open_setting {
+    FAST_OPEN_CLIENT = 1,
+    FAST_OPEN_SERVER = 2,
+    FAST_OPEN_ALL_LISTENERS = 0x400
+};
+unsigned settings_fast_open(void); /* enum fast_open_setting, or-ed, and more that nod has not */
+bool settings_fast_open_key(uint8_t key[16]);
+
 /* sockets.c */
 enum socket_state {
     SOCKET_FRESH,
@@ -64,7 +72,13 @@ typedef struct sock {
     nod_usec defer_accept_us;
     int send_space, receive_space; /* SO_SNDBUF, SO_RCVBUF as they are read */
     uint32_t lowat_unsent;
-    struct kept *kept; /* options that are remembered only */
+    bool fast_connect;        /* TCP_FASTOPEN_CONNECT */
+    bool fast_waits;          /* for the first write: connect has put it off */
+    nod_endpoint fast_remote; /* then: to whom */
+    uint16_t fast_limit;      /* TCP_FASTOPEN */
+    bool fast_key_set;
+    uint8_t fast_key[16]; /* TCP_FASTOPEN_KEY */
+    struct kept *kept;    /* options that are remembered only */
 } sock;
 
 sock *socket_at(int fd); /* NULL: not ours */
@@ -77,6 +91,8 @@ int socket_take_error(sock *s);
 void socket_disconnect(sock *s);
 void socket_apply(sock *s); /* its configuration, to the connection */
 int socket_errno(int nod_error);
+int socket_address(const sock *s, const struct sockaddr *addr, socklen_t len, nod_endpoint *out);
+int socket_open(sock *s, const nod_endpoint *remote, bool fast); /* a SYN is due. An errno */
 int socket_connect(sock *s, const struct sockaddr *addr, socklen_t len); /* 0 or an errno */
 bool socket_close(int fd);                                               /* false: not ours */
 void sockets_end(void);
@@ -105,6 +121,15 @@ ssize_t drill_sendto(void *ud, int fd, const void *buf, size_t len, int flags,
                      const struct sockaddr *addr, socklen_t addr_len);
 ssize_t drill_sendmsg(void *ud, int fd, const struct msghdr *msg, int flags);
 ssize_t drill_splice(int in, int out, size_t len, unsigned flags); /* one of them is a socket */
+
+/* fast_open.c */
+uint16_t fast_open_limit(const sock *s, uint16_t backlog);
+void fast_open_listen(sock *s);
+void fast_open_use_key(const uint8_t key[16]);
+int fast_open_connect(sock *s, const nod_endpoint *remote); /* 0 or an errno */
+/* Opens with text. What was taken, or minus an errno. */
+ssize_t fast_open_send(sock *s, const nod_endpoint *remote, const struct iovec *iov, int count,
+                       bool wait);
 
 /* options.c */
 void options_init(sock *s);

@@ -163,9 +163,39 @@ static int set_keepalive(sock *s, int name, int value)
     return keep(s, IPPROTO_TCP, name, value);
 }
 
+static int set_fast_open(sock *s, int value)
+{
+    bool closed = s->state == SOCKET_FRESH || s->state == SOCKET_BOUND;
+    if (value < 0 || (!closed && s->state != SOCKET_LISTENING)) return EINVAL;
+    s->fast_limit = (uint16_t)(value < UINT16_MAX ? value : UINT16_MAX);
+    if (s->state == SOCKET_LISTENING)
+        nod_tcp_set_fast_open(world_stack(), s->handle, fast_open_limit(s, s->fast_limit));
+    return 0;
+}
+
+static int set_fast_connect(sock *s, int value)
+{
+    if (value != 0 && value != 1) return EINVAL;
+    if (!(settings_fast_open() & FAST_OPEN_CLIENT)) return EOPNOTSUPP;
+    if (s->state != SOCKET_FRESH && s->state != SOCKET_BOUND) return EINVAL;
+    s->fast_connect = value;
+    return 0;
+}
+
+static int set_fast_key(sock *s, const void *value, socklen_t len)
+{
+    if (len != sizeof s->fast_key) return EINVAL;
+    memcpy(s->fast_key, value, len);
+    s->fast_key_set = true;
+    if (s->state == SOCKET_LISTENING) fast_open_use_key(s->fast_key);
+    return 0;
+}
+
 static int set_tcp(sock *s, int name, int value)
 {
     switch (name) {
+    case TCP_FASTOPEN: return set_fast_open(s, value);
+    case TCP_FASTOPEN_CONNECT: return set_fast_connect(s, value);
     case TCP_NODELAY:
         s->config.nagle = value == 0;
         socket_apply(s);
@@ -211,6 +241,7 @@ static int set_option(sock *s, int level, int name, const void *value, socklen_t
     int number = 0;
     if (!value && len > 0) return EFAULT;
     if (level == SOL_SOCKET && name == SO_LINGER) return set_linger(s, value, len);
+    if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY) return set_fast_key(s, value, len);
     bool small = level == IPPROTO_IP && len > 0; /* of whose options one octet is enough */
     if (len < sizeof number && !small) return EINVAL;
     memcpy(&number, value, len < sizeof number ? len : sizeof number);

@@ -55,6 +55,23 @@ static uint32_t buffer(const char *variable, const char *sysctl, int which, uint
     return number > 0 ? (uint32_t)number : otherwise;
 }
 
+unsigned settings_fast_open(void)
+{
+    return (unsigned)setting("NOD_FAST_OPEN", "tcp_fastopen", FAST_OPEN_CLIENT);
+}
+
+/* Four numbers in hexadecimal. */
+bool settings_fast_open_key(uint8_t key[16])
+{
+    unsigned words[4];
+    FILE *file = fopen("/proc/sys/net/ipv4/tcp_fastopen_key", "re");
+    if (!file) return false;
+    int found = fscanf(file, "%x-%x-%x-%x", &words[0], &words[1], &words[2], &words[3]);
+    fclose(file);
+    for (int i = 0; found == 4 && i < 16; i++) key[i] = (uint8_t)(words[i / 4] >> 8 * (i % 4));
+    return found == 4;
+}
+
 /* Linux's own choice is at least tcp_min_tso_segs, and at most half of the window of congestion,
  * which is ten segments at first. */
 unsigned settings_push(void)

@@ -57,8 +57,7 @@ int leave_with(int error)
 
 /* Addresses. */
 
-static int read_address(const sock *s, const struct sockaddr *addr, socklen_t len,
-                        nod_endpoint *out)
+int socket_address(const sock *s, const struct sockaddr *addr, socklen_t len, nod_endpoint *out)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     struct sockaddr_in in4;
@@ -190,7 +189,7 @@ uint32_t socket_ready(sock *s)
     uint32_t ready = 0;
     switch (s->state) {
     case SOCKET_FRESH:
-    case SOCKET_BOUND: ready = POLLOUT | POLLWRNORM | POLLHUP; break;
+    case SOCKET_BOUND: ready = POLLOUT | POLLWRNORM | (s->fast_waits ? 0 : POLLHUP); break;
     case SOCKET_LISTENING:
         if (nod_tcp_readable(world_stack(), s->handle) > 0) ready = POLLIN | POLLRDNORM;
         break;
@@ -227,7 +226,7 @@ int drill_bind(void *ud, int fd, const struct sockaddr *addr, socklen_t len)
     world_enter();
     sock *s = socket_at(fd);
     int error = !s ? EBADF : s->state != SOCKET_FRESH ? EINVAL : 0;
-    if (!error) error = read_address(s, addr, len, &local);
+    if (!error) error = socket_address(s, addr, len, &local);
     if (!error && nod_tcp_port_use(world_stack(), &local) & NOD_PORT_LISTENER) error = EADDRINUSE;
     if (!error) {
         world_learn(&local.addr);
@@ -245,9 +244,11 @@ static int begin_listening(sock *s, uint16_t backlog)
         .passive = true,
         .backlog = backlog,
         .defer_accept_us = s->defer_accept_us,
+        .fast_open = fast_open_limit(s, backlog),
         .config = &s->config,
     };
     if (s->state != SOCKET_BOUND) return EINVAL;
+    fast_open_listen(s);
     if (s->ip6 && !s->v6only && is_any(&s->local.addr)) open.local.addr.family = 0;
     int error = nod_tcp_open(world_stack(), &open, &handle);
     if (error) return socket_errno(error);
@@ -322,13 +323,13 @@ void socket_disconnect(sock *s)
     s->handle = 0;
     s->state = SOCKET_FRESH;
     s->local = (nod_endpoint){0};
-    s->tried = s->shut_read = s->shut_write = s->peer_closed = false;
+    s->fast_waits = s->tried = s->shut_read = s->shut_write = s->peer_closed = false;
 }
 
-static int connect_begin(sock *s, const nod_endpoint *remote)
+int socket_open(sock *s, const nod_endpoint *remote, bool fast)
 {
     nod_handle handle;
-    nod_open open = {.remote = *remote, .config = &s->config};
+    nod_open open = {.remote = *remote, .config = &s->config, .fast_open = fast};
     open.local.port = s->local.port;
     if (s->local.addr.family && !is_any(&s->local.addr)) open.local.addr = s->local.addr;
     int error = nod_tcp_open(world_stack(), &open, &handle);
@@ -360,11 +361,14 @@ int socket_connect(sock *s, const struct sockaddr *addr, socklen_t len)
         socket_disconnect(s);
         return 0;
     }
+    if (s->fast_waits) return EISCONN;
     if (s->state == SOCKET_CONNECTING) return connect_end(s, EALREADY);
     if (s->state == SOCKET_LISTENING || s->state == SOCKET_CONNECTED) return EISCONN;
     if (s->state == SOCKET_DEAD) return connect_end(s, EALREADY);
-    int error = read_address(s, addr, len, &remote);
-    if (!error) error = connect_begin(s, &remote);
+    int error = socket_address(s, addr, len, &remote);
+    if (!error)
+        error = s->fast_connect ? fast_open_connect(s, &remote) : socket_open(s, &remote, false);
+    if (s->fast_waits) return error;
     return error ? error : connect_end(s, EINPROGRESS);
 }
 

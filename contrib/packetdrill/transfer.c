@@ -61,7 +61,7 @@ static ssize_t receive(sock *s, const struct iovec *iov, int count, int flags)
 {
     if (s->state == SOCKET_CONNECTING && !s->nonblocking)
         while (s->state == SOCKET_CONNECTING && world_wait(NOD_NEVER)) continue;
-    if (s->state == SOCKET_CONNECTING) return -EAGAIN;
+    if (s->state == SOCKET_CONNECTING || s->fast_waits) return -EAGAIN;
     if (s->state == SOCKET_DEAD && !s->handle) return -socket_take_error(s);
     if (s->state != SOCKET_CONNECTED && s->state != SOCKET_DEAD) return -ENOTCONN;
     for (;;) {
@@ -117,9 +117,10 @@ static ssize_t put(sock *s, const struct iovec *iov, int count, size_t done, uns
     return error ? -error : -EPIPE;
 }
 
-static ssize_t transmit(sock *s, const struct iovec *iov, int count, int flags)
+/* What follows the first `done`; how much there is of it all then. */
+static ssize_t transmit(sock *s, const struct iovec *iov, int count, size_t done, int flags)
 {
-    size_t done = 0, total = total_of(iov, count);
+    size_t total = total_of(iov, count);
     unsigned more = flags & MSG_MORE || s->cork ? NOD_SEND_MORE : 0;
     int error = wait_connected(s, flags);
     if (error) return -error;
@@ -139,16 +140,37 @@ static ssize_t transmit(sock *s, const struct iovec *iov, int count, int flags)
     return (ssize_t)done;
 }
 
-static ssize_t transmit_here(int fd, const struct iovec *iov, int count, int flags)
+/* The first text of a connection may travel with its SYN. */
+static ssize_t transmit_first(sock *s, const struct msghdr *msg, int flags)
+{
+    nod_endpoint remote = s->fast_remote;
+    int count = (int)msg->msg_iovlen;
+    bool wait = !s->nonblocking && !(flags & MSG_DONTWAIT);
+    if (!s->fast_waits) {
+        const struct sockaddr *addr = msg->msg_name;
+        if (addr && addr->sa_family == AF_UNSPEC) return -EOPNOTSUPP;
+        int error = socket_address(s, addr, msg->msg_namelen, &remote);
+        if (error) return -error;
+    }
+    ssize_t done = fast_open_send(s, &remote, msg->msg_iov, count, wait);
+    if (done < 0 || !wait) return done;
+    ssize_t more = transmit(s, msg->msg_iov, count, (size_t)done, flags);
+    return more < 0 && done > 0 ? done : more;
+}
+
+static ssize_t transmit_here(int fd, const struct msghdr *msg, int flags)
 {
     world_enter();
     sock *s = socket_at(fd);
+    int count = (int)msg->msg_iovlen;
     if (!s) {
         world_leave();
-        return writev(fd, iov, count);
+        return sendmsg(fd, msg, flags);
     }
-    if (is_bad(iov, count)) return finish(-EFAULT);
-    return finish(transmit(s, iov, count, flags));
+    if (is_bad(msg->msg_iov, count)) return finish(-EFAULT);
+    bool first = flags & MSG_FASTOPEN && s->state != SOCKET_CONNECTED && s->state != SOCKET_DEAD;
+    if (first || s->fast_waits) return finish(transmit_first(s, msg, flags));
+    return finish(transmit(s, msg->msg_iov, count, 0, flags));
 }
 
 /* The calls. */
@@ -162,7 +184,8 @@ ssize_t drill_readv(void *ud, int fd, const struct iovec *iov, int count)
 ssize_t drill_writev(void *ud, int fd, const struct iovec *iov, int count)
 {
     (void)ud;
-    return transmit_here(fd, iov, count, 0);
+    const struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count};
+    return transmit_here(fd, &msg, 0);
 }
 
 ssize_t drill_recv(void *ud, int fd, void *buf, size_t len, int flags)
@@ -195,30 +218,30 @@ ssize_t drill_recvmsg(void *ud, int fd, struct msghdr *msg, int flags)
     return got;
 }
 
-ssize_t drill_send(void *ud, int fd, const void *buf, size_t len, int flags)
+ssize_t drill_sendto(void *ud, int fd, const void *buf, size_t len, int flags,
+                     const struct sockaddr *addr, socklen_t addr_len)
 {
     (void)ud;
-    const struct iovec iov = {(void *)buf, len};
-    return transmit_here(fd, &iov, 1, flags);
+    struct iovec iov = {(void *)buf, len};
+    const struct msghdr msg = {
+        .msg_name = (void *)addr, .msg_namelen = addr_len, .msg_iov = &iov, .msg_iovlen = 1};
+    return transmit_here(fd, &msg, flags);
+}
+
+ssize_t drill_send(void *ud, int fd, const void *buf, size_t len, int flags)
+{
+    return drill_sendto(ud, fd, buf, len, flags, NULL, 0);
 }
 
 ssize_t drill_write(void *ud, int fd, const void *buf, size_t len)
 {
-    return drill_send(ud, fd, buf, len, 0);
-}
-
-ssize_t drill_sendto(void *ud, int fd, const void *buf, size_t len, int flags,
-                     const struct sockaddr *addr, socklen_t addr_len)
-{
-    (void)addr;
-    (void)addr_len;
-    return drill_send(ud, fd, buf, len, flags);
+    return drill_sendto(ud, fd, buf, len, 0, NULL, 0);
 }
 
 ssize_t drill_sendmsg(void *ud, int fd, const struct msghdr *msg, int flags)
 {
     (void)ud;
-    return transmit_here(fd, msg->msg_iov, (int)msg->msg_iovlen, flags);
+    return transmit_here(fd, msg, flags);
 }
 
 /* Between a pipe and a socket; what the pipe does not take is lost to nobody, for it was only

@@ -53,6 +53,7 @@ void nod_fast_open_grant(const nod_stack *s, const struct nod_listener *l,
 {
     if (!l->fast_limit || !from->has_fast_open || cookie_age(s, key, from) == 0) return;
     to->has_fast_open = true;
+    to->fast_open_old = from->fast_open_old;
     to->cookie_len = COOKIE;
     cookie_of(s, key, 0, to->cookie);
 }
@@ -107,6 +108,7 @@ bool nod_fast_open_arrives(nod_stack *s, struct nod_listener *l, const struct no
     struct nod_fast_open *fast = &tcb->rare->fast;
     if (age) { /* an old cookie is good once more, and comes with a new one */
         fast->has_option = true;
+        fast->old = seg->h.opt.fast_open_old;
         fast->cookie_len = COOKIE;
         cookie_of(s, key, 0, fast->cookie);
     }

@@ -124,6 +124,7 @@ static void add_fast_open(struct nod_env *env, struct nod_tcb *tcb, struct nod_o
     const struct nod_fast_open *fast = &tcb->rare->fast;
     struct nod_tcp_options *opt = &out->h.opt, with = *opt;
     with.has_fast_open = fast->has_option;
+    with.fast_open_old = fast->old;
     with.cookie_len = fast->cookie_len;
     memcpy(with.cookie, fast->cookie, fast->cookie_len);
     if (nod_tcp_options_size(&with) > NOD_TCP_OPTIONS_MAX) return;
@@ -135,7 +136,6 @@ static void add_fast_open(struct nod_env *env, struct nod_tcb *tcb, struct nod_o
     uint32_t end = tcb->snd.iss + 1 + out->text;
     tcb->snd.nxt = seq_max(tcb->snd.nxt, end); /* less, when the first was too big for the path */
     tcb->flags |= TCB_SYN_TEXT;
-    if (end == nod_tcb_data_end(tcb)) out->h.ctl |= NOD_PSH; /* MUST-61 */
     note_sent(env, tcb, out, tcb->snd.iss + 1, end);
 }
 

@@ -7,7 +7,7 @@
 
 /* TCP Fast Open, while TCB_FAST_OPEN stands: what the first SYN or SYN,ACK says of it. */
 struct nod_fast_open {
-    bool has_option;
+    bool has_option, old; /* old: in its experimental form */
     uint8_t cookie_len;
     uint8_t cookie[NOD_COOKIE_MAX];
     uint16_t mss;        /* active: of the peer, as far as we remember */

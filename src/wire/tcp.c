@@ -14,7 +14,10 @@ enum option_kind {
     KIND_TIMESTAMPS = 8,
     KIND_USER_TIMEOUT = 28,
     KIND_FAST_OPEN = 34,
+    KIND_EXPERIMENT = 254,
 };
+
+#define FAST_OPEN_EXPERIMENT 0xf989
 
 static void parse_sack(const uint8_t *p, uint8_t len, struct nod_tcp_options *opt)
 {
@@ -27,12 +30,22 @@ static void parse_sack(const uint8_t *p, uint8_t len, struct nod_tcp_options *op
 }
 
 /* Empty, or 4 to 16 octets of them, and an even number: no cookie is of another size. */
+static void parse_cookie(const uint8_t *p, uint8_t len, bool old, struct nod_tcp_options *opt)
+{
+    if (len != 0 && (len < 4 || len > NOD_COOKIE_MAX || len % 2)) return;
+    opt->has_fast_open = true;
+    opt->fast_open_old = old;
+    opt->cookie_len = len;
+    memcpy(opt->cookie, p, len);
+}
+
+/* Kind 34, or an experiment by number F989, as clients older than RFC 7413 say it. */
 static void parse_fast_open(const uint8_t *p, uint8_t len, struct nod_tcp_options *opt)
 {
-    if (len != 2 && (len < 6 || len > 18 || len % 2)) return;
-    opt->has_fast_open = true;
-    opt->cookie_len = (uint8_t)(len - 2);
-    memcpy(opt->cookie, p + 2, opt->cookie_len);
+    if (p[0] == KIND_FAST_OPEN)
+        parse_cookie(p + 2, (uint8_t)(len - 2), false, opt);
+    else if (len >= 4 && get16(p + 2) == FAST_OPEN_EXPERIMENT)
+        parse_cookie(p + 4, (uint8_t)(len - 4), true, opt);
 }
 
 /* An option of the wrong length for its kind is as good as absent (MUST-7). */
@@ -67,6 +80,7 @@ static void parse_option(const uint8_t *p, uint8_t len, bool syn, struct nod_tcp
         opt->uto = get16(p + 2);
         break;
     case KIND_FAST_OPEN:
+    case KIND_EXPERIMENT:
         if (syn) parse_fast_open(p, len, opt);
         break;
     }
@@ -107,6 +121,11 @@ bool nod_tcp_parse(const uint8_t *p, size_t len, struct nod_tcp_header *out)
     return true;
 }
 
+static unsigned fast_open_head(const struct nod_tcp_options *opt)
+{
+    return opt->fast_open_old ? 4 : 2;
+}
+
 /* Linux's and everyone's order, so that a SYN with all of them takes 20 bytes, padded with
  * NOPs in front of what wants alignment. */
 size_t nod_tcp_options_size(const struct nod_tcp_options *opt)
@@ -120,7 +139,7 @@ size_t nod_tcp_options_size(const struct nod_tcp_options *opt)
     }
     if (opt->has_wscale) size += 4;
     if (opt->has_uto) size += 4;
-    if (opt->has_fast_open) size += (2 + (size_t)opt->cookie_len + 3) / 4 * 4;
+    if (opt->has_fast_open) size += (fast_open_head(opt) + (size_t)opt->cookie_len + 3) / 4 * 4;
     if (opt->sack_count) size += 4 + 8 * (size_t)opt->sack_count;
     return size;
 }
@@ -152,11 +171,16 @@ static uint8_t *emit_sack(uint8_t *p, const struct nod_tcp_options *opt)
 /* Filled up behind it, as Linux does. */
 static uint8_t *emit_fast_open(uint8_t *p, const struct nod_tcp_options *opt)
 {
-    *p++ = KIND_FAST_OPEN;
-    *p++ = (uint8_t)(2 + opt->cookie_len);
+    unsigned size = fast_open_head(opt) + opt->cookie_len;
+    *p++ = opt->fast_open_old ? KIND_EXPERIMENT : KIND_FAST_OPEN;
+    *p++ = (uint8_t)size;
+    if (opt->fast_open_old) {
+        put16(p, FAST_OPEN_EXPERIMENT);
+        p += 2;
+    }
     memcpy(p, opt->cookie, opt->cookie_len);
     p += opt->cookie_len;
-    for (unsigned size = 2 + opt->cookie_len; size % 4; size++) *p++ = KIND_NOP;
+    for (; size % 4; size++) *p++ = KIND_NOP;
     return p;
 }
 

@@ -17,6 +17,7 @@ struct nod_tcp_options {
     uint16_t mss;
     uint32_t ts_val, ts_ecr;
     uint8_t sack_count;
+    bool fast_open_old; /* in the form that it had before it had a kind of its own (RFC 6994) */
     uint8_t cookie_len; /* 4 to 16; 0: a cookie is asked for */
     union {             /* SACK blocks are on no SYN, and cookies on nothing else */
         uint32_t sack[4][2];

@@ -298,6 +298,27 @@ static void fast_open(void **state)
     assert_int_equal(nod_tcp_emit(&h, out), 60);
 }
 
+/* As it was before RFC 7413: experiment F989 of kind 254 (RFC 6994). */
+static void fast_open_of_old(void **state)
+{
+    (void)state;
+    for (uint8_t len = 4; len <= 40; len++) {
+        uint8_t p[60] = {[12] = 0xf0, [13] = NOD_SYN, [20] = 254, [21] = len, [22] = 0xf9};
+        struct nod_tcp_header h;
+        memset(p + 24, 0xab, len - 4);
+        assert_true(nod_tcp_parse(p, 60, &h));
+        assert_false(h.opt.has_fast_open); /* another experiment */
+        p[23] = 0x89;
+        assert_true(nod_tcp_parse(p, 60, &h));
+        assert_int_equal(h.opt.has_fast_open, len == 4 || (len >= 8 && len <= 20 && len % 2 == 0));
+        if (!h.opt.has_fast_open) continue;
+        uint8_t out[60];
+        assert_true(h.opt.fast_open_old && h.opt.cookie_len == len - 4);
+        assert_int_equal(nod_tcp_emit(&h, out), 20 + (len + 3) / 4 * 4);
+        assert_memory_equal(out + 20, p + 20, len);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +333,7 @@ int main(void)
         cmocka_unit_test(round_trip),
         cmocka_unit_test(emitted_bytes),
         cmocka_unit_test(fast_open),
+        cmocka_unit_test(fast_open_of_old),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
