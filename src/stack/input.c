@@ -64,6 +64,8 @@ static bool make_segment(nod_stack *s, nod_frame *frame, struct nod_packet *pack
     seg->frame = frame->id;
     seg->iface = frame->iface;
     seg->family = packet->ip.family;
+    seg->ecn = packet->ip.tos & 3;
+    seg->packets = frame->gso_size ? (seg->text + frame->gso_size - 1) / frame->gso_size : 1;
     return true;
 }
 

@@ -21,6 +21,9 @@ static void fill_segment(nod_trace_segment *t, const struct nod_tcp_header *h, u
     t->sack_permitted = h->opt.sack_permitted;
     t->sack_count = h->opt.sack_count;
     memcpy(t->sack, h->opt.sack, sizeof(t->sack));
+    t->accecn_kind = h->opt.accecn_kind;
+    t->accecn_fields = h->opt.accecn_fields;
+    memcpy(t->accecn, h->opt.accecn, sizeof(t->accecn));
 }
 
 /* Where this side's and the peer's numbers begin, as far as the record knows. */
@@ -59,6 +62,7 @@ void nod_trace_in(nod_stack *s, const struct nod_record *rec, const struct nod_k
     event->state = rec ? rec->state : NOD_CLOSED;
     nod_trace_segment *t = &event->u.segment;
     fill_segment(t, &seg->h, seg->text);
+    t->ecn = seg->ecn;
     uint32_t iss = seg->h.ack, irs = seg->h.seq;
     uint8_t scale = 0;
     if (rec && rec->kind == NOD_RECORD_TCB) {
@@ -218,17 +222,25 @@ static void put_field(struct text *t, const char *name, uint64_t x)
     put_number(t, x);
 }
 
-static void put_flags(struct text *t, uint8_t ctl)
+static void put_flags(struct text *t, uint16_t ctl)
 {
     static const struct {
-        uint8_t bit;
+        uint16_t bit;
         const char *letter;
-    } letters[] = {{NOD_FIN, "F"}, {NOD_SYN, "S"}, {NOD_RST, "R"}, {NOD_PSH, "P"},
-                   {NOD_ACK, "."}, {NOD_URG, "U"}, {NOD_ECE, "E"}, {NOD_CWR, "W"}};
+    } letters[] = {{NOD_FIN, "F"}, {NOD_SYN, "S"}, {NOD_RST, "R"}, {NOD_PSH, "P"}, {NOD_ACK, "."},
+                   {NOD_URG, "U"}, {NOD_ECE, "E"}, {NOD_CWR, "W"}, {NOD_AE, "e"}};
     put(t, "Flags [");
     for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++)
         if (ctl & letters[i].bit) put(t, letters[i].letter);
     put(t, ctl ? "]" : "none]");
+}
+
+static void put_accecn(struct text *t, const nod_trace_segment *s)
+{
+    static const char *const names[] = {" e0b ", " ceb ", " e1b "};
+    put(t, "accecn");
+    for (unsigned i = 0; i < s->accecn_fields; i++)
+        put_field(t, names[s->accecn_kind == NOD_ACCECN1 ? 2 - i : i], s->accecn[i]);
 }
 
 static void put_options(struct text *t, const nod_trace_segment *s)
@@ -242,6 +254,7 @@ static void put_options(struct text *t, const nod_trace_segment *s)
         put_field(t, " ecr ", s->ts_ecr);
         comma = ",";
     }
+    if (s->accecn_kind) put(t, comma), put_accecn(t, s), comma = ",";
     if (s->has_wscale) put(t, comma), put_field(t, "wscale ", s->wscale), comma = ",";
     if (s->sack_count) {
         put(t, comma);
@@ -267,6 +280,8 @@ char *nod_trace_format_segment(const nod_trace_segment *s, char *buf, size_t siz
     if (s->ctl & NOD_ACK) put_field(&t, ", ack ", s->rel_ack);
     put_field(&t, ", win ", s->wnd);
     if (s->ctl & NOD_URG) put_field(&t, ", urg ", s->up);
+    static const char *const codepoints[] = {"", ", ecn ect1", ", ecn ect0", ", ecn ce"};
+    put(&t, codepoints[s->ecn & 3]);
     put_options(&t, s);
     put_field(&t, ", length ", s->len);
     if (size) buf[t.len] = 0;

@@ -19,7 +19,7 @@ static void add_ack_options(struct nod_env *env, struct nod_tcb *tcb, struct nod
     }
 }
 
-static void fill_header(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint8_t ctl,
+static void fill_header(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint16_t ctl,
                         enum nod_why why, struct nod_out *out)
 {
     out->h = (struct nod_tcp_header){
@@ -33,6 +33,7 @@ static void fill_header(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, 
     out->parts = 0;
     out->gso_size = 0;
     out->why = (uint8_t)why;
+    out->ecn = NOD_NOT_ECT;
     out->retransmission = false;
     if (!(ctl & NOD_SYN)) add_ack_options(env, tcb, out);
 }

@@ -176,6 +176,7 @@ struct nod_out {
     uint32_t text;
     uint16_t gso_size;
     uint8_t why;
+    uint8_t ecn; /* enum nod_codepoint */
     bool retransmission;
     int parts;
     nod_slice part[NOD_FRAME_PARTS];

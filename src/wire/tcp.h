@@ -8,19 +8,28 @@
 #define NOD_TCP_HEADER_MAX 60
 
 struct nod_tcp_options {
-    bool has_mss, has_wscale, has_ts, sack_permitted;
+    bool has_mss : 1, has_wscale : 1, has_ts : 1, sack_permitted : 1;
     uint8_t wscale; /* as on the wire */
     uint16_t mss;
     uint32_t ts_val, ts_ecr;
     uint8_t sack_count;
+    /* RFC 9768 3.2.3: the kind (0: absent) says the order of the fields, `accecn_fields` how many
+     * there are. 24 bits each. */
+    uint8_t accecn_kind, accecn_fields;
     uint32_t sack[4][2];
+    uint32_t accecn[3];
+};
+
+enum nod_accecn_kind {
+    NOD_ACCECN0 = 172, /* EE0B, ECEB, EE1B */
+    NOD_ACCECN1 = 174  /* EE1B, ECEB, EE0B */
 };
 
 struct nod_tcp_header {
     uint16_t src_port, dst_port;
     uint32_t seq, ack;
     uint16_t wnd, up;
-    uint8_t ctl;  /* enum nod_ctl */
+    uint16_t ctl; /* enum nod_ctl */
     uint8_t size; /* of the header, options included */
     struct nod_tcp_options opt;
 };
@@ -34,5 +43,11 @@ size_t nod_tcp_emit(struct nod_tcp_header *header, uint8_t *p);
 
 /* Bytes that the options take on the wire. */
 size_t nod_tcp_options_size(const struct nod_tcp_options *opt);
+
+/* Of those, an AccECN option of so many fields. */
+static inline size_t nod_tcp_accecn_size(unsigned fields)
+{
+    return (2 + 3 * fields + 3) / 4 * 4;
+}
 
 #endif

@@ -7,6 +7,7 @@
 
 enum { PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_ICMP6 = 58 };
 enum { OPT_EOL, OPT_NOP, OPT_MSS, OPT_WSCALE, OPT_SACK_OK, OPT_SACK, OPT_TS = 8 };
+enum { OPT_ACCECN0 = 172, OPT_ACCECN1 = 174 };
 
 uint8_t stream_byte(bool from_peer, uint64_t at)
 {
@@ -63,11 +64,12 @@ static uint32_t transport_sum(const uint8_t *packet, size_t len, unsigned protoc
 }
 
 /* Addresses, lengths and checksums around `len - header` bytes that are there already. */
-static void wrap(const struct flow *flow, unsigned protocol, uint8_t *buf, size_t len)
+static void wrap(const struct flow *flow, unsigned protocol, uint8_t *buf, size_t len, unsigned ecn)
 {
     memset(buf, 0, ip_header(flow->peer.addr.family));
     if (flow->peer.addr.family == 6) {
         buf[0] = 0x60;
+        buf[1] = (uint8_t)(ecn << 4);
         put16(buf + 4, (uint32_t)len - 40);
         buf[6] = (uint8_t)protocol;
         buf[7] = 64;
@@ -76,6 +78,7 @@ static void wrap(const struct flow *flow, unsigned protocol, uint8_t *buf, size_
         return;
     }
     buf[0] = 0x45;
+    buf[1] = (uint8_t)ecn;
     put16(buf + 2, (uint32_t)len);
     put16(buf + 6, 0x4000);
     buf[8] = 64;
@@ -126,6 +129,24 @@ static bool option_sack(struct options *o, const struct flow *flow, const char *
     return len > 0 && *text == 0;
 }
 
+/* "accecn e0b 1 ceb 0 e1b 1", or the other way round; fewer fields, or none. */
+static bool option_accecn(struct options *o, const char *text)
+{
+    uint8_t body[9];
+    unsigned value, kind = strncmp(text, "e1b", 3) == 0 ? OPT_ACCECN1 : OPT_ACCECN0;
+    size_t len = 0;
+    int n;
+
+    for (; len < sizeof body && sscanf(text, "%*1[ec]%*1[01e]b %u%n", &value, &n) == 1;
+         text += n + (text[n] == ' ')) {
+        body[len] = (uint8_t)(value >> 16);
+        put16(body + len + 1, value & 0xffff);
+        len += 3;
+    }
+    option(o, kind, body, len);
+    return *text == 0;
+}
+
 /* Bytes as they are, in hexadecimal: for options that no sane peer sends. */
 static bool option_raw(struct options *o, const char *hex)
 {
@@ -157,6 +178,8 @@ static bool build_option(struct options *o, const struct flow *flow, const char 
         option_ts(o, flow, a, b);
     } else if (sscanf(text, "sack %u %n", &a, &n) == 1) {
         return option_sack(o, flow, text + n);
+    } else if (strncmp(text, "accecn", 6) == 0) {
+        return option_accecn(o, text + 6 + (text[6] == ' '));
     } else if (strncmp(text, "raw ", 4) == 0) {
         return option_raw(o, text + 4);
     } else {
@@ -206,8 +229,8 @@ size_t packet_build(const struct flow *flow, const struct segment *s, uint8_t *b
     put16(tcp + 2, flow->nod.port);
     put32(tcp + 4, flow->isn + s->seq);
     put32(tcp + 8, s->ctl & NOD_ACK ? flow->iss + s->ack : 0);
-    tcp[12] = (uint8_t)(header / 4 << 4);
-    tcp[13] = s->ctl;
+    tcp[12] = (uint8_t)(header / 4 << 4 | (s->ctl & NOD_AE ? 1 : 0));
+    tcp[13] = (uint8_t)s->ctl;
     put16(tcp + 14, s->win);
     put16(tcp + 18, s->up);
     memcpy(tcp + 20, o.bytes, o.len);
@@ -217,7 +240,7 @@ size_t packet_build(const struct flow *flow, const struct segment *s, uint8_t *b
     for (size_t i = 0; i < s->length; i++) {
         tcp[header + i] = stream_byte(true, at + i);
     }
-    wrap(flow, PROTO_TCP, buf, len);
+    wrap(flow, PROTO_TCP, buf, len, s->ecn);
     put16(tcp + 16, ~transport_sum(buf, len, PROTO_TCP) & 0xffff);
     return len;
 }
@@ -257,6 +280,20 @@ static void say_sack(const struct flow *flow, const uint8_t *p, unsigned len, ch
     say(text, what);
 }
 
+static void say_accecn(const uint8_t *p, unsigned len, char *text)
+{
+    static const char *const names[] = {" e0b ", " ceb ", " e1b "};
+    char what[64] = "accecn";
+    size_t used = strlen(what);
+
+    for (unsigned i = 0; 2 + 3 * i < len; i++) {
+        used += (size_t)snprintf(what + used, sizeof what - used, "%s%u",
+                                 names[p[0] == OPT_ACCECN1 ? 2 - i : i],
+                                 (unsigned)p[2 + 3 * i] << 16 | get16(p + 3 + 3 * i));
+    }
+    say(text, what);
+}
+
 /* One option of nod's, as text; false when its length is wrong. */
 static bool say_option(struct flow *flow, const uint8_t *p, unsigned len, char *text)
 {
@@ -276,6 +313,9 @@ static bool say_option(struct flow *flow, const uint8_t *p, unsigned len, char *
         snprintf(what, sizeof what, "TS val %u ecr %u", get32(p + 2) - flow->ts_base, get32(p + 6));
     } else if (p[0] == OPT_SACK && len >= 10 && len % 8 == 2) {
         say_sack(flow, p, len, text);
+        return true;
+    } else if ((p[0] == OPT_ACCECN0 || p[0] == OPT_ACCECN1) && len <= 11 && len % 3 == 2) {
+        say_accecn(p, len, text);
         return true;
     } else {
         return false;
@@ -322,7 +362,7 @@ static const char *wrong_frame(const uint8_t *p, size_t len)
     if ((size_t)(p[ip + 12] >> 4) * 4 < 20 || ip + (size_t)(p[ip + 12] >> 4) * 4 > len) {
         return "the data offset is wrong";
     }
-    return p[ip + 12] & 0xf ? "reserved bits are not zero" : NULL;
+    return p[ip + 12] & 0xe ? "reserved bits are not zero" : NULL;
 }
 
 static void remember(struct flow *flow, const uint8_t *p, size_t len)
@@ -345,7 +385,9 @@ bool packet_read(struct flow *flow, const uint8_t *p, size_t len, struct segment
     size_t header = (size_t)(tcp[12] >> 4) * 4;
 
     remember(flow, p, len);
-    out->ctl = tcp[13];
+    out->ctl = (uint16_t)((tcp[12] & 1) << 8 | tcp[13]);
+    out->has_ecn = true;
+    out->ecn = p[0] >> 4 == 6 ? p[1] >> 4 & 3 : p[1] & 3;
     if (out->ctl & NOD_SYN && !flow->iss_known) {
         flow->iss = get32(tcp + 4);
         flow->iss_known = true;
@@ -384,7 +426,7 @@ size_t packet_icmp(const struct flow *flow, unsigned code, uint8_t *buf)
     icmp[0] = six ? 1 : 3;
     icmp[1] = (uint8_t)code;
     memcpy(icmp + 8, flow->quote, flow->quote_len);
-    wrap(flow, six ? PROTO_ICMP6 : PROTO_ICMP, buf, len);
+    wrap(flow, six ? PROTO_ICMP6 : PROTO_ICMP, buf, len, 0);
     put16(icmp + 2,
           ~(six ? transport_sum(buf, len, PROTO_ICMP6) : add(0, icmp, len - ip)) & 0xffff);
     return len;

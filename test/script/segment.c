@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char flag_letters[] = "FSRP.UEW"; /* in the order of enum nod_ctl's bits */
+static const char flag_letters[] = "FSRP.UEWe"; /* in the order of enum nod_ctl's bits */
+static const char *const codepoints[] = {"none", "ect1", "ect0", "ce"};
 
 static const char *parse_flags(const char **text, struct segment *out)
 {
@@ -22,9 +23,9 @@ static const char *parse_flags(const char **text, struct segment *out)
         const char *letter = strchr(flag_letters, *p);
 
         if (!letter) {
-            return "flags are letters of FSRP.UEW, or none";
+            return "flags are letters of FSRP.UEWe, or none";
         }
-        out->ctl |= (uint8_t)(1u << (letter - flag_letters));
+        out->ctl |= (uint16_t)(1u << (letter - flag_letters));
     }
     *text = *p ? p + 1 : p;
     return *p ? NULL : "the flags' bracket is not closed";
@@ -76,6 +77,19 @@ static const char *parse_options(const char **text, struct segment *out)
     return NULL;
 }
 
+static const char *parse_ecn(const char **text, struct segment *out)
+{
+    for (uint8_t i = 0; i < 4; i++) {
+        if (strncmp(*text, codepoints[i], strlen(codepoints[i])) == 0) {
+            *text += strlen(codepoints[i]);
+            out->has_ecn = true;
+            out->ecn = i;
+            return NULL;
+        }
+    }
+    return "ecn wants none, ect0, ect1 or ce";
+}
+
 static const char *parse_length(const char **text, struct segment *out)
 {
     uint32_t length;
@@ -115,12 +129,14 @@ static const char *parse_field(const char **text, struct segment *out)
     } else if (word(text, "urg")) {
         out->has_up = true;
         return number(text, &out->up) ? NULL : "urg wants a number";
+    } else if (word(text, "ecn")) {
+        return parse_ecn(text, out);
     } else if (word(text, "options")) {
         return parse_options(text, out);
     } else if (word(text, "length")) {
         return parse_length(text, out);
     }
-    return "a field is seq, ack, win, urg, options or length";
+    return "a field is seq, ack, win, urg, ecn, options or length";
 }
 
 const char *segment_parse(const char *text, struct segment *out)
@@ -149,9 +165,9 @@ const char *segment_parse(const char *text, struct segment *out)
 char *segment_format(const struct segment *s, char *buf)
 {
     char flags[sizeof flag_letters] = "", *flag = flags, seq[40] = "", ack[24] = "", up[24] = "";
-    char options[SEGMENT_OPTIONS + 16] = "";
+    char options[SEGMENT_OPTIONS + 16] = "", ecn[16] = "";
 
-    for (unsigned i = 0; i < 8; i++) {
+    for (unsigned i = 0; i < sizeof flag_letters - 1; i++) {
         if (s->ctl & 1u << i) {
             *flag++ = flag_letters[i];
         }
@@ -167,11 +183,14 @@ char *segment_format(const struct segment *s, char *buf)
     if (s->has_up) {
         snprintf(up, sizeof up, ", urg %u", s->up);
     }
+    if (s->ecn) {
+        snprintf(ecn, sizeof ecn, ", ecn %s", codepoints[s->ecn]);
+    }
     if (s->options[0]) {
         snprintf(options, sizeof options, ", options [%s]", s->options);
     }
-    snprintf(buf, SEGMENT_TEXT, "Flags [%s]%s%s, win %u%s%s, length %u", flags[0] ? flags : "none",
-             seq, ack, s->win, up, options, s->length);
+    snprintf(buf, SEGMENT_TEXT, "Flags [%s]%s%s, win %u%s%s%s, length %u",
+             flags[0] ? flags : "none", seq, ack, s->win, up, ecn, options, s->length);
     return buf;
 }
 
@@ -201,6 +220,7 @@ bool segment_matches(const struct segment *e, const struct segment *c)
 {
     return e->ctl == c->ctl && (!e->has_seq || e->seq == c->seq) &&
            (!e->has_ack || e->ack == c->ack) && (!e->has_win || e->win == c->win) &&
-           (!e->has_up || e->up == c->up) && (!e->has_length || e->length == c->length) &&
+           (!e->has_up || e->up == c->up) && (!e->has_ecn || e->ecn == c->ecn) &&
+           (!e->has_length || e->length == c->length) &&
            (!e->has_options || options_match(e->options, c->options));
 }
