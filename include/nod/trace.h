@@ -59,6 +59,7 @@ enum nod_why {
     NOD_WHY_RST_BAD_ACK,       /* an unacceptable ACK in a state that is not synchronized */
     NOD_WHY_RST_NO_READER,     /* data for a connection that was released */
     NOD_WHY_ACK_TIME_WAIT,     /* TIME-WAIT answers a FIN that came again, or a stray */
+    NOD_WHY_ACK_MARKED,        /* packets came marked: congestion (RFC 3168, RFC 9768 3.2.2.5.1) */
     NOD_WHY_COUNT
 };
 

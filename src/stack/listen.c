@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "stack/stack.h"
+#include "tcp/ecn.h"
 
 #define BACKLOG 128 /* when nobody says */
 #define DEFER_MAX_US (3600 * NOD_SEC)
@@ -142,6 +143,7 @@ static void syn_arrives(nod_stack *s, struct nod_listener *l, const struct nod_k
     /* After a TIME-WAIT that this SYN ended, numbers go on above the old ones (MAY-2). */
     if (iss_floor) r->iss = nod_isn_above(r->iss, iss_floor);
     negotiate(r, c, &seg->h.opt, seg->family);
+    nod_ecn_record_syn(&r->ecn, true, seg, (enum nod_ecn)c->ecn_accept);
     if (!nod_demux_add(s, &r->rec)) {
         nod_pool_give(s->env.pool, r, sizeof(*r));
         nod_drop_segment(&s->env, &l->rec, seg->frame, NOD_DROP_BACKLOG);
@@ -255,6 +257,11 @@ struct nod_tcb *nod_listen_promote(nod_stack *s, struct nod_syn_received *r)
     struct nod_tcb *tcb =
         nod_tcb_new(s, &r->rec.key, r->rec.iface, l->config, r->iss, NOD_SYN_RECEIVED);
     if (!tcb) return NULL;
+    if (!nod_ecn_agree(&s->env, tcb, nod_ecn_record_mode(r->ecn), !(r->ecn & ECN_RECORD_PLAIN))) {
+        s->env.stats.connections--;
+        nod_tcb_free(s, tcb);
+        return NULL;
+    }
     fill_tcb(s, tcb, r);
     nod_syn_received_free(s, r);
     nod_demux_add(s, &tcb->rec); /* there is room: the record left */

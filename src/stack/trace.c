@@ -134,6 +134,7 @@ const char *nod_why_name(enum nod_why why)
         [NOD_WHY_RST_BAD_ACK] = "rst-bad-ack",
         [NOD_WHY_RST_NO_READER] = "rst-no-reader",
         [NOD_WHY_ACK_TIME_WAIT] = "ack-time-wait",
+        [NOD_WHY_ACK_MARKED] = "ack-marked",
     };
     return why < NOD_WHY_COUNT ? names[why] : "?";
 }

@@ -94,6 +94,7 @@ struct nod_segment {
     nod_slice *parts; /* the text, in order; taken ones are emptied */
     unsigned part_count;
     uint32_t frame;
+    uint32_t payload; /* octets of text as they came, before trimming */
     uint32_t packets; /* 1, or as many as were merged into it */
     uint8_t iface;
     uint8_t family;

@@ -25,6 +25,13 @@ static void trace_cwnd(struct nod_env *env, const struct nod_tcb *tcb)
     event->u.cwnd.ssthresh = tcb->cc.ssthresh;
 }
 
+/* Once in a window of data, whatever the reason (RFC 3168 6.1.2); and the peer is told. */
+static void was_reduced(struct nod_tcb *tcb)
+{
+    tcb->work->reduced = tcb->snd.nxt;
+    if (tcb->flags & TCB_ECN) tcb->flags |= TCB_CWR;
+}
+
 static void retransmit_first(struct nod_tcb *tcb)
 {
     struct nod_work *w = tcb->work;
@@ -55,6 +62,8 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, uint32_t acked, u
     struct nod_work *w = tcb->work;
     uint32_t before = tcb->cc.cwnd;
     w->dup_acks = 0;
+    if (seq_lt(w->reduced, tcb->snd.una))
+        w->reduced = tcb->snd.una - 1; /* never half a turn away */
     if (w->recovery) {
         partial_or_full_ack(tcb, acked);
     } else if (acked) {
@@ -76,7 +85,11 @@ void nod_loss_on_duplicate_ack(struct nod_env *env, struct nod_tcb *tcb)
     /* Not for what was outstanding when an earlier recovery or timeout began (6582 4.1). */
     if (w->dup_acks != DUP_THRESH || seq_le(tcb->snd.una, w->recover)) return;
     struct nod_cc_sample s = sample(env, tcb, 0, tcb->snd.nxt - tcb->snd.una);
-    nod_cc_ops(&tcb->cc)->on_loss(&tcb->cc, &tcb->work->cc_own, &s);
+    /* Not again for a window whose marks were heeded. */
+    if (seq_ge(tcb->snd.una, w->reduced)) {
+        nod_cc_ops(&tcb->cc)->on_loss(&tcb->cc, &tcb->work->cc_own, &s);
+        was_reduced(tcb);
+    }
     tcb->cc.cwnd = tcb->cc.ssthresh + DUP_THRESH * mss;
     w->recover = tcb->snd.nxt;
     w->recovery = true;
@@ -92,6 +105,8 @@ void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb)
     if (!nod_tcb_syn_unacked(tcb)) {
         struct nod_cc_sample s = sample(env, tcb, 0, tcb->snd.nxt - tcb->snd.una);
         nod_cc_ops(&tcb->cc)->on_timeout(&tcb->cc, &tcb->work->cc_own, &s, w->retransmits > 0);
+        was_reduced(tcb);
+        if (tcb->flags & TCB_ACCECN) nod_accecn_timeout(tcb);
         trace_cwnd(env, tcb);
     }
     w->recovery = false;
@@ -103,4 +118,21 @@ void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb)
     w->timed_at = NOD_NEVER;
     w->retransmits += w->retransmits < UINT16_MAX;
     tcb->rto_us = (uint32_t)min_u64(2 * (uint64_t)tcb->rto_us, tcb->config->c.rto_max_us);
+}
+
+/* RFC 3168 section 6.1.2. While CWR has not been said, ECE goes on about what was heeded. A window
+ * of one segment cannot be halved: the next one waits for the retransmission timer. */
+void nod_loss_on_ecn(struct nod_env *env, struct nod_tcb *tcb, uint32_t ack)
+{
+    struct nod_work *w = tcb->work;
+    if (seq_lt(ack, tcb->snd.una)) return;
+    w->limited = false; /* the window does not grow by this ACK */
+    if (seq_le(ack, w->reduced) || w->recovery || tcb->flags & TCB_CWR) return;
+    bool least = tcb->cc.cwnd <= nod_tcb_mss(tcb);
+    uint32_t flight = nod_tcb_syn_unacked(tcb) ? tcb->cc.cwnd : tcb->snd.nxt - tcb->snd.una;
+    struct nod_cc_sample s = sample(env, tcb, 0, flight);
+    nod_cc_ops(&tcb->cc)->on_ecn(&tcb->cc, &tcb->work->cc_own, &s);
+    was_reduced(tcb);
+    if (least) nod_timers_on_hold(env, tcb);
+    trace_cwnd(env, tcb);
 }

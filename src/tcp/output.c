@@ -35,11 +35,13 @@ static void fill_header(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, 
     out->why = (uint8_t)why;
     out->ecn = NOD_NOT_ECT;
     out->retransmission = false;
-    if (!(ctl & NOD_SYN)) add_ack_options(env, tcb, out);
+    if (ctl & NOD_SYN) return;
+    add_ack_options(env, tcb, out);
+    if (nod_tcb_has_ecn(tcb)) nod_ecn_leaves(env, tcb, out);
 }
 
 /* The segment leaves: whatever ACK was due goes with it. */
-static void leave(struct nod_tcb *tcb, struct nod_out *out)
+static void leave(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
 {
     struct nod_work *w = tcb->work;
     out->h.wnd = nod_tcb_offer_window(tcb, out->h.ctl & NOD_SYN);
@@ -48,6 +50,7 @@ static void leave(struct nod_tcb *tcb, struct nod_out *out)
     w->at[NOD_TIMER_DELAYED_ACK] = NOD_NEVER;
     w->unacked_in = 0;
     tcb->rcv.acked = tcb->rcv.nxt;
+    if (tcb->flags & TCB_ACCECN && !(out->h.ctl & NOD_SYN)) nod_accecn_left(env, tcb, out);
 }
 
 static bool send_syn(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
@@ -67,6 +70,10 @@ static bool send_syn(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *o
     opt->has_ts = answer ? tcb->flags & TCB_TS : c->timestamps;
     opt->ts_val = nod_tcb_ts(env, tcb->ts_offset);
     opt->ts_ecr = answer ? tcb->ts_recent : 0;
+    if (answer)
+        nod_ecn_answer(tcb, out);
+    else
+        out->h.ctl |= nod_ecn_syn_flags(tcb);
     out->retransmission = again;
     tcb->segments_retransmitted += again;
     w->syn_due = false;
@@ -74,7 +81,7 @@ static bool send_syn(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *o
         w->timed_end = tcb->snd.iss + 1;
         w->timed_at = env->now;
     }
-    leave(tcb, out);
+    leave(env, tcb, out);
     nod_timers_on_sent(env, tcb);
     return true;
 }
@@ -85,6 +92,7 @@ static void add_text(const struct nod_tcb *tcb, uint32_t seq, uint32_t len, stru
     uint32_t got;
     out->parts = nod_queue_share(&tcb->work->sendq, seq, len, out->part, NOD_FRAME_PARTS, &got);
     uint32_t mss = nod_tcb_mss(tcb);
+    if (out->h.opt.accecn_kind) mss -= (uint32_t)nod_tcp_accecn_size(out->h.opt.accecn_fields);
     out->text = got;
     if (got > mss) out->gso_size = (uint16_t)mss;
 }
@@ -131,9 +139,11 @@ static bool send_text(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, ui
 {
     fill_header(env, tcb, seq, NOD_ACK, why, out);
     drop_sack_that_does_not_fit(tcb, len, out);
-    if (len) add_text(tcb, seq, len, out);
-    uint32_t end = seq + out->text;
     out->retransmission = seq_lt(seq, tcb->snd.nxt);
+    uint32_t fit = nod_accecn_fit(out, len, nod_tcb_mss(tcb), seq + len != nod_tcb_data_end(tcb));
+    if (fit) add_text(tcb, seq, fit, out);
+    if (nod_tcb_has_ecn(tcb)) nod_ecn_text_leaves(tcb, out);
+    uint32_t end = seq + out->text;
     if (end == nod_tcb_data_end(tcb) && out->text) out->h.ctl |= NOD_PSH; /* MUST-61 */
     tcb->snd.nxt = seq_max(tcb->snd.nxt, end);
     if (fin && out->text == len) {
@@ -142,7 +152,7 @@ static bool send_text(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, ui
         end++;
     }
     note_sent(env, tcb, out, end);
-    leave(tcb, out);
+    leave(env, tcb, out);
     nod_timers_on_sent(env, tcb);
     return true;
 }
@@ -209,6 +219,9 @@ static bool send_new(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max
 {
     struct nod_work *w = tcb->work;
     uint32_t mss = nod_tcb_mss(tcb), avail = nod_tcb_data_end(tcb) - tcb->snd.nxt;
+    if (w->held) return false;
+    if (tcb->flags & TCB_CWR)
+        text_max = mss; /* that goes with one packet, not with a large segment */
     if (tcb->snd.nxt == tcb->snd.una && env->now - w->last_send > tcb->rto_us)
         nod_cc_ops(&tcb->cc)->on_idle(&tcb->cc, mss); /* RFC 5681 4.1 */
     /* Limited transmit (RFC 3042): the first two duplicate ACKs each let one more out. */
@@ -263,7 +276,7 @@ static bool send_ack(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *o
 {
     if (!tcb->work->ack_why || tcb->rec.state == NOD_SYN_SENT) return false;
     fill_header(env, tcb, tcb->snd.nxt, NOD_ACK, tcb->work->ack_why, out);
-    leave(tcb, out);
+    leave(env, tcb, out);
     return true;
 }
 
@@ -273,6 +286,7 @@ static bool pick(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max, st
     if (w->syn_due) return send_syn(env, tcb, out);
     bool gap = w->ooq.count && tcb->flags & TCB_SACK;
     if (gap && send_ack(env, tcb, out)) return true; /* all of its SACK blocks */
+    if (tcb->flags & TCB_REFLECT && send_ack(env, tcb, out)) return true; /* RFC 9768 3.2.2.1 */
     if (may_send_text(tcb)) {
         if (w->probe_due && send_probe(env, tcb, out)) return true;
         bool again = seq_lt(w->rtx, w->rtx_end);

@@ -10,6 +10,7 @@ void nod_tcb_init(struct nod_env *env, struct nod_tcb *tcb, uint32_t iss)
     tcb->snd.nxt = iss + 1; /* the SYN */
     tcb->work->sendq.base = iss + 1;
     tcb->work->recover = iss;
+    tcb->work->reduced = iss;
     tcb->work->rtx = tcb->work->rtx_end = iss;
     tcb->rto_us = (uint32_t)min_u64(tcb->config->c.rto_initial_us, UINT32_MAX);
     tcb->work->stalled_since = env->now;
@@ -28,6 +29,7 @@ bool nod_tcb_wake(struct nod_env *env, struct nod_tcb *tcb)
     w->sendq.base = w->rtx = w->rtx_end = tcb->snd.nxt;
     w->recvq.base = tcb->rcv.nxt;
     w->recover = tcb->snd.nxt - 1;
+    w->reduced = tcb->snd.nxt - 1;
     w->timed_at = NOD_NEVER;
     w->rcv_mss = 536;
     w->stalled_since = env->now;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { KIND_U32, KIND_USEC, KIND_BOOL, KIND_U16, KIND_U8 };
+enum kind { KIND_U32, KIND_USEC, KIND_BOOL, KIND_U16, KIND_U8, KIND_ECN };
 
 static const struct setting {
     const char *name;
@@ -28,7 +28,24 @@ static const struct setting {
     {"syn_timeout", KIND_USEC, offsetof(nod_tcp_config, syn_timeout_us)},
     {"fin_wait_2", KIND_USEC, offsetof(nod_tcp_config, fin_wait_2_us)},
     {"r1_retransmits", KIND_U8, offsetof(nod_tcp_config, r1_retransmits)},
+    {"ecn_request", KIND_ECN, offsetof(nod_tcp_config, ecn_request)},
+    {"ecn_accept", KIND_ECN, offsetof(nod_tcp_config, ecn_accept)},
+    {"accecn_option", KIND_BOOL, offsetof(nod_tcp_config, accecn_option)},
+    {"ecn_control", KIND_BOOL, offsetof(nod_tcp_config, ecn_control)},
 };
+
+static bool apply_ecn(const char *value, uint8_t *out)
+{
+    static const char *const names[] = {"none", "classic", "accurate"};
+
+    for (uint8_t i = 0; i < 3; i++) {
+        if (strcmp(value, names[i]) == 0) {
+            *out = i;
+            return true;
+        }
+    }
+    return false;
+}
 
 static bool apply(nod_tcp_config *config, const struct setting *s, const char *value)
 {
@@ -40,6 +57,7 @@ static bool apply(nod_tcp_config *config, const struct setting *s, const char *v
     case KIND_U8: *(uint8_t *)at = (uint8_t)strtoul(value, NULL, 10); return true;
     case KIND_BOOL: *(bool *)at = strcmp(value, "on") == 0; return true;
     case KIND_USEC: return words_seconds(value, at);
+    case KIND_ECN: return apply_ecn(value, at);
     }
     return false;
 }
