@@ -185,11 +185,11 @@ void nod_accecn_leaves(struct nod_env *env, struct nod_tcb *tcb, struct nod_out 
     if (option_is_due(env, tcb)) add_option(tcb, &out->h.opt);
 }
 
-uint32_t nod_accecn_fit(struct nod_out *out, uint32_t len, uint32_t mss, bool more)
+uint32_t nod_accecn_fit(struct nod_out *out, uint32_t len, uint32_t mss, uint32_t behind)
 {
     if (!out->h.opt.accecn_kind) return len;
     uint32_t room = mss - (uint32_t)nod_tcp_accecn_size(out->h.opt.accecn_fields);
-    bool fits = len <= (len + mss - 1) / mss * room, cut = more && len > mss;
+    bool fits = len <= (len + mss - 1) / mss * room, cut = len >= mss && behind >= mss;
     if (!out->retransmission && !out->h.opt.sack_count && (fits || cut))
         return fits ? len : len - len % room;
     out->h.opt.accecn_kind = 0;

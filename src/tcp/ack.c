@@ -102,6 +102,7 @@ static void take_new_ack(struct nod_env *env, struct nod_tcb *tcb, const struct 
 /* RFC 5681 section 2: data outstanding, nothing new in the segment, the same ACK and window. */
 static bool is_duplicate_ack(const struct nod_tcb *tcb, const struct nod_segment *seg)
 {
+    if (nod_accecn_is_ack_of_ack(tcb, seg)) return false;
     return tcb->snd.nxt != tcb->snd.una && !segment_len(seg) && seg->h.ack == tcb->snd.una &&
            (uint32_t)seg->h.wnd << tcb->snd_scale == tcb->snd.wnd && tcb->snd.wnd > 0;
 }

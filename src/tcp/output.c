@@ -140,7 +140,8 @@ static bool send_text(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, ui
     fill_header(env, tcb, seq, NOD_ACK, why, out);
     drop_sack_that_does_not_fit(tcb, len, out);
     out->retransmission = seq_lt(seq, tcb->snd.nxt);
-    uint32_t fit = nod_accecn_fit(out, len, nod_tcb_mss(tcb), seq + len != nod_tcb_data_end(tcb));
+    uint32_t behind = nod_tcb_data_end(tcb) - (seq + len);
+    uint32_t fit = nod_accecn_fit(out, len, nod_tcb_mss(tcb), behind);
     if (fit) add_text(tcb, seq, fit, out);
     if (nod_tcb_has_ecn(tcb)) nod_ecn_text_leaves(tcb, out);
     uint32_t end = seq + out->text;

@@ -235,10 +235,17 @@ void nod_accecn_reflect(struct nod_tcb *tcb, unsigned codepoint);
 void nod_accecn_duplicate(struct nod_tcb *tcb); /* text that is here already came again */
 void nod_accecn_timeout(struct nod_tcb *tcb);
 void nod_accecn_leaves(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out);
-/* How much of `len` octets of text leaves with the option; or the option is left out. `more`: text
- * waits behind them. */
-uint32_t nod_accecn_fit(struct nod_out *out, uint32_t len, uint32_t mss, bool more);
+/* How much of `len` octets of text leaves with the option; or the option is left out, unless so
+ * much waits behind them that they need not leave whole. */
+uint32_t nod_accecn_fit(struct nod_out *out, uint32_t len, uint32_t mss, uint32_t behind);
 void nod_accecn_left(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out);
+/* May it be about marks on our ACKs, which carry ECT? Such an ACK has no SACK blocks. */
+static inline bool nod_accecn_is_ack_of_ack(const struct nod_tcb *tcb,
+                                            const struct nod_segment *seg)
+{
+    uint32_t both = TCB_ACCECN | TCB_SACK;
+    return (tcb->flags & both) == both && tcb->config->c.ecn_control && !seg->h.opt.sack_count;
+}
 /* That of a SYN,ACK, if there is room. */
 void nod_accecn_first_option(struct nod_tcp_options *opt);
 
