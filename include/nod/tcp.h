@@ -68,7 +68,12 @@ typedef struct nod_tcp_config {
     nod_usec syn_timeout_us;  /* the same for a SYN: at least 3 min (MUST-23) by default */
     nod_usec fin_wait_2_us;   /* how long FIN-WAIT-2 lasts when nobody can read any more; 60 s */
     uint8_t r1_retransmits;   /* after so many the user hears of it (SHLD-9); 3 */
-    char congestion[12];      /* "reno" */
+    /* Recovery from loss, all true: what each is worth shows when it is off. RACK (RFC 8985; it
+     * and the loss probe need SACK), the tail loss probe (its section 7), proportional rate
+     * reduction (RFC 9937), F-RTO (RFC 5682), and taking back what was a false alarm (RFC 3522, RFC
+     * 3708). */
+    bool rack, loss_probe, prr, frto, undo;
+    char congestion[12]; /* "reno" */
 } nod_tcp_config;
 
 typedef struct nod_open {
@@ -176,7 +181,9 @@ enum nod_timer {
     NOD_TIMER_SWS_OVERRIDE, /* RFC 9293 3.8.6.2.1: a small segment after all */
     NOD_TIMER_USER,         /* user timeout: R2 */
     NOD_TIMER_FIN_WAIT_2,
-    NOD_TIMER_TIME_WAIT, /* 2 MSL are over */
+    NOD_TIMER_TIME_WAIT,  /* 2 MSL are over */
+    NOD_TIMER_REORDER,    /* RFC 8985 section 6.2: what was only late would have come */
+    NOD_TIMER_LOSS_PROBE, /* RFC 8985 section 7 */
     NOD_TIMER_COUNT,
     NOD_TIMER_NONE = NOD_TIMER_COUNT
 };

@@ -52,7 +52,8 @@ enum nod_why {
     NOD_WHY_WINDOW_UPDATE,      /* the reader made room */
     NOD_WHY_WINDOW_PROBE,       /* to a zero window */
     NOD_WHY_RETRANSMIT_TIMEOUT, /* RTO, of SYN, data or FIN */
-    NOD_WHY_RETRANSMIT_FAST,    /* three duplicate ACKs, or a partial ACK in recovery */
+    NOD_WHY_RETRANSMIT_FAST,    /* found lost by what arrived after it (RFC 8985, RFC 6582) */
+    NOD_WHY_LOSS_PROBE,         /* an ACK is overdue (RFC 8985 section 7) */
     NOD_WHY_KEEPALIVE,
     NOD_WHY_RST_ABORT,         /* the user's ABORT, or unread data at release */
     NOD_WHY_RST_NO_CONNECTION, /* nobody there */

@@ -13,8 +13,9 @@ struct nod_cc_sample {
     uint32_t acked;  /* newly acknowledged */
     uint32_t flight; /* outstanding before that */
     uint32_t mss;
-    uint32_t srtt_us;
-    bool limited; /* the sender had filled cwnd (RFC 7661: only then may it grow) */
+    uint32_t srtt_us, rtt_us; /* rtt_us: the newest; 0: the ACK gave none */
+    uint32_t una, nxt;        /* sequence numbers, after the ACK: they tell rounds apart */
+    bool limited;             /* the sender had filled cwnd (RFC 7661: only then may it grow) */
 };
 
 struct nod_cc_ops {
@@ -29,7 +30,9 @@ struct nod_cc_ops {
     void (*on_timeout)(struct nod_cc *cc, struct nod_cc_own *own,
                        const struct nod_cc_sample *sample, bool again);
     /* Idle for longer than an RTO (RFC 5681 section 4.1). */
-    void (*on_idle)(struct nod_cc *cc, uint32_t mss);
+    void (*on_idle)(struct nod_cc *cc, struct nod_cc_own *own, uint32_t mss);
+    /* The last loss or timeout was a false alarm; cwnd and ssthresh are as before it already. */
+    void (*on_undo)(struct nod_cc *cc, struct nod_cc_own *own);
 };
 
 /* Which algorithm it is, is a number and no pointer: programs that share a stack's memory have
@@ -39,18 +42,40 @@ struct nod_cc {
     uint8_t id; /* nod_cc_find */
 };
 
-/* The algorithm's own, only while the connection has something to do; zeros after a rest. */
-struct nod_cc_own {
-    struct {
-        uint32_t acked; /* octets since cwnd last grew in congestion avoidance */
-    } reno;
+/* Leaving slow start before the queue overflows (RFC 9406). */
+struct nod_hystart {
+    uint32_t window_end;                       /* the round ends when this is acknowledged */
+    uint32_t last_min_us, min_us, baseline_us; /* 0: none */
+    uint8_t samples, css_rounds;               /* css_rounds 0: not in conservative slow start */
+    bool running, done;
 };
 
-extern const struct nod_cc_ops nod_cc_reno;
+struct nod_cubic {
+    nod_usec epoch;  /* when congestion avoidance began, idle times left out; 0: it did not */
+    nod_usec last;   /* the last ACK */
+    uint32_t w_max;  /* cwnd before the last reduction; 0: unknown */
+    uint32_t origin; /* the plateau that the curve heads for */
+    uint32_t k_ms;   /* and when it gets there */
+    uint32_t w_est;  /* what Reno would have */
+    uint32_t prior;  /* cwnd when it was reduced */
+    uint32_t crumbs; /* of cwnd, below one octet, times cwnd */
+};
+
+/* The algorithm's own, only while the connection has something to do; zeros after a rest. */
+struct nod_cc_own {
+    struct nod_hystart hystart;
+    uint32_t acked; /* Reno: octets since cwnd last grew in congestion avoidance */
+    struct nod_cubic cubic, cubic_before; /* before: the last reduction */
+};
+
+extern const struct nod_cc_ops nod_cc_reno, nod_cc_cubic;
 
 /* The algorithm's number, or NOD_EINVAL when there is none of this name. */
 int nod_cc_find(const char *name);
 const struct nod_cc_ops *nod_cc_ops(const struct nod_cc *cc);
+
+/* Slow start's step for an ACK. */
+void nod_slow_start(struct nod_cc *cc, struct nod_hystart *h, const struct nod_cc_sample *s);
 
 /* RFC 6928: min(10*MSS, max(2*MSS, 14600)). */
 uint32_t nod_cc_initial_window(uint32_t mss);

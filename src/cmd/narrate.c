@@ -54,10 +54,12 @@ static enum sentence_key cause_of_data(struct flow *out, const struct ladder_row
         out->was_shut = false;
         return S_DATA_RESUMES;
     }
+    if (seg->why == NOD_WHY_LOSS_PROBE) return again ? S_LOSS_PROBE_AGAIN : S_LOSS_PROBE;
     if (seg->why == NOD_WHY_RETRANSMIT_FAST) {
         bool known = out->recovering;
         if (!known) out->recover = out->next;
         out->recovering = true;
+        if (timer_ran(&row->end[row->from])) return S_DATA_AGAIN_LATE;
         return known ? S_DATA_AGAIN_NEXT : S_DATA_AGAIN_FAST;
     }
     if (again) return timer_ran(&row->end[row->from]) ? S_DATA_AGAIN : S_DATA_AGAIN_AFTER;
@@ -95,6 +97,7 @@ static enum sentence_key cause_of_rst(const struct ladder_row *row, const nod_tr
     case NOD_WHY_WINDOW_PROBE:
     case NOD_WHY_RETRANSMIT_TIMEOUT:
     case NOD_WHY_RETRANSMIT_FAST:
+    case NOD_WHY_LOSS_PROBE:
     case NOD_WHY_KEEPALIVE:
     case NOD_WHY_ACK_TIME_WAIT:
     case NOD_WHY_ACK_MARKED:
@@ -136,6 +139,7 @@ static enum sentence_key cause_of_ack(const struct flow *in, const struct ladder
     case NOD_WHY_FIN:
     case NOD_WHY_RETRANSMIT_TIMEOUT:
     case NOD_WHY_RETRANSMIT_FAST:
+    case NOD_WHY_LOSS_PROBE:
     case NOD_WHY_RST_ABORT:
     case NOD_WHY_RST_NO_CONNECTION:
     case NOD_WHY_RST_BAD_ACK:

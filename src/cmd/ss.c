@@ -14,7 +14,9 @@ uint64_t ss_acked(const nod_status *status)
 const char *ss_timer(const nod_status *status)
 {
     switch (status->timer) {
-    case NOD_TIMER_RETRANSMIT: return "on";
+    case NOD_TIMER_RETRANSMIT:
+    case NOD_TIMER_REORDER:
+    case NOD_TIMER_LOSS_PROBE: return "on";
     case NOD_TIMER_PERSIST:
     case NOD_TIMER_SWS_OVERRIDE: return "persist";
     case NOD_TIMER_TIME_WAIT:

@@ -246,7 +246,6 @@ static void fill_tcb(nod_stack *s, struct nod_tcb *tcb, const struct nod_syn_rec
     nod_cc_ops(&tcb->cc)->init(&tcb->cc, &tcb->work->cc_own, nod_tcb_mss(tcb));
     if (r->retransmits || r->rec.flags & SMALL_DEFERRED) return;
     tcb->work->timed_at = r->rec.timer.deadline - syn_received_rto(c, 0); /* when it was sent */
-    tcb->work->timed_end = r->iss + 1;
 }
 
 /* The handshake's last ACK is here: a connection of its own, for the segment to go on with. */

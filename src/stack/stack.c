@@ -38,6 +38,11 @@ void nod_config_default(nod_config *c)
                 .syn_timeout_us = 255 * NOD_SEC,
                 .fin_wait_2_us = 60 * NOD_SEC,
                 .r1_retransmits = 3,
+                .rack = true,
+                .loss_probe = true,
+                .prr = true,
+                .frto = true,
+                .undo = true,
                 .congestion = "reno",
             },
     };

@@ -13,8 +13,8 @@ static void set_timer(nod_usec now, enum nod_timer timer, nod_usec deadline, nod
 static void timer_of_work(nod_usec now, const struct nod_work *w, nod_status *out)
 {
     static const enum nod_timer order[] = {
-        NOD_TIMER_RETRANSMIT,  NOD_TIMER_PERSIST,      NOD_TIMER_FIN_WAIT_2,
-        NOD_TIMER_DELAYED_ACK, NOD_TIMER_SWS_OVERRIDE, NOD_TIMER_USER,
+        NOD_TIMER_REORDER,    NOD_TIMER_LOSS_PROBE,  NOD_TIMER_RETRANSMIT,   NOD_TIMER_PERSIST,
+        NOD_TIMER_FIN_WAIT_2, NOD_TIMER_DELAYED_ACK, NOD_TIMER_SWS_OVERRIDE, NOD_TIMER_USER,
     };
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
         if (w->at[order[i]] == NOD_NEVER) continue;
@@ -35,7 +35,7 @@ static void from_work(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
     out->retransmits = w->retransmits;
     out->probes = w->probes;
     out->dup_acks = w->dup_acks;
-    out->recovery = w->recovery;
+    out->recovery = w->loss.phase == NOD_LOSS_FAST;
     out->rcv_mss = (uint16_t)min_u32(w->rcv_mss, UINT16_MAX);
     if (w->last_send) out->since_sent_us = now - w->last_send;
     if (tcb->rec.state != NOD_CLOSED && tcb->rec.state != NOD_TIME_WAIT) timer_of_work(now, w, out);

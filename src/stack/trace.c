@@ -128,6 +128,7 @@ const char *nod_why_name(enum nod_why why)
         [NOD_WHY_WINDOW_PROBE] = "window-probe",
         [NOD_WHY_RETRANSMIT_TIMEOUT] = "retransmit-timeout",
         [NOD_WHY_RETRANSMIT_FAST] = "retransmit-fast",
+        [NOD_WHY_LOSS_PROBE] = "loss-probe",
         [NOD_WHY_KEEPALIVE] = "keep-alive",
         [NOD_WHY_RST_ABORT] = "rst-abort",
         [NOD_WHY_RST_NO_CONNECTION] = "rst-no-connection",
@@ -145,7 +146,8 @@ const char *nod_timer_name(enum nod_timer timer)
         [NOD_TIMER_RETRANSMIT] = "retransmission", [NOD_TIMER_PERSIST] = "persist",
         [NOD_TIMER_DELAYED_ACK] = "delayed-ack",   [NOD_TIMER_SWS_OVERRIDE] = "sws-override",
         [NOD_TIMER_USER] = "user-timeout",         [NOD_TIMER_FIN_WAIT_2] = "fin-wait-2",
-        [NOD_TIMER_TIME_WAIT] = "time-wait",
+        [NOD_TIMER_TIME_WAIT] = "time-wait",       [NOD_TIMER_REORDER] = "reordering",
+        [NOD_TIMER_LOSS_PROBE] = "loss-probe",
     };
     return timer < NOD_TIMER_COUNT ? names[timer] : "?";
 }

@@ -38,27 +38,9 @@ static void update_window(struct nod_env *env, struct nod_tcb *tcb, const struct
     /* The octet of a window probe may not have been taken: it leaves again at once, with
      * what follows it. */
     if (before == 0 && tcb->snd.wnd > 0 && tcb->snd.nxt != tcb->snd.una) {
-        tcb->work->rtx = tcb->snd.una;
-        tcb->work->rtx_end = tcb->snd.nxt;
+        nod_board_lose_all(&tcb->work->loss.board, false);
         tcb->work->rtx_why = NOD_WHY_WINDOW_PROBE;
     }
-}
-
-static void sample_rtt(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg)
-{
-    struct nod_work *w = tcb->work;
-    if (w->timed_at != NOD_NEVER && seq_ge(seg->h.ack, w->timed_end)) {
-        nod_tcb_rtt_sample(env, tcb, env->now - w->timed_at);
-        w->timed_at = NOD_NEVER;
-        return;
-    }
-    /* After a retransmission only the echo tells which copy was acknowledged (Karn). The echo
-     * of an earlier copy measures how long its ACKs were lost, and no round trip. */
-    if (!w->retransmits || !(tcb->flags & TCB_TS) || !seg->h.opt.has_ts || !seg->h.opt.ts_ecr)
-        return;
-    uint32_t ms = nod_tcb_ts(env, tcb->ts_offset) - seg->h.opt.ts_ecr;
-    if (ms <= (env->now - w->last_send) / 1000 + 1)
-        nod_tcb_rtt_sample(env, tcb, max_u64(ms, 1) * 1000);
 }
 
 static void forget_acked(struct nod_env *env, struct nod_tcb *tcb, uint32_t ack)
@@ -68,8 +50,6 @@ static void forget_acked(struct nod_env *env, struct nod_tcb *tcb, uint32_t ack)
     data = min_u32(data, w->sendq.bytes);
     nod_queue_drop(&w->sendq, env->pool, data);
     tcb->snd.una = ack;
-    w->rtx = seq_max(w->rtx, ack);
-    w->rtx_end = seq_max(w->rtx_end, w->rtx);
     tcb->bytes_sent += data;
 }
 
@@ -80,45 +60,61 @@ static void tell_sender(struct nod_tcb *tcb)
     nod_tcb_tell_room(tcb);
 }
 
-static void take_new_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg)
+/* Our SYN is acknowledged. */
+static void take_syn_ack(struct nod_env *env, struct nod_tcb *tcb)
 {
     struct nod_work *w = tcb->work;
-    uint32_t flight = tcb->snd.nxt - tcb->snd.una, acked = seg->h.ack - tcb->snd.una;
-    bool was_syn = nod_tcb_syn_unacked(tcb);
-    sample_rtt(env, tcb, seg);
+    if (w->timed_at != NOD_NEVER) nod_loss_on_rtt(env, tcb, env->now - w->timed_at);
+    w->timed_at = NOD_NEVER;
+    /* RFC 6298 5.7: the transfer after a lost SYN begins with 3 s, not with the SYN's last RTO. */
+    if (w->retransmits && !tcb->srtt_us)
+        tcb->rto_us = (uint32_t)max_u64(tcb->config->c.rto_initial_us, 3 * NOD_SEC);
+}
+
+static void take_new_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg,
+                         struct nod_ack *a)
+{
+    struct nod_work *w = tcb->work;
+    a->acked = seg->h.ack - tcb->snd.una;
+    if (nod_tcb_syn_unacked(tcb)) {
+        a->acked--; /* the SYN grows no window (5681 3.1) */
+        take_syn_ack(env, tcb);
+    }
     forget_acked(env, tcb, seg->h.ack);
     w->probes = 0;
-    /* RFC 6298 5.7: the transfer after a lost SYN begins with 3 s, not with the SYN's last RTO. */
-    if (was_syn && w->retransmits && !tcb->srtt_us)
-        tcb->rto_us = (uint32_t)max_u64(tcb->config->c.rto_initial_us, 3 * NOD_SEC);
-    if (was_syn) acked--; /* the SYN grows no window (5681 3.1) */
     w->retransmits = 0;
     tcb->flags &= ~(uint32_t)TCB_TOLD_R1;
     w->stalled_since = env->now;
-    nod_loss_on_ack(env, tcb, acked, flight);
-    tell_sender(tcb);
 }
 
 /* RFC 5681 section 2: data outstanding, nothing new in the segment, the same ACK and window. */
 static bool is_duplicate_ack(const struct nod_tcb *tcb, const struct nod_segment *seg)
 {
-    if (nod_accecn_is_ack_of_ack(tcb, seg)) return false;
     return tcb->snd.nxt != tcb->snd.una && !segment_len(seg) && seg->h.ack == tcb->snd.una &&
            (uint32_t)seg->h.wnd << tcb->snd_scale == tcb->snd.wnd && tcb->snd.wnd > 0;
 }
 
+static struct nod_echo echo_of(const struct nod_tcb *tcb, const struct nod_segment *seg)
+{
+    const struct nod_tcp_options *opt = &seg->h.opt;
+    if (!(tcb->flags & TCB_TS) || !opt->has_ts || !opt->ts_ecr) return (struct nod_echo){0};
+    return (struct nod_echo){.is_there = true, .ms = opt->ts_ecr - tcb->ts_offset};
+}
+
 void nod_tcb_process_ack(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg)
 {
-    if (seq_gt(seg->h.ack, tcb->snd.una)) {
-        take_new_ack(env, tcb, seg);
-        update_window(env, tcb, seg, true);
-        nod_timers_on_ack(env, tcb);
-        return;
-    }
-    if (seg->h.ack != tcb->snd.una) return; /* old: updates nothing */
-    if (is_duplicate_ack(tcb, seg)) nod_loss_on_duplicate_ack(env, tcb);
+    if (seq_lt(seg->h.ack, tcb->snd.una)) return; /* old: updates nothing */
+    struct nod_ack a = {
+        .moved = seg->h.ack != tcb->snd.una,
+        .duplicate = is_duplicate_ack(tcb, seg),
+        .echo = echo_of(tcb, seg),
+    };
+    if (a.moved) take_new_ack(env, tcb, seg, &a);
+    nod_loss_on_ack(env, tcb, seg, &a);
     /* A peer that answers probes of its closed window is alive (MUST-37); the probes go on
      * slowing down all the same (SHLD-30). */
-    if (tcb->snd.wnd == 0 && tcb->work->probes) tcb->work->stalled_since = env->now;
-    update_window(env, tcb, seg, false);
+    if (!a.moved && tcb->snd.wnd == 0 && tcb->work->probes) tcb->work->stalled_since = env->now;
+    if (a.moved) tell_sender(tcb);
+    update_window(env, tcb, seg, a.moved);
+    nod_timers_on_ack(env, tcb, a.moved);
 }

@@ -1,8 +1,8 @@
-/* Loss detection and recovery: duplicate ACKs and NewReno (RFC 5681 section 3.2, RFC 6582),
- * and the retransmission timeout. Only this file talks to congestion control. */
+/* Recovery from loss: what an ACK has delivered (RFC 2018, RFC 8985), what is lost and may leave
+ * again (RFC 6582 without SACK, RFC 9937), the retransmission timeout (RFC 6298). What turned out
+ * to be a false alarm is undone in undo.c; the loss probe is in probe.c. Only this file talks to
+ * congestion control. */
 #include "tcp/tcb.h"
-
-#define DUP_THRESH 3
 
 static struct nod_cc_sample sample(const struct nod_env *env, const struct nod_tcb *tcb,
                                    uint32_t acked, uint32_t flight)
@@ -13,6 +13,9 @@ static struct nod_cc_sample sample(const struct nod_env *env, const struct nod_t
         .flight = flight,
         .mss = nod_tcb_mss(tcb),
         .srtt_us = tcb->srtt_us,
+        .rtt_us = tcb->work->loss.rtt_us,
+        .una = tcb->snd.una,
+        .nxt = tcb->snd.nxt,
         .limited = tcb->work->limited,
     };
 }
@@ -32,88 +35,237 @@ static void was_reduced(struct nod_tcb *tcb)
     if (tcb->flags & TCB_ECN) tcb->flags |= TCB_CWR;
 }
 
-static void retransmit_first(struct nod_tcb *tcb)
+static bool has_sack(const struct nod_tcb *tcb)
 {
-    struct nod_work *w = tcb->work;
-    w->rtx = tcb->snd.una;
-    w->rtx_end = tcb->snd.una + min_u32(nod_tcb_mss(tcb), tcb->snd.nxt - tcb->snd.una);
-    w->rtx_why = NOD_WHY_RETRANSMIT_FAST;
-    w->timed_at = NOD_NEVER;
+    return tcb->flags & TCB_SACK;
 }
 
-/* RFC 6582 section 3.2, step 3. */
-static void partial_or_full_ack(struct nod_tcb *tcb, uint32_t acked)
+static bool has_rack(const struct nod_tcb *tcb)
+{
+    return has_sack(tcb) && tcb->config->c.rack;
+}
+
+uint32_t nod_loss_out(const struct nod_tcb *tcb)
+{
+    const struct nod_loss *l = &tcb->work->loss;
+    uint32_t out = nod_board_out(&l->board);
+    return out > l->dup_octets ? out - l->dup_octets : 0;
+}
+
+static uint32_t reo_wnd(const struct nod_tcb *tcb)
+{
+    const struct nod_loss *l = &tcb->work->loss;
+    uint32_t sacked = max_u32(l->board.sacked / nod_tcb_mss(tcb), tcb->work->dup_acks);
+    return nod_rack_reo_wnd(&l->rack, l->phase != NOD_LOSS_NONE, sacked, tcb->srtt_us);
+}
+
+/* RFC 8985 section 6.2 step 5, and its timer. */
+static void detect(struct nod_env *env, struct nod_tcb *tcb)
 {
     struct nod_work *w = tcb->work;
+    w->at[NOD_TIMER_REORDER] = NOD_NEVER;
+    if (!has_rack(tcb) || !w->loss.rack.at) return;
+    w->at[NOD_TIMER_REORDER] =
+        nod_rack_detect(&w->loss.rack, &w->loss.board, reo_wnd(tcb), env->now);
+}
+
+/* The first segment that is not acknowledged is lost: what can be known without SACK. */
+static void lose_first(struct nod_env *env, struct nod_tcb *tcb)
+{
+    struct nod_board *b = &tcb->work->loss.board;
+    struct nod_sent *run = nod_board_from(b, env->pool, b->first, nod_tcb_mss(tcb));
+    if (run && run->state == NOD_SENT_OUT) nod_board_lose(b, run);
+}
+
+static void enter_recovery(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *a)
+{
+    struct nod_loss *l = &tcb->work->loss;
+    nod_loss_remember(tcb);
+    struct nod_cc_sample s = sample(env, tcb, 0, nod_board_octets(&l->board));
+    if (seq_ge(tcb->snd.una, tcb->work->reduced)) {
+        nod_cc_ops(&tcb->cc)->on_loss(&tcb->cc, &tcb->work->cc_own, &s);
+        was_reduced(tcb);
+    } else { /* its marks have reduced the window for all of this */
+        l->may_undo = false;
+    }
+    nod_prr_begin(&l->prr, nod_board_octets(&l->board) - l->board.sacked + a->d.octets);
+    l->phase = NOD_LOSS_FAST;
+    l->recover = tcb->snd.nxt;
+    tcb->work->rtx_why = NOD_WHY_RETRANSMIT_FAST;
+    tcb->work->at[NOD_TIMER_LOSS_PROBE] = NOD_NEVER;
+    l->probe_out = false;
+}
+
+void nod_loss_leave_recovery(struct nod_tcb *tcb)
+{
+    struct nod_loss *l = &tcb->work->loss;
+    if (l->phase == NOD_LOSS_FAST) tcb->cc.cwnd = tcb->cc.ssthresh;
+    if (l->phase != NOD_LOSS_NONE) nod_rack_on_recovered(&l->rack);
+    l->phase = NOD_LOSS_NONE;
+    l->frto = NOD_FRTO_OFF;
+    l->may_undo = false;
+    l->dup_octets = 0;
+}
+
+/* Without SACK each duplicate ACK says that one segment has left the network, and one that
+ * advances fills the hole that those stood for (RFC 6582 section 3.2). */
+static void count_duplicates(struct nod_tcb *tcb, struct nod_ack *a)
+{
+    struct nod_work *w = tcb->work;
+    struct nod_loss *l = &w->loss;
     uint32_t mss = nod_tcb_mss(tcb);
-    if (seq_ge(tcb->snd.una, w->recover)) {
-        uint32_t flight = tcb->snd.nxt - tcb->snd.una;
-        tcb->cc.cwnd = min_u32(tcb->cc.ssthresh, max_u32(flight, mss) + mss);
-        w->recovery = false;
+    if (a->moved) {
+        w->dup_acks = 0;
+        if (a->acked + l->dup_octets < mss) return;
+        uint32_t beyond = a->acked > mss ? a->acked - mss : 0;
+        l->dup_octets = l->dup_octets > beyond ? l->dup_octets - beyond : 0;
+        if (has_sack(tcb) || l->phase == NOD_LOSS_NONE) l->dup_octets = 0;
         return;
     }
-    tcb->cc.cwnd = tcb->cc.cwnd > acked + mss ? tcb->cc.cwnd - acked : mss;
-    if (acked >= mss) tcb->cc.cwnd += mss;
-    retransmit_first(tcb);
+    bool counts = has_sack(tcb) ? a->d.octets > 0 : a->duplicate;
+    if (!counts) return;
+    w->dup_acks += w->dup_acks < UINT16_MAX;
+    if (has_sack(tcb) || l->phase == NOD_LOSS_TIMEOUT) return;
+    if (l->dup_octets + mss > nod_board_out(&l->board)) return;
+    l->dup_octets += mss;
+    a->d.octets += mss; /* RFC 9937's DeliveredData */
 }
 
-void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, uint32_t acked, uint32_t flight)
+static bool is_time_to_recover(struct nod_env *env, struct nod_tcb *tcb)
 {
     struct nod_work *w = tcb->work;
-    uint32_t before = tcb->cc.cwnd;
-    w->dup_acks = 0;
-    if (seq_lt(w->reduced, tcb->snd.una))
-        w->reduced = tcb->snd.una - 1; /* never half a turn away */
-    if (w->recovery) {
-        partial_or_full_ack(tcb, acked);
-    } else if (acked) {
-        struct nod_cc_sample s = sample(env, tcb, acked, flight);
-        nod_cc_ops(&tcb->cc)->on_ack(&tcb->cc, &tcb->work->cc_own, &s);
-    }
-    if (tcb->cc.cwnd != before) trace_cwnd(env, tcb);
-}
-
-void nod_loss_on_duplicate_ack(struct nod_env *env, struct nod_tcb *tcb)
-{
-    struct nod_work *w = tcb->work;
-    uint32_t mss = nod_tcb_mss(tcb);
-    if (w->dup_acks < UINT16_MAX) w->dup_acks++;
-    if (w->recovery) {
-        if (tcb->cc.cwnd < 1u << 30) tcb->cc.cwnd += mss; /* a segment has left the network */
-        return;
-    }
+    if (has_rack(tcb)) return w->loss.board.lost > 0;
     /* Not for what was outstanding when an earlier recovery or timeout began (6582 4.1). */
-    if (w->dup_acks != DUP_THRESH || seq_le(tcb->snd.una, w->recover)) return;
-    struct nod_cc_sample s = sample(env, tcb, 0, tcb->snd.nxt - tcb->snd.una);
-    /* Not again for a window whose marks were heeded. */
-    if (seq_ge(tcb->snd.una, w->reduced)) {
+    if (w->dup_acks < NOD_DUP_THRESH || seq_le(tcb->snd.una, w->loss.recover)) return false;
+    lose_first(env, tcb);
+    return true;
+}
+
+static void in_recovery(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *a,
+                        uint32_t lost_before)
+{
+    struct nod_loss *l = &tcb->work->loss;
+    if (a->moved && !has_rack(tcb)) lose_first(env, tcb); /* a partial ACK: the next hole */
+    if (!tcb->config->c.prr) {
+        tcb->cc.cwnd = tcb->cc.ssthresh;
+        return;
+    }
+    bool safe = a->moved && l->board.lost <= lost_before;
+    tcb->cc.cwnd = nod_prr_on_ack(&l->prr, a->d.octets, nod_loss_out(tcb), safe, tcb->cc.ssthresh,
+                                  nod_tcb_mss(tcb));
+}
+
+static void grow(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *a, uint32_t flight)
+{
+    if (!a->acked) return;
+    struct nod_cc_sample s = sample(env, tcb, a->acked, flight);
+    nod_cc_ops(&tcb->cc)->on_ack(&tcb->cc, &tcb->work->cc_own, &s);
+}
+
+void nod_loss_on_rtt(struct nod_env *env, struct nod_tcb *tcb, nod_usec rtt)
+{
+    struct nod_loss *l = &tcb->work->loss;
+    l->probe_ready = true;
+    l->rtt_us = (uint32_t)min_u64(max_u64(rtt, 1), UINT32_MAX);
+    nod_rack_on_rtt(&l->rack, env->now, l->rtt_us);
+    nod_tcb_rtt_sample(env, tcb, rtt);
+}
+
+static void sample_rtt(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *a)
+{
+    const struct nod_sent *run = a->d.any_once ? &a->d.once : &a->d.newest;
+    if (!a->d.any) return;
+    /* Karn (RFC 6298 section 3): of what was sent more than once only an echo tells which. */
+    if (run->again && (!a->echo.is_there || seq_lt(a->echo.ms, nod_usec_ms(run->left.at)))) return;
+    nod_loss_on_rtt(env, tcb, env->now - run->left.at);
+}
+
+static void act(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *a, uint32_t flight,
+                uint32_t lost_before)
+{
+    struct nod_loss *l = &tcb->work->loss;
+    if (l->phase != NOD_LOSS_NONE && seq_ge(tcb->snd.una, l->recover)) {
+        nod_loss_undo_if_false(tcb, a);
+        nod_loss_leave_recovery(tcb);
+    } else if (l->phase != NOD_LOSS_NONE) {
+        nod_loss_undo_if_false(tcb, a);
+    }
+    if (l->phase == NOD_LOSS_TIMEOUT) nod_loss_frto(tcb, a);
+    if (l->phase == NOD_LOSS_NONE && is_time_to_recover(env, tcb)) enter_recovery(env, tcb, a);
+    switch ((enum nod_loss_phase)l->phase) {
+    case NOD_LOSS_NONE:
+    case NOD_LOSS_TIMEOUT: grow(env, tcb, a, flight); break;
+    case NOD_LOSS_FAST: in_recovery(env, tcb, a, lost_before); break;
+    }
+}
+
+void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg,
+                     struct nod_ack *a)
+{
+    struct nod_loss *l = &tcb->work->loss;
+    uint32_t before = tcb->cc.cwnd, flight = nod_board_octets(&l->board);
+    uint32_t lost_before = l->board.lost, highest = tcb->snd.una;
+    uint32_t *reduced = &tcb->work->reduced;
+    if (seq_lt(*reduced, highest)) *reduced = highest - 1; /* never half a turn away */
+    if (seq_gt(tcb->snd.una, l->board.first))
+        nod_board_acked(&l->board, env->pool, tcb->snd.una, &a->d);
+    if (has_sack(tcb)) highest = seq_max(highest, nod_loss_take_sack(env, tcb, seg, a));
+    l->rtt_us = 0;
+    if (a->d.octets) l->delivered_at = env->now;
+    l->delivered += a->d.octets;
+    sample_rtt(env, tcb, a);
+    nod_rack_on_delivery(&l->rack, &a->d, highest, a->echo, env->now);
+    if (a->dsack) nod_rack_on_dsack(&l->rack, tcb->snd.una, tcb->snd.nxt);
+    count_duplicates(tcb, a);
+    if (nod_loss_probe_acked(tcb, a)) { /* it has repaired a loss that nobody saw */
+        struct nod_cc_sample s = sample(env, tcb, 0, flight);
         nod_cc_ops(&tcb->cc)->on_loss(&tcb->cc, &tcb->work->cc_own, &s);
         was_reduced(tcb);
     }
-    tcb->cc.cwnd = tcb->cc.ssthresh + DUP_THRESH * mss;
-    w->recover = tcb->snd.nxt;
-    w->recovery = true;
-    retransmit_first(tcb);
+    detect(env, tcb);
+    act(env, tcb, a, flight, lost_before);
+    if (tcb->cc.cwnd != before) trace_cwnd(env, tcb);
+}
+
+void nod_loss_on_reorder_timer(struct nod_env *env, struct nod_tcb *tcb)
+{
+    static const struct nod_ack nothing;
+    detect(env, tcb);
+    if (tcb->work->loss.phase != NOD_LOSS_NONE || !tcb->work->loss.board.lost) return;
+    enter_recovery(env, tcb, &nothing);
+    in_recovery(env, tcb, &nothing, 0);
     trace_cwnd(env, tcb);
 }
 
-/* RFC 6298 5.4 to 5.6, RFC 5681 3.1: everything outstanding is taken for lost and sent again
- * from the front, as slow start allows. */
+/* RFC 6298 5.4 to 5.6, RFC 5681 3.1, RFC 8985 6.3. */
 void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb)
 {
     struct nod_work *w = tcb->work;
-    if (!nod_tcb_syn_unacked(tcb)) {
-        struct nod_cc_sample s = sample(env, tcb, 0, tcb->snd.nxt - tcb->snd.una);
-        nod_cc_ops(&tcb->cc)->on_timeout(&tcb->cc, &tcb->work->cc_own, &s, w->retransmits > 0);
+    struct nod_loss *l = &w->loss;
+    w->dup_acks = 0;
+    l->dup_octets = 0;
+    if (l->board.runs) {
+        const struct nod_sent *first = nod_board_at(&l->board, l->board.first);
+        bool renege = first->state == NOD_SENT_SACKED;
+        bool again = l->phase == NOD_LOSS_TIMEOUT && seq_lt(tcb->snd.una, l->recover);
+        if (!again) nod_loss_remember(tcb);
+        struct nod_cc_sample s = sample(env, tcb, 0, nod_board_octets(&l->board));
+        nod_cc_ops(&tcb->cc)->on_timeout(&tcb->cc, &w->cc_own, &s, w->retransmits > 0);
         was_reduced(tcb);
         if (tcb->flags & TCB_ACCECN) nod_accecn_timeout(tcb);
+        if (has_rack(tcb) && l->rack.at && !renege)
+            nod_rack_on_timeout(&l->rack, &l->board, reo_wnd(tcb), env->now);
+        else
+            nod_board_lose_all(&l->board, renege);
+        /* F-RTO: not for the second of a row (RFC 5682 section 2.1 step 1). */
+        bool frto = tcb->config->c.frto && !again && !renege;
+        l->frto = frto ? NOD_FRTO_SENT_AGAIN : NOD_FRTO_OFF;
+        l->phase = NOD_LOSS_TIMEOUT;
         trace_cwnd(env, tcb);
     }
-    w->recovery = false;
-    w->dup_acks = 0;
-    w->recover = tcb->snd.nxt;
-    w->rtx = tcb->snd.una;
-    w->rtx_end = tcb->snd.nxt;
+    l->probe_out = false;
+    l->recover = tcb->snd.nxt;
+    w->at[NOD_TIMER_REORDER] = NOD_NEVER;
     w->rtx_why = NOD_WHY_RETRANSMIT_TIMEOUT;
     w->timed_at = NOD_NEVER;
     w->retransmits += w->retransmits < UINT16_MAX;
@@ -126,13 +278,54 @@ void nod_loss_on_ecn(struct nod_env *env, struct nod_tcb *tcb, uint32_t ack)
 {
     struct nod_work *w = tcb->work;
     if (seq_lt(ack, tcb->snd.una)) return;
+    bool limited = w->limited, heeded = seq_le(ack, w->reduced) || tcb->flags & TCB_CWR;
     w->limited = false; /* the window does not grow by this ACK */
-    if (seq_le(ack, w->reduced) || w->recovery || tcb->flags & TCB_CWR) return;
+    if (heeded || w->loss.phase == NOD_LOSS_FAST) return;
     bool least = tcb->cc.cwnd <= nod_tcb_mss(tcb);
-    uint32_t flight = nod_tcb_syn_unacked(tcb) ? tcb->cc.cwnd : tcb->snd.nxt - tcb->snd.una;
-    struct nod_cc_sample s = sample(env, tcb, 0, flight);
+    uint32_t flight = nod_board_octets(&w->loss.board);
+    struct nod_cc_sample s = sample(env, tcb, 0, flight ? flight : tcb->cc.cwnd);
+    s.limited = limited;
     nod_cc_ops(&tcb->cc)->on_ecn(&tcb->cc, &tcb->work->cc_own, &s);
     was_reduced(tcb);
     if (least) nod_timers_on_hold(env, tcb);
     trace_cwnd(env, tcb);
+}
+
+static struct nod_departure departure(struct nod_env *env, struct nod_tcb *tcb)
+{
+    struct nod_loss *l = &tcb->work->loss;
+    if (!nod_board_out(&l->board)) l->first_at = l->delivered_at = env->now;
+    return (struct nod_departure){
+        .at = env->now,
+        .first_at = l->first_at,
+        .delivered_at = l->delivered_at,
+        .delivered = l->delivered,
+        .out = nod_loss_out(tcb),
+    };
+}
+
+void nod_loss_on_sent(struct nod_env *env, struct nod_tcb *tcb, uint32_t end)
+{
+    struct nod_loss *l = &tcb->work->loss;
+    uint32_t octets = end - l->board.end;
+    struct nod_departure left = departure(env, tcb);
+    nod_board_sent(&l->board, end, &left);
+    if (l->phase == NOD_LOSS_FAST) nod_prr_on_sent(&l->prr, octets);
+}
+
+void nod_loss_on_sent_again(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint32_t end)
+{
+    struct nod_loss *l = &tcb->work->loss;
+    struct nod_departure left = departure(env, tcb);
+    if (!l->undo_at) l->undo_at = env->now;
+    while (seq_lt(seq, end)) {
+        struct nod_sent *run = nod_board_from(&l->board, env->pool, seq, end - seq);
+        if (!run) run = nod_board_at(&l->board, seq); /* no memory to cut it: all of it, then */
+        if (run->state != NOD_SENT_SACKED) {
+            nod_board_again(&l->board, run, &left);
+            l->undo_again += nod_sent_len(run);
+            if (l->phase == NOD_LOSS_FAST) nod_prr_on_sent(&l->prr, nod_sent_len(run));
+        }
+        seq = run->end;
+    }
 }

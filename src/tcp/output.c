@@ -1,9 +1,26 @@
 /* Picks the next segment of a connection: a SYN, what is to be sent again, new data and the
  * FIN as the windows, Nagle (RFC 9293 3.7.4) and silly-window avoidance (3.8.6.2.1) allow, or
  * a bare ACK. Only here is anything counted as sent. */
+#include <string.h>
+
 #include "tcp/tcb.h"
 
 #define OVERRIDE_US (200 * NOD_MSEC) /* 3.8.6.2.1: 0.1 to 1.0 s */
+
+static bool came_twice(const struct nod_work *w)
+{
+    return w->twice[0] != w->twice[1];
+}
+
+/* First what came twice, if anything did (RFC 2883), then what waits beyond a gap. */
+static void add_sack(struct nod_tcb *tcb, struct nod_tcp_options *opt, int max)
+{
+    struct nod_work *w = tcb->work;
+    int n = came_twice(w);
+    if (n) memcpy(opt->sack[0], w->twice, sizeof(w->twice));
+    n += nod_reassembly_blocks(&w->ooq, &opt->sack[n], max - n);
+    opt->sack_count = (uint8_t)n;
+}
 
 static void add_ack_options(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
 {
@@ -12,11 +29,7 @@ static void add_ack_options(struct nod_env *env, struct nod_tcb *tcb, struct nod
         out->h.opt.ts_val = nod_tcb_ts(env, tcb->ts_offset);
         out->h.opt.ts_ecr = tcb->ts_recent;
     }
-    if (tcb->flags & TCB_SACK && tcb->work->ooq.count) {
-        int max = tcb->flags & TCB_TS ? 3 : 4;
-        out->h.opt.sack_count =
-            (uint8_t)nod_reassembly_blocks(&tcb->work->ooq, out->h.opt.sack, max);
-    }
+    if (tcb->flags & TCB_SACK) add_sack(tcb, &out->h.opt, tcb->flags & TCB_TS ? 3 : 4);
 }
 
 static void fill_header(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint16_t ctl,
@@ -47,6 +60,7 @@ static void leave(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
     out->h.wnd = nod_tcb_offer_window(tcb, out->h.ctl & NOD_SYN);
     if (!(out->h.ctl & NOD_ACK)) return;
     w->ack_why = 0;
+    w->twice[0] = w->twice[1]; /* told, or taken out for lack of room */
     w->at[NOD_TIMER_DELAYED_ACK] = NOD_NEVER;
     w->unacked_in = 0;
     tcb->rcv.acked = tcb->rcv.nxt;
@@ -77,10 +91,7 @@ static bool send_syn(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *o
     out->retransmission = again;
     tcb->segments_retransmitted += again;
     w->syn_due = false;
-    if (!again && !answer) {
-        w->timed_end = tcb->snd.iss + 1;
-        w->timed_at = env->now;
-    }
+    if (!again && !answer) w->timed_at = env->now;
     leave(env, tcb, out);
     nod_timers_on_sent(env, tcb);
     return true;
@@ -115,21 +126,20 @@ static void drop_sack_that_does_not_fit(const struct nod_tcb *tcb, uint32_t len,
     if (len + size > nod_tcb_mss(tcb)) out->h.opt.sack_count = 0;
 }
 
-/* Notes what congestion control, RTT and counters want to know of a segment with text or FIN
- * that ends before `end`. */
+/* Notes what congestion control, recovery and counters want to know of a segment with text or FIN
+ * [seq, end). */
 static void note_sent(struct nod_env *env, struct nod_tcb *tcb, const struct nod_out *out,
-                      uint32_t end)
+                      uint32_t seq, uint32_t end)
 {
     struct nod_work *w = tcb->work;
-    uint32_t mss = nod_tcb_mss(tcb), flight = tcb->snd.nxt - tcb->snd.una;
-    if (out->retransmission) {
+    uint32_t mss = nod_tcb_mss(tcb), before = w->loss.board.end;
+    if (seq_lt(seq, before)) nod_loss_on_sent_again(env, tcb, seq, seq_min(end, before));
+    if (seq_gt(end, before)) nod_loss_on_sent(env, tcb, end);
+    if (out->retransmission)
         tcb->segments_retransmitted += out->text ? (out->text + mss - 1) / mss : 1;
-    } else if (w->timed_at == NOD_NEVER) {
-        w->timed_end = end;
-        w->timed_at = env->now;
-    }
     w->last_send = env->now;
     bool slow_start = tcb->cc.cwnd < tcb->cc.ssthresh;
+    uint32_t flight = nod_loss_out(tcb);
     w->limited = slow_start ? flight >= tcb->cc.cwnd / 2 : flight + mss > tcb->cc.cwnd;
 }
 
@@ -152,7 +162,7 @@ static bool send_text(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, ui
         fin_leaves(env, tcb);
         end++;
     }
-    note_sent(env, tcb, out, end);
+    note_sent(env, tcb, out, seq, end);
     leave(env, tcb, out);
     nod_timers_on_sent(env, tcb);
     return true;
@@ -164,24 +174,34 @@ static uint32_t whole_segments(const struct nod_tcb *tcb, uint32_t len)
     return len > mss ? len - len % mss : len;
 }
 
-/* How much of [from, ...) the smaller of two windows of the peer's and the network's lets
- * pass. */
-static uint32_t room_after(const struct nod_tcb *tcb, uint32_t from, uint32_t extra_cwnd)
+/* How much may leave from `from` on, as the peer's window and the network's let it. */
+static uint32_t room_at(const struct nod_tcb *tcb, uint32_t from)
 {
-    uint32_t used = from - tcb->snd.una;
-    uint32_t limit = min_u32(tcb->snd.wnd, tcb->cc.cwnd + extra_cwnd);
-    return limit > used ? limit - used : 0;
+    uint32_t used = from - tcb->snd.una, out = nod_loss_out(tcb);
+    uint32_t wnd = tcb->snd.wnd > used ? tcb->snd.wnd - used : 0;
+    return min_u32(wnd, tcb->cc.cwnd > out ? tcb->cc.cwnd - out : 0);
 }
 
-static bool send_again(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max,
-                       struct nod_out *out)
+/* The end of what is lost without a gap from `run` on, as far as one segment goes. */
+static uint32_t lost_end(const struct nod_tcb *tcb, const struct nod_sent *run)
 {
-    struct nod_work *w = tcb->work;
-    uint32_t mss = nod_tcb_mss(tcb), data_end = nod_tcb_data_end(tcb), from = w->rtx;
-    uint32_t room = room_after(tcb, from, 0);
+    uint32_t end = run->end, least = nod_sent_seq(run) + nod_tcb_mss(tcb);
+    while (seq_lt(end, least)) {
+        run = nod_board_at(&tcb->work->loss.board, end);
+        if (!run || run->state != NOD_SENT_LOST) break;
+        end = run->end;
+    }
+    return end;
+}
+
+static bool send_again(struct nod_env *env, struct nod_tcb *tcb, const struct nod_sent *run,
+                       uint32_t text_max, struct nod_out *out)
+{
+    uint32_t mss = nod_tcb_mss(tcb), data_end = nod_tcb_data_end(tcb), from = nod_sent_seq(run);
+    uint32_t room = room_at(tcb, from), end = lost_end(tcb, run);
     if (from == tcb->snd.una) room = max_u32(room, min_u32(mss, tcb->snd.wnd));
     if (!room) return false;
-    uint32_t again_end = seq_min(w->rtx_end, data_end);
+    uint32_t again_end = seq_min(end, data_end);
     uint32_t len = seq_gt(again_end, from) ? again_end - from : 0;
     /* A short segment at the end is filled up with what was not sent yet. */
     if (len < mss && again_end == tcb->snd.nxt) len = min_u32(mss, data_end - from);
@@ -190,16 +210,8 @@ static bool send_again(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_m
     /* No window is filled up with a crumb: the next ACK makes room for a whole segment. */
     if (len < mss && len < want && from != tcb->snd.una) return false;
     bool fin = tcb->flags & TCB_CLOSED && from + len == data_end &&
-               (!(tcb->flags & TCB_FIN_SENT) || seq_gt(w->rtx_end, data_end));
-    if (!len && !fin) {
-        w->rtx = w->rtx_end;
-        return false;
-    }
-    enum nod_why why = w->rtx_why;
-    send_text(env, tcb, from, len, fin, why, out);
-    w->rtx = from + out->text + (out->h.ctl & NOD_FIN ? 1 : 0);
-    w->rtx_end = seq_max(w->rtx, w->rtx_end);
-    return true;
+               (!(tcb->flags & TCB_FIN_SENT) || seq_gt(end, data_end));
+    return send_text(env, tcb, from, len, fin, tcb->work->rtx_why, out);
 }
 
 /* May a segment that is not full leave? */
@@ -224,10 +236,8 @@ static bool send_new(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max
     if (tcb->flags & TCB_CWR)
         text_max = mss; /* that goes with one packet, not with a large segment */
     if (tcb->snd.nxt == tcb->snd.una && env->now - w->last_send > tcb->rto_us)
-        nod_cc_ops(&tcb->cc)->on_idle(&tcb->cc, mss); /* RFC 5681 4.1 */
-    /* Limited transmit (RFC 3042): the first two duplicate ACKs each let one more out. */
-    uint32_t extra = w->recovery ? 0 : min_u32(w->dup_acks, 2) * mss;
-    uint32_t room = room_after(tcb, tcb->snd.nxt, extra);
+        nod_cc_ops(&tcb->cc)->on_idle(&tcb->cc, &w->cc_own, mss); /* RFC 5681 4.1 */
+    uint32_t room = room_at(tcb, tcb->snd.nxt);
     uint32_t len = min_u32(min_u32(avail, room), text_max);
     if (len >= mss) {
         len = whole_segments(tcb, len);
@@ -242,6 +252,30 @@ static bool send_new(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max
     w->override_due = false;
     w->at[NOD_TIMER_SWS_OVERRIDE] = NOD_NEVER;
     return send_text(env, tcb, tcb->snd.nxt, len, fin, fin ? NOD_WHY_FIN : NOD_WHY_DATA, out);
+}
+
+/* Asks for an overdue ACK (RFC 8985 section 7.3): with new octets if there are any, else with the
+ * last that were sent. One segment may go beyond the congestion window. */
+static bool send_loss_probe(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
+{
+    struct nod_board *b = &tcb->work->loss.board;
+    uint32_t mss = nod_tcb_mss(tcb), data_end = nod_tcb_data_end(tcb), nxt = tcb->snd.nxt;
+    tcb->work->loss_probe_due = false;
+    uint32_t wnd_end = tcb->snd.una + tcb->snd.wnd;
+    if (!b->runs || seq_gt(nxt, wnd_end)) return false;
+    bool again = seq_ge(nxt, data_end) || seq_ge(nxt, wnd_end);
+    uint32_t from = nxt, len = 0;
+    if (again) {
+        from = nxt - min_u32(mss, nod_board_octets(b));
+        len = seq_min(nxt, data_end) - from;
+    } else {
+        len = min_u32(min_u32(mss, data_end - nxt), wnd_end - nxt);
+    }
+    bool fin = tcb->flags & TCB_CLOSED && from + len == data_end;
+    if (again && fin && !(tcb->flags & TCB_FIN_SENT)) fin = false;
+    send_text(env, tcb, from, len, fin, NOD_WHY_LOSS_PROBE, out);
+    nod_loss_probe_sent(tcb, again);
+    return true;
 }
 
 /* One octet at the left edge of a closed window: it may be data or the FIN (MUST-36). */
@@ -281,22 +315,34 @@ static bool send_ack(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *o
     return true;
 }
 
+/* What was lost first; but after a timeout new octets may show that it was none (F-RTO). */
+static bool pick_text(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max,
+                      struct nod_out *out)
+{
+    struct nod_work *w = tcb->work;
+    struct nod_loss *l = &w->loss;
+    if (!nod_board_ready(&l->board, env->pool)) {
+        if (w->at[NOD_TIMER_SWS_OVERRIDE] == NOD_NEVER) /* looks again for memory */
+            w->at[NOD_TIMER_SWS_OVERRIDE] = env->now + OVERRIDE_US;
+        return false;
+    }
+    if (w->probe_due && send_probe(env, tcb, out)) return true;
+    if (w->loss_probe_due && send_loss_probe(env, tcb, out)) return true;
+    const struct nod_sent *lost = nod_board_first_lost(&l->board);
+    bool new = !(tcb->flags & TCB_FIN_SENT);
+    if (l->frto == NOD_FRTO_SENT_NEW && new &&send_new(env, tcb, text_max, out)) return true;
+    if (lost) return send_again(env, tcb, lost, text_max, out);
+    return new &&send_new(env, tcb, text_max, out);
+}
+
 static bool pick(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max, struct nod_out *out)
 {
     struct nod_work *w = tcb->work;
     if (w->syn_due) return send_syn(env, tcb, out);
-    bool gap = w->ooq.count && tcb->flags & TCB_SACK;
+    bool gap = (w->ooq.count && tcb->flags & TCB_SACK) || came_twice(w);
     if (gap && send_ack(env, tcb, out)) return true; /* all of its SACK blocks */
     if (tcb->flags & TCB_REFLECT && send_ack(env, tcb, out)) return true; /* RFC 9768 3.2.2.1 */
-    if (may_send_text(tcb)) {
-        if (w->probe_due && send_probe(env, tcb, out)) return true;
-        bool again = seq_lt(w->rtx, w->rtx_end);
-        if (again && send_again(env, tcb, text_max, out)) return true;
-        /* In NewReno's recovery new data may pass what waits; after a timeout it may not. */
-        if ((!again || w->recovery) && !(tcb->flags & TCB_FIN_SENT) &&
-            send_new(env, tcb, text_max, out))
-            return true;
-    }
+    if (may_send_text(tcb) && pick_text(env, tcb, text_max, out)) return true;
     return send_ack(env, tcb, out);
 }
 

@@ -4,14 +4,22 @@
 
 #include "tcp/state.h"
 
+static void loss_init(struct nod_tcb *tcb)
+{
+    struct nod_loss *l = &tcb->work->loss;
+    nod_board_init(&l->board, tcb->snd.nxt);
+    nod_rack_init(&l->rack, tcb->snd.nxt);
+    l->recover = tcb->snd.nxt - 1;
+    l->probe_ready = true;
+}
+
 void nod_tcb_init(struct nod_env *env, struct nod_tcb *tcb, uint32_t iss)
 {
     tcb->snd.iss = tcb->snd.una = iss;
     tcb->snd.nxt = iss + 1; /* the SYN */
     tcb->work->sendq.base = iss + 1;
-    tcb->work->recover = iss;
+    loss_init(tcb);
     tcb->work->reduced = iss;
-    tcb->work->rtx = tcb->work->rtx_end = iss;
     tcb->rto_us = (uint32_t)min_u64(tcb->config->c.rto_initial_us, UINT32_MAX);
     tcb->work->stalled_since = env->now;
     tcb->work->rcv_mss = 536;
@@ -26,14 +34,14 @@ bool nod_tcb_wake(struct nod_env *env, struct nod_tcb *tcb)
     if (!w) return false;
     memset(w, 0, sizeof(*w));
     for (int i = 0; i < NOD_TIMER_COUNT; i++) w->at[i] = NOD_NEVER;
-    w->sendq.base = w->rtx = w->rtx_end = tcb->snd.nxt;
+    w->sendq.base = tcb->snd.nxt;
     w->recvq.base = tcb->rcv.nxt;
-    w->recover = tcb->snd.nxt - 1;
     w->reduced = tcb->snd.nxt - 1;
     w->timed_at = NOD_NEVER;
     w->rcv_mss = 536;
     w->stalled_since = env->now;
     tcb->work = w;
+    loss_init(tcb);
     return true;
 }
 
@@ -48,7 +56,7 @@ void nod_tcb_rest(struct nod_env *env, struct nod_tcb *tcb)
 {
     struct nod_work *w = tcb->work;
     if (!w || w->due_pprev || w->sendq.bytes || w->recvq.bytes || w->ooq.count) return;
-    if (tcb->snd.una != tcb->snd.nxt || !timers_idle(w) || w->recovery || w->retransmits) return;
+    if (tcb->snd.una != tcb->snd.nxt || !timers_idle(w) || w->loss.phase || w->retransmits) return;
     if (tcb->rec.state != NOD_ESTABLISHED && tcb->rec.state != NOD_CLOSE_WAIT &&
         tcb->rec.state != NOD_FIN_WAIT_2)
         return;
@@ -60,6 +68,7 @@ void nod_tcb_rest(struct nod_env *env, struct nod_tcb *tcb)
         nod_wheel_set(&env->wheel, &tcb->rec.timer, w->last_send + tcb->rto_us + 1);
         return;
     }
+    nod_board_clear(&w->loss.board, env->pool);
     nod_pool_give(env->pool, w, sizeof(*w));
     tcb->work = NULL;
 }
@@ -70,6 +79,7 @@ void nod_tcb_flush(struct nod_env *env, struct nod_tcb *tcb)
     nod_queue_clear(&tcb->work->sendq, env->pool);
     nod_queue_clear(&tcb->work->recvq, env->pool);
     nod_reassembly_clear(&tcb->work->ooq, env->pool);
+    nod_board_clear(&tcb->work->loss.board, env->pool);
     nod_pool_give(env->pool, tcb->work, sizeof(*tcb->work));
     tcb->work = NULL;
 }
@@ -121,6 +131,7 @@ void nod_tcb_end(struct nod_env *env, struct nod_tcb *tcb, int error)
     nod_tcb_set_state(env, tcb, NOD_CLOSED);
     nod_queue_clear(&tcb->work->sendq, env->pool);
     nod_reassembly_clear(&tcb->work->ooq, env->pool);
+    nod_board_clear(&tcb->work->loss.board, env->pool);
 }
 
 void nod_tcb_event(struct nod_tcb *tcb, uint32_t flags)
@@ -175,8 +186,9 @@ void nod_tcb_check(const struct nod_tcb *tcb)
     NOD_ASSERT(seq_le(tcb->snd.una, tcb->snd.nxt));
     if (tcb->rec.state >= NOD_ESTABLISHED) NOD_ASSERT(seq_le(tcb->rcv.nxt, tcb->rcv.edge + 1));
     if (!w) return;
-    NOD_ASSERT(seq_le(w->rtx, w->rtx_end) && seq_le(w->rtx_end, tcb->snd.nxt));
     if (tcb->rec.state == NOD_CLOSED) return;
+    NOD_ASSERT(w->loss.board.end == tcb->snd.nxt);
+    NOD_ASSERT(w->loss.board.first == tcb->snd.una || nod_tcb_syn_unacked(tcb));
     uint32_t end = nod_tcb_data_end(tcb) + (tcb->flags & TCB_FIN_SENT ? 1 : 0);
     NOD_ASSERT(seq_le(tcb->snd.nxt, end) || nod_tcb_syn_unacked(tcb));
     if (!nod_tcb_syn_unacked(tcb) && w->sendq.bytes) NOD_ASSERT(tcb->snd.una == w->sendq.base);

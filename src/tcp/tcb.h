@@ -11,6 +11,7 @@
 #include "base/util.h"
 #include "cc/cc.h"
 #include "tcp/env.h"
+#include "tcp/loss.h"
 #include "tcp/rare.h"
 #include "tcp/reassembly.h"
 
@@ -55,23 +56,21 @@ struct nod_work {
     nod_usec stalled_since;       /* the peer has owed us progress since then: R2's start */
     nod_usec last_send;           /* of data, for the restart after idle */
 
-    uint32_t rtx, rtx_end; /* what is to be retransmitted: [rtx, rtx_end) */
-    uint32_t recover;      /* RFC 6582 */
-    uint32_t reduced;      /* SND.NXT when the window was reduced last: one window's worth */
-    uint32_t timed_end;    /* RTT timing: an ACK of this octet ends it */
-    nod_usec timed_at;     /* NOD_NEVER: nothing is timed */
-    uint32_t fin_seq;      /* of the peer's FIN, with TCB_FIN_SEEN */
-    uint32_t unacked_in;   /* octets received since our last ACK */
-    uint32_t rcv_mss;      /* the peer's segment size as we see it */
+    struct nod_loss loss;
+    nod_usec timed_at;   /* when our SYN left, until its ACK; NOD_NEVER: it does not tell the RTT */
+    uint32_t reduced;    /* SND.NXT when the window was reduced last: one window's worth */
+    uint32_t fin_seq;    /* of the peer's FIN, with TCB_FIN_SEEN */
+    uint32_t unacked_in; /* octets received since our last ACK */
+    uint32_t rcv_mss;    /* the peer's segment size as we see it */
+    uint32_t twice[2];   /* octets that came again, to be told once; empty: none (RFC 2883) */
     uint16_t dup_acks;
     uint16_t retransmits; /* timeouts in a row */
     uint16_t probes;      /* unanswered window probes */
     uint8_t ack_why;      /* an ACK is due now, and why (enum nod_why); 0: none */
     uint8_t rtx_why;
     uint16_t adv_mss; /* what our SYN says */
-    bool syn_due : 1, probe_due : 1, override_due : 1, recovery : 1, more : 1, limited : 1,
-        owed : 1;
-    bool held : 1; /* one segment in flight was too many (RFC 3168 6.1.2): wait for the timer */
+    bool syn_due, probe_due, loss_probe_due, override_due, more, limited, owed;
+    bool held;     /* one segment in flight was too many (RFC 3168 6.1.2): wait for the timer */
     uint8_t holds; /* in a row */
 };
 
@@ -165,6 +164,7 @@ void nod_tcb_established(struct nod_env *env, struct nod_tcb *tcb, const struct 
 /* text.c */
 void nod_tcb_take_text(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg);
 void nod_tcb_ack_now(struct nod_tcb *tcb, enum nod_why why);
+void nod_tcb_came_twice(struct nod_tcb *tcb, uint32_t from, uint32_t to);
 
 /* window.c */
 uint32_t nod_tcb_rcv_wnd(const struct nod_tcb *tcb);          /* what the peer may still send */
@@ -176,17 +176,39 @@ uint8_t nod_window_scale(uint32_t buffer);
 void nod_tcb_rtt_sample(struct nod_env *env, struct nod_tcb *tcb, nod_usec rtt);
 
 /* loss.c */
-void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, uint32_t acked, uint32_t flight);
-void nod_loss_on_duplicate_ack(struct nod_env *env, struct nod_tcb *tcb);
+uint32_t nod_loss_out(const struct nod_tcb *tcb); /* octets in flight */
+void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg,
+                     struct nod_ack *a);
+void nod_loss_on_rtt(struct nod_env *env, struct nod_tcb *tcb, nod_usec rtt);
 void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb);
 /* The peer says, with an ACK of `ack`, that packets came marked. */
 void nod_loss_on_ecn(struct nod_env *env, struct nod_tcb *tcb, uint32_t ack);
+void nod_loss_on_reorder_timer(struct nod_env *env, struct nod_tcb *tcb);
+/* [board.end, end) leaves, for which nod_board_ready has said yes; or [seq, end) leaves again. */
+void nod_loss_on_sent(struct nod_env *env, struct nod_tcb *tcb, uint32_t end);
+void nod_loss_on_sent_again(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint32_t end);
+void nod_loss_leave_recovery(struct nod_tcb *tcb);
+
+/* sack.c: returns the highest octet that the peer says it has */
+uint32_t nod_loss_take_sack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg,
+                            struct nod_ack *a);
+
+/* undo.c */
+void nod_loss_remember(struct nod_tcb *tcb); /* as it was, before a recovery or timeout */
+void nod_loss_undo_if_false(struct nod_tcb *tcb, const struct nod_ack *a);
+void nod_loss_frto(struct nod_tcb *tcb, const struct nod_ack *a);
+
+/* probe.c */
+void nod_loss_arm_probe(struct nod_env *env, struct nod_tcb *tcb);
+void nod_loss_on_probe_timer(struct nod_env *env, struct nod_tcb *tcb);
+void nod_loss_probe_sent(struct nod_tcb *tcb, bool again);
+bool nod_loss_probe_acked(struct nod_tcb *tcb, const struct nod_ack *a);
 
 /* timers.c: named events */
 void nod_timers_on_sent(struct nod_env *env, struct nod_tcb *tcb); /* something that wants an ACK */
-void nod_timers_on_ack(struct nod_env *env, struct nod_tcb *tcb);  /* SND.UNA moved */
-void nod_timers_on_window(struct nod_env *env, struct nod_tcb *tcb); /* SND.WND changed */
-void nod_timers_on_hold(struct nod_env *env, struct nod_tcb *tcb);   /* nothing new before it */
+void nod_timers_on_ack(struct nod_env *env, struct nod_tcb *tcb, bool moved); /* SND.UNA did */
+void nod_timers_on_window(struct nod_env *env, struct nod_tcb *tcb);          /* SND.WND changed */
+void nod_timers_on_hold(struct nod_env *env, struct nod_tcb *tcb); /* nothing new before it */
 void nod_timers_on_state(struct nod_env *env, struct nod_tcb *tcb);
 void nod_timers_schedule(struct nod_env *env, struct nod_tcb *tcb); /* into the wheel */
 void nod_timers_expire(struct nod_env *env, struct nod_tcb *tcb);
@@ -239,13 +261,6 @@ void nod_accecn_leaves(struct nod_env *env, struct nod_tcb *tcb, struct nod_out 
  * much waits behind them that they need not leave whole. */
 uint32_t nod_accecn_fit(struct nod_out *out, uint32_t len, uint32_t mss, uint32_t behind);
 void nod_accecn_left(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out);
-/* May it be about marks on our ACKs, which carry ECT? Such an ACK has no SACK blocks. */
-static inline bool nod_accecn_is_ack_of_ack(const struct nod_tcb *tcb,
-                                            const struct nod_segment *seg)
-{
-    uint32_t both = TCB_ACCECN | TCB_SACK;
-    return (tcb->flags & both) == both && tcb->config->c.ecn_control && !seg->h.opt.sack_count;
-}
 /* That of a SYN,ACK, if there is room. */
 void nod_accecn_first_option(struct nod_tcp_options *opt);
 

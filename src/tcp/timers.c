@@ -46,11 +46,17 @@ static void arm_retransmit(struct nod_env *env, struct nod_tcb *tcb, bool restar
 void nod_timers_on_sent(struct nod_env *env, struct nod_tcb *tcb)
 {
     arm_retransmit(env, tcb, false); /* RFC 6298 5.1 */
+    nod_loss_arm_probe(env, tcb);
 }
 
-void nod_timers_on_ack(struct nod_env *env, struct nod_tcb *tcb)
+void nod_timers_on_ack(struct nod_env *env, struct nod_tcb *tcb, bool moved)
 {
+    if (!moved) {
+        if (tcb->work->loss.board.sacked) tcb->work->at[NOD_TIMER_LOSS_PROBE] = NOD_NEVER;
+        return;
+    }
     arm_retransmit(env, tcb, true); /* 5.2, 5.3 */
+    nod_loss_arm_probe(env, tcb);
 }
 
 void nod_timers_on_window(struct nod_env *env, struct nod_tcb *tcb)
@@ -126,7 +132,6 @@ static void retransmit(struct nod_env *env, struct nod_tcb *tcb)
     nod_loss_on_timeout(env, tcb);
     if (nod_tcb_syn_unacked(tcb)) {
         w->syn_due = true; /* the SYN first; a FIN behind it waits */
-        w->rtx = w->rtx_end = tcb->snd.nxt;
         tcb->flags |= TCB_SYN_AGAIN;
     }
     w->at[NOD_TIMER_RETRANSMIT] = env->now + tcb->rto_us;
@@ -153,6 +158,8 @@ static void expire(struct nod_env *env, struct nod_tcb *tcb, enum nod_timer time
     switch (timer) {
     case NOD_TIMER_RETRANSMIT: retransmit(env, tcb); return;
     case NOD_TIMER_PERSIST: probe(env, tcb); return;
+    case NOD_TIMER_REORDER: nod_loss_on_reorder_timer(env, tcb); break;
+    case NOD_TIMER_LOSS_PROBE: nod_loss_on_probe_timer(env, tcb); break;
     case NOD_TIMER_DELAYED_ACK: nod_tcb_ack_now(tcb, NOD_WHY_ACK_DELAYED); break;
     case NOD_TIMER_SWS_OVERRIDE: tcb->work->override_due = true; break;
     case NOD_TIMER_USER: break;
@@ -169,8 +176,8 @@ void nod_timers_expire(struct nod_env *env, struct nod_tcb *tcb)
 {
     /* The user timeout first: what is over is not sent again. */
     static const enum nod_timer order[] = {
-        NOD_TIMER_USER,    NOD_TIMER_FIN_WAIT_2,  NOD_TIMER_RETRANSMIT,
-        NOD_TIMER_PERSIST, NOD_TIMER_DELAYED_ACK, NOD_TIMER_SWS_OVERRIDE,
+        NOD_TIMER_USER,       NOD_TIMER_FIN_WAIT_2, NOD_TIMER_REORDER,     NOD_TIMER_LOSS_PROBE,
+        NOD_TIMER_RETRANSMIT, NOD_TIMER_PERSIST,    NOD_TIMER_DELAYED_ACK, NOD_TIMER_SWS_OVERRIDE,
     };
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
         if (tcb->rec.state == NOD_CLOSED) return;

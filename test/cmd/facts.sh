@@ -42,7 +42,7 @@ expect "repaired by the timer" has 'timeout.*SYN (again)'
 play lost-data
 expect "two losses, two repairs" has 'sent again: 2; lost on the way: 2'
 expect "once by three ACKs" has 'fast retransmit'
-expect "once by the timer" has 'retransmission timer runs out'
+expect "once by a probe" has 'tail loss probe'
 
 play lost-ack
 expect "nothing is sent again" has 'sent again: 0; lost on the way: 1'

@@ -17,6 +17,8 @@ void conv_open(struct conv *c, const struct row *row, struct variant variant, FI
     c->stage.config.max_connections = 64;
     /* More than 2 MSL, so that no user timeout comes into a cell about something else. */
     c->stage.config.tcp.syn_timeout_us = 300 * NOD_SEC;
+    /* The table is of RFC 9293 alone: a probe would come in the timeout's place. */
+    c->stage.config.tcp.loss_probe = false;
     if (variant.six) {
         nod_addr_parse("fd00::1", &c->stage.nod);
         nod_addr_parse("fd00::2", &c->stage.peer);

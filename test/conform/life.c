@@ -147,12 +147,17 @@ static bool reads_all(struct cell *cell)
     return c->n.rcv_wnd >= 1000 || stage_fail(&c->stage, "the window is still %u", c->n.rcv_wnd);
 }
 
-/* Duplicate ACKs were counted: the second lets nothing out, the third retransmits. */
+/* Duplicate ACKs were counted: the second lets nothing out, the third retransmits. Where SACK was
+ * agreed on they say nothing without it (RFC 6675 section 2). */
 static bool third_duplicate_retransmits(struct cell *cell)
 {
     struct conv *c = &cell->conv;
     uint32_t una = c->n.una;
 
+    if (c->variant.options) {
+        return says(cell, NOD_ACK, una, 0) && silent(cell) && says(cell, NOD_ACK, una, 0) &&
+               silent(cell);
+    }
     return says(cell, NOD_ACK, una, 0) && silent(cell) && says(cell, NOD_ACK, una, 0) &&
            answers(cell, NOD_ACK | NOD_PSH, una, c->n.rcv_nxt, 10);
 }

@@ -119,10 +119,10 @@ static void idle(void **state)
     (void)state;
     struct nod_cc cc = started();
     cc.cwnd = 500000;
-    nod_cc_ops(&cc)->on_idle(&cc, MSS);
+    nod_cc_ops(&cc)->on_idle(&cc, &own, MSS);
     assert_int_equal(cc.cwnd, 10000);
     cc.cwnd = 3000; /* it never grows by idleness */
-    nod_cc_ops(&cc)->on_idle(&cc, MSS);
+    nod_cc_ops(&cc)->on_idle(&cc, &own, MSS);
     assert_int_equal(cc.cwnd, 3000);
 }
 

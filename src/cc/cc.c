@@ -1,0 +1,26 @@
+#include "cc/cc.h"
+
+#include <string.h>
+
+#include "base/util.h"
+
+uint32_t nod_cc_initial_window(uint32_t mss)
+{
+    return min_u32(10 * mss, max_u32(2 * mss, 14600));
+}
+
+static const struct nod_cc_ops *const all[] = {&nod_cc_reno, &nod_cc_cubic};
+#define ALGORITHMS (sizeof(all) / sizeof(all[0]))
+
+int nod_cc_find(const char *name)
+{
+    for (size_t i = 0; i < ALGORITHMS; i++)
+        if (strcmp(all[i]->name, name) == 0) return (int)i;
+    return NOD_EINVAL;
+}
+
+const struct nod_cc_ops *nod_cc_ops(const struct nod_cc *cc)
+{
+    NOD_ASSERT(cc->id < ALGORITHMS);
+    return all[cc->id];
+}

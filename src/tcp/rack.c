@@ -1,0 +1,104 @@
+#include "tcp/rack.h"
+
+#include "base/seq.h"
+#include "base/util.h"
+
+#define MIN_RTT_WINDOW (300 * NOD_SEC) /* a path may grow longer */
+#define PERSIST 16                     /* recoveries */
+
+void nod_rack_init(struct nod_rack *r, uint32_t una)
+{
+    *r = (struct nod_rack){.end = una, .fack = una, .mult = 1};
+}
+
+void nod_rack_on_rtt(struct nod_rack *r, nod_usec now, uint32_t rtt_us)
+{
+    if (r->rtt_us || nod_min_filter_get(&r->min_rtt))
+        nod_min_filter_add(&r->min_rtt, now, MIN_RTT_WINDOW, rtt_us);
+    else
+        nod_min_filter_reset(&r->min_rtt, now, rtt_us);
+}
+
+/* An ACK of what was sent more than once may be of an earlier copy. */
+static bool is_ambiguous(const struct nod_rack *r, const struct nod_sent *run, struct nod_echo echo,
+                         nod_usec now)
+{
+    if (!run->again) return false;
+    if (echo.is_there && seq_lt(echo.ms, (uint32_t)(run->left.at / NOD_MSEC))) return true;
+    return now - run->left.at < nod_min_filter_get(&r->min_rtt);
+}
+
+void nod_rack_on_delivery(struct nod_rack *r, const struct nod_delivery *d, uint32_t highest,
+                          struct nod_echo echo, nod_usec now)
+{
+    if (d->any_once && seq_lt(d->once_end, r->fack)) r->reordering = true;
+    r->fack = seq_max(r->fack, highest);
+    if (!d->any) return;
+    const struct nod_sent *run = &d->newest;
+    if (is_ambiguous(r, run, echo, now)) {
+        if (!d->any_once) return;
+        run = &d->once;
+    }
+    r->rtt_us = (uint32_t)max_u64(min_u64(now - run->left.at, UINT32_MAX), 1);
+    bool later = run->left.at > r->at || (run->left.at == r->at && seq_gt(run->end, r->end));
+    if (!later) return;
+    r->at = run->left.at;
+    r->end = run->end;
+}
+
+void nod_rack_on_dsack(struct nod_rack *r, uint32_t una, uint32_t nxt)
+{
+    if (r->in_dsack_round && seq_lt(una, r->dsack_round)) return;
+    r->in_dsack_round = true;
+    r->dsack_round = nxt;
+    r->mult += r->mult < UINT8_MAX;
+    r->persist = PERSIST;
+}
+
+void nod_rack_on_recovered(struct nod_rack *r)
+{
+    if (r->persist) r->persist--;
+    if (!r->persist) r->mult = 1;
+}
+
+uint32_t nod_rack_reo_wnd(const struct nod_rack *r, bool recovering, uint32_t sacked,
+                          uint32_t srtt_us)
+{
+    if (!r->reordering && (recovering || sacked >= NOD_DUP_THRESH)) return 0;
+    uint64_t wnd = (uint64_t)r->mult * nod_min_filter_get(&r->min_rtt) / 4;
+    return (uint32_t)min_u64(wnd, srtt_us);
+}
+
+static nod_usec lost_at(const struct nod_rack *r, const struct nod_sent *run, uint32_t reo_wnd_us)
+{
+    return run->left.at + r->rtt_us + reo_wnd_us;
+}
+
+nod_usec nod_rack_detect(const struct nod_rack *r, struct nod_board *b, uint32_t reo_wnd_us,
+                         nod_usec now)
+{
+    nod_usec again = 0;
+    struct nod_sent *next;
+    for (struct nod_sent *run = b->oldest; run && run->left.at <= r->at; run = next) {
+        next = run->next;
+        if (run->left.at == r->at && seq_ge(run->end, r->end)) continue;
+        nod_usec when = lost_at(r, run, reo_wnd_us);
+        if (when <= now)
+            nod_board_lose(b, run);
+        else
+            again = max_u64(again, when);
+    }
+    return again ? again : NOD_NEVER;
+}
+
+void nod_rack_on_timeout(const struct nod_rack *r, struct nod_board *b, uint32_t reo_wnd_us,
+                         nod_usec now)
+{
+    struct nod_sent *first = nod_board_at(b, b->first), *next;
+    if (first && first->state == NOD_SENT_OUT) nod_board_lose(b, first);
+    for (struct nod_sent *run = b->oldest; run; run = next) {
+        next = run->next;
+        if (lost_at(r, run, reo_wnd_us) > now) return;
+        nod_board_lose(b, run);
+    }
+}
