@@ -15,6 +15,9 @@ static const nod_path_config bad_network = {
     .reorder_us = 300,
 };
 
+/* Congestion that is told: nothing is lost. */
+static const nod_path_config marking_network = {.mark = 0.01, .delay_us = 200};
+
 static uint64_t megabytes(uint64_t usual, uint64_t quick)
 {
     const char *text = getenv("NOD_TEST_QUICK");
@@ -25,6 +28,8 @@ static bool run(const char *name, int family)
 {
     const world_config good = {0}, plain = {.plain = true}, tap = {.tap = true};
     const world_config bad = {.harm = &bad_network, .rto_min_us = 5 * NOD_MSEC};
+    const world_config ecn = {.harm = &marking_network, .ecn = NOD_ECN_CLASSIC};
+    const world_config accurate = {.harm = &marking_network, .ecn = NOD_ECN_ACCURATE};
     bool server = strstr(name, "-server") != NULL;
     if (strncmp(name, "bulk-plain", 10) == 0)
         run_bulk(name, family, false, &plain, megabytes(256, 8));
@@ -36,6 +41,10 @@ static bool run(const char *name, int family)
         run_icmp(name, family, strstr(name, "-tap") ? &tap : &good);
     else if (strncmp(name, "harm-", 5) == 0)
         run_bulk(name, family, server, &bad, megabytes(256, 4));
+    else if (strncmp(name, "ecn-", 4) == 0)
+        run_bulk(name, family, server, &ecn, megabytes(64, 4));
+    else if (strncmp(name, "accecn-", 7) == 0) /* which the kernel answers with the classic kind */
+        run_bulk(name, family, server, &accurate, megabytes(64, 4));
     else if (strncmp(name, "half-close-", 11) == 0)
         run_half_close(name, family, server);
     else if (strncmp(name, "states-", 7) == 0)

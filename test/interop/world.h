@@ -27,7 +27,8 @@ typedef struct world_config {
     bool calm;  /* the kernel sends nothing again before 200 ms, however fast the link */
     const nod_path_config *harm; /* or NULL */
     nod_usec rto_min_us, msl_us; /* 0: the default */
-    const char *pcap;            /* or NULL */
+    enum nod_ecn ecn; /* what both ends ask for and accept; the kernel the classic kind */
+    const char *pcap; /* or NULL */
 } world_config;
 
 /* Ends the process with SKIPPED and a reason where the system allows no such world. */
