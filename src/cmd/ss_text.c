@@ -125,6 +125,8 @@ static void print_traffic(const nod_status *s)
     print_counter("unacked", (flight + mss - 1) / mss);
     if (s->segments_retransmitted > 0)
         printf(" retrans:%" PRIu32 "/%" PRIu32, s->retransmits, s->segments_retransmitted);
+    print_counter("delivered_ce", s->ecn_out.ce_packets);
+    print_counter("received_ce", s->ecn_in.ce_packets);
     print_counter("notsent", s->send_unsent);
     print_counter("rcv_ooo", s->out_of_order);
     printf(" snd_wnd:%" PRIu32 " rcv_wnd:%" PRIu32, s->snd_wnd, s->rcv_wnd);
@@ -140,6 +142,8 @@ static void print_info(const nod_status *s)
 {
     if (s->timestamps) printf(" ts");
     if (s->sack) printf(" sack");
+    if (s->ecn != NOD_ECN_NONE) printf(s->ecn == NOD_ECN_ACCURATE ? " accecn" : " ecn");
+    if (s->ecn_seen) printf(" ecnseen");
     if (s->congestion[0]) printf(" %s", s->congestion);
     if (s->state == NOD_LISTEN) return;
     if (s->snd_scale >= 0) printf(" wscale:%d,%d", s->snd_scale, s->rcv_scale);
