@@ -3,13 +3,15 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 PRODUCTS = nod-cmd nod-preload catalogues # and the libraries that these need
 
-.PHONY: all build demo test bench-sockets format install clean help
+.PHONY: all build demo test conformance mutants bench-sockets format install clean help
 
 all: build
 
 help:
 	@echo "make demo     install what is missing, build, and watch a connection to the kernel"
 	@echo "make test     the same with every test; the last line is the result"
+	@echo "make conformance  the requirements' tests alone; writes doc/conformance.md"
+	@echo "make mutants  breaks the code in each way of test/mutants: a test must notice"
 	@echo "make bench-sockets  real programs on nod and on the kernel, compared; minutes"
 	@echo "make build    release, in build/release"
 	@echo "make install  PREFIX=$(PREFIX), DESTDIR is heeded"
@@ -30,6 +32,15 @@ demo:
 test:
 	@scripts/install-deps test
 	@JOBS=$(JOBS) scripts/test
+
+conformance: mutants
+	@scripts/conformance
+
+mutants:
+	@scripts/install-deps test
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS)
+	@JOBS=$(JOBS) scripts/mutants
 
 bench-sockets:
 	@scripts/install-deps bench

@@ -40,7 +40,13 @@ typedef struct nod_config {
     bool answer_closed;             /* RST for segments to no connection, unreachables for other
                                        protocols; default true, false makes a host that stays silent */
     uint32_t icmp_per_second;       /* ICMP errors sent in a second at most (RFC 4443 2.4 f); 100 */
-    nod_tcp_config tcp;             /* defaults for every connection */
+    bool accept_redirects; /* ICMP redirects from the gateway in use (RFC 1122 3.2.2.2); true */
+    bool flow_labels;      /* IPv6 packets say which connection they belong to (RFC 6437); true */
+    /* Octets that parts of datagrams may hold while they wait for the rest, 60 s at most
+     * (RFC 1122 3.3.2, RFC 8200 4.5): 1 MiB; 256 KiB hold any one datagram. 0: fragments are
+     * dropped. */
+    uint32_t reassembly_memory;
+    nod_tcp_config tcp; /* defaults for every connection */
 } nod_config;
 
 /* Fills in the defaults. The secret is left zero: set it. */
@@ -140,12 +146,17 @@ enum nod_drop {
     NOD_DROP_IP_CHECKSUM,
     NOD_DROP_NOT_OURS,     /* the destination is not this host */
     NOD_DROP_BAD_SOURCE,   /* broadcast, multicast, loopback or our own */
-    NOD_DROP_FRAGMENT,     /* fragments are not reassembled */
-    NOD_DROP_BAD_ETHERNET, /* unknown type or not for us */
-    NOD_DROP_PROTOCOL,     /* no such protocol here */
-    NOD_DROP_ICMP,         /* malformed or unknown */
-    NOD_DROP_NEIGHBOUR,    /* ARP or ND that proves nothing */
-    NOD_DROP_TCP_HEADER,   /* data offset or length */
+    NOD_DROP_IP_OPTION,    /* a source route, or an option that wants it so (RFC 8200 4.2) */
+    NOD_DROP_HEADER_CHAIN, /* extension headers: a route, out of place, too many, not all there */
+    NOD_DROP_FRAGMENT,     /* part of a datagram that cannot be; or none are wanted */
+    NOD_DROP_FRAGMENT_OVERLAP, /* parts of a datagram overlap: all of them go (RFC 5722) */
+    NOD_DROP_FRAGMENT_LIMIT,   /* too many parts, or too much memory for them */
+    NOD_DROP_FRAGMENT_TIMEOUT, /* the rest of the datagram did not come in time */
+    NOD_DROP_BAD_ETHERNET,     /* unknown type or not for us */
+    NOD_DROP_PROTOCOL,         /* no such protocol here */
+    NOD_DROP_ICMP,             /* malformed or unknown */
+    NOD_DROP_NEIGHBOUR,        /* ARP or ND that proves nothing */
+    NOD_DROP_TCP_HEADER,       /* data offset or length */
     NOD_DROP_TCP_CHECKSUM,
     NOD_DROP_NO_CONNECTION, /* answered with RST */
     NOD_DROP_BROADCAST,     /* a segment to a broadcast or multicast address (MUST-57) */

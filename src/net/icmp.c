@@ -1,4 +1,4 @@
-/* ICMP (RFC 792) and ICMPv6 (RFC 4443): echo, and errors in and out. */
+/* ICMP (RFC 792) and ICMPv6 (RFC 4443): what comes in, and echo. */
 #include <string.h>
 
 #include "base/util.h"
@@ -55,7 +55,7 @@ void nod_icmp6_sum(nod_frame *frame, size_t at, const uint8_t src[16], const uin
     put16(frame->head + at + 2, (uint16_t)~nod_sum_fold(&sum));
 }
 
-static void finish(struct nod_net *net, nod_frame *frame, size_t at, const struct nod_ip *ip)
+void nod_icmp_finish(struct nod_net *net, nod_frame *frame, size_t at, const struct nod_ip *ip)
 {
     if (ip->family == 6) {
         nod_icmp6_sum(frame, at, ip->src, ip->dst);
@@ -67,20 +67,32 @@ static void finish(struct nod_net *net, nod_frame *frame, size_t at, const struc
     if (nod_net_resolve(net, frame, ip->dst)) nod_net_queue(net, frame);
 }
 
-/* Begins an ICMP message to whoever sent the packet; its payload is the frame's bytes
- * [from, from+len). Returns where it starts, 0 if it can't be sent. */
-static size_t begin(struct nod_net *net, const nod_frame *frame, const struct nod_packet *packet,
-                    size_t from, size_t len, nod_frame *out, struct nod_ip *ip)
+/* From the address that was asked; to a group's or everybody's question from one of our own. */
+static bool source_of(const struct nod_net *net, const struct nod_packet *packet, uint8_t src[16])
+{
+    uint8_t iface;
+    memcpy(src, packet->ip.dst, 16);
+    if (nod_net_is_local(net, packet->ip.dst)) return true;
+    return nod_net_route(net, packet->ip.src, &iface, src) && iface == packet->iface;
+}
+
+size_t nod_icmp_begin(struct nod_net *net, const nod_frame *frame, const struct nod_packet *packet,
+                      uint8_t tos, size_t from, size_t len, nod_frame *out, struct nod_ip *ip)
 {
     *ip = (struct nod_ip){
         .family = packet->ip.family,
         .protocol = packet->ip.family == 6 ? NOD_PROTO_ICMP6 : NOD_PROTO_ICMP,
-        .ttl = 64,
+        .ttl = net->ttl,
+        .tos = tos,
         .payload = (uint32_t)(ICMP_HEADER + len),
     };
-    memcpy(ip->src, packet->ip.dst, 16);
+    if (!source_of(net, packet, ip->src)) return 0;
     memcpy(ip->dst, packet->ip.src, 16);
     memset(out, 0, offsetof(nod_frame, head));
+    if (ip->family == 4) { /* routers may cut it: it is no connection's, that could send less */
+        ip->fragment = true;
+        ip->id = nod_fragment_id(net, ip);
+    }
     size_t at = nod_net_wrap(net, out, packet->iface, ip);
     out->head_len = (uint8_t)(at + ICMP_HEADER);
     memset(out->head + at, 0, ICMP_HEADER);
@@ -94,12 +106,23 @@ static void echo(struct nod_net *net, const nod_frame *frame, const struct nod_p
     nod_frame out;
     struct nod_ip ip;
     size_t len = packet->ip.payload - ICMP_HEADER;
-    if (frame->head_len) return; /* cannot be shared; input flattens such frames */
-    size_t at = begin(net, frame, packet, packet->at + ICMP_HEADER, len, &out, &ip);
+    if (frame->head_len) return;         /* cannot be shared; input flattens such frames */
+    uint8_t tos = packet->ip.tos & 0xfc; /* the question's (RFC 1122 3.2.2), but for ECN */
+    size_t at = nod_icmp_begin(net, frame, packet, tos, packet->at + ICMP_HEADER, len, &out, &ip);
     if (!at) return;
     out.head[at] = ip.family == 6 ? ECHO_REPLY_6 : ECHO_REPLY_4;
     memcpy(out.head + at + 4, packet->l4 + 4, 4); /* identifier, sequence number */
-    finish(net, &out, at, &ip);
+    nod_icmp_finish(net, &out, at, &ip);
+}
+
+/* A ping to everybody is answered by nobody here in IPv4 (RFC 1122 3.2.2.6 allows it), and by all
+ * nodes of the link in IPv6 (RFC 4443 4.2), but not at any rate. */
+static bool may_echo(struct nod_net *net, const struct nod_packet *packet)
+{
+    if (!net->answer_echo || nod_ip_is_unspecified(packet->ip.src)) return false;
+    if (!packet->broadcast) return true;
+    static const uint8_t all_nodes[16] = {0xff, 0x02, [15] = 1};
+    return memcmp(packet->ip.dst, all_nodes, 16) == 0 && nod_icmp_allowed(net);
 }
 
 static bool is_error(int family, uint8_t type)
@@ -131,6 +154,15 @@ static bool parse_quote(const uint8_t *p, size_t len, struct nod_ip *ip)
     return true;
 }
 
+/* Of networks, too, redirects are taken as of the host (RFC 1122 3.3.1.2 on what a host may). */
+static enum nod_drop redirect(struct nod_net *net, const struct nod_packet *packet)
+{
+    uint8_t gateway[16];
+    nod_ip_map4(gateway, packet->l4 + 4);
+    if (packet->l4[1] > 3) return NOD_DROP_ICMP;
+    return nod_redirect_input(net, packet, packet->quoted.dst, gateway);
+}
+
 static enum nod_drop error_in(struct nod_net *net, struct nod_packet *packet)
 {
     const uint8_t *quote = packet->l4 + ICMP_HEADER;
@@ -139,7 +171,7 @@ static enum nod_drop error_in(struct nod_net *net, struct nod_packet *packet)
     if (len < packet->quoted.size + 8) return NOD_DROP_ICMP;
     if (!nod_net_is_local(net, packet->quoted.src)) return NOD_DROP_ICMP;
     if (packet->ip.family == 4 && packet->l4[0] == QUENCH_4) return NOD_DROP_ICMP; /* MUST-55 */
-    if (packet->ip.family == 4 && packet->l4[0] == REDIRECT_4) return NOD_DROP_ICMP;
+    if (packet->ip.family == 4 && packet->l4[0] == REDIRECT_4) return redirect(net, packet);
     packet->quoted_l4 = quote + packet->quoted.size;
     packet->icmp_type = packet->l4[0];
     packet->icmp_code = packet->l4[1];
@@ -159,54 +191,12 @@ void nod_icmp_input(struct nod_net *net, nod_frame *frame, struct nod_packet *pa
         packet->drop = error_in(net, packet);
     } else if (type == (six ? ECHO_6 : ECHO_4)) {
         packet->drop = NOD_DROP_NONE;
-        /* A ping to everybody is answered by nobody here (RFC 1122 3.2.2.6 allows it). */
-        if (net->answer_echo && !packet->broadcast) echo(net, frame, packet);
+        if (may_echo(net, packet)) echo(net, frame, packet);
     } else if (six && (type == SOLICITATION || type == ADVERTISEMENT)) {
+        packet->drop = NOD_DROP_NEIGHBOUR;
+        if (packet->ip.reassembled) return; /* RFC 6980 section 5 */
         packet->drop = NOD_DROP_NONE;
         if (net->iface[packet->iface].config.kind == NOD_IFACE_ETHERNET)
             packet->drop = nod_nd_input(net, frame, packet);
     }
-}
-
-/* A token bucket (RFC 4443 2.4 f). */
-static bool may_complain(struct nod_net *net)
-{
-    if (!net->icmp_per_second) return false;
-    uint64_t add = (net->now - net->icmp_filled) * net->icmp_per_second / NOD_SEC;
-    if (add) {
-        net->icmp_tokens = (uint32_t)min_u64(net->icmp_tokens + add, net->icmp_per_second);
-        net->icmp_filled = net->now;
-    }
-    if (!net->icmp_tokens) return false;
-    net->icmp_tokens--;
-    return true;
-}
-
-void nod_net_unreachable(struct nod_net *net, const nod_frame *frame,
-                         const struct nod_packet *packet, enum nod_unreachable what)
-{
-    bool six = packet->ip.family == 6;
-    if (packet->broadcast || frame->head_len || nod_ip_is_unspecified(packet->ip.src)) return;
-    if (!may_complain(net)) return;
-    nod_frame out;
-    struct nod_ip ip;
-    size_t l3 = packet->at - packet->ip.size;
-    size_t most = (six ? 1280 - NOD_IP6_HEADER : 576 - NOD_IP4_HEADER) - ICMP_HEADER;
-    size_t len = packet->ip.size + packet->ip.payload;
-    if (len > most) len = most;
-    size_t at = begin(net, frame, packet, l3, len, &out, &ip);
-    if (!at) return;
-    uint8_t *p = out.head + at;
-    if (!six) {
-        p[0] = UNREACHABLE_4;
-        p[1] = what == NOD_UNREACHABLE_PORT ? 3 : 2;
-    } else if (what == NOD_UNREACHABLE_PORT) {
-        p[0] = UNREACHABLE_6;
-        p[1] = 4;
-    } else { /* "unrecognized Next Header" (RFC 4443 3.4), at the field that said so */
-        p[0] = PARAMETER_6;
-        p[1] = 1;
-        put32(p + 4, packet->ip.next_at);
-    }
-    finish(net, &out, at, &ip);
 }

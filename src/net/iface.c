@@ -9,6 +9,9 @@ void nod_net_init(struct nod_net *net, nod_pool *pool, const nod_config *config,
     memset(net, 0, sizeof(*net));
     net->pool = pool;
     net->answer_echo = config->answer_echo;
+    net->accept_redirects = config->accept_redirects;
+    net->ttl = config->tcp.ttl;
+    net->reassembly_limit = config->reassembly_memory;
     net->icmp_per_second = net->icmp_tokens = config->icmp_per_second;
     net->icmp_filled = net->now = now;
     net->drops = drops;
@@ -24,8 +27,21 @@ static void free_frame(struct nod_net *net, nod_frame *frame)
     nod_pool_give(net->pool, frame, sizeof(*frame));
 }
 
+void nod_net_expire(struct nod_net *net)
+{
+    nod_neighbour_expire(net);
+    nod_fragments_expire(net);
+}
+
+nod_usec nod_net_deadline(const struct nod_net *net)
+{
+    nod_usec neighbours = nod_neighbour_next(net), fragments = nod_fragments_next(net);
+    return neighbours < fragments ? neighbours : fragments;
+}
+
 void nod_net_free(struct nod_net *net)
 {
+    nod_fragments_free(net);
     for (; net->queue_count; net->queue_count--)
         free_frame(net, net->queue[net->queue_first++ % NOD_NET_QUEUE]);
     for (; net->looped_count; net->looped_count--)
@@ -76,6 +92,7 @@ bool nod_net_next_hop(const struct nod_net *net, const uint8_t dst[16], uint8_t 
                       uint8_t next_hop[16])
 {
     int best = -1;
+    bool gateway = false;
     for (unsigned i = 0; i < net->ifaces; i++) {
         for (unsigned a = 0; a < net->iface[i].addrs; a++) {
             int bits = net->iface[i].prefix[a];
@@ -91,14 +108,23 @@ bool nod_net_next_hop(const struct nod_net *net, const uint8_t dst[16], uint8_t 
         if (nod_ip_family(route->prefix) != nod_ip_family(dst)) continue;
         best = route->bits;
         *iface = route->iface;
+        gateway = !route->direct;
         memcpy(next_hop, route->direct ? dst : route->gateway, 16);
     }
+    const struct nod_redirect *other = gateway ? nod_redirect_find(net, *iface, dst) : NULL;
+    if (other) memcpy(next_hop, other->gateway, 16);
     return best >= 0;
 }
 
-/* The source is the interface's address with the longest prefix in common (RFC 6724 rule 8
- * is the one that matters here), link-local only for link-local. To an address of our own it is
- * that address itself. */
+static bool is_link_local(const uint8_t ip[16])
+{
+    static const uint8_t start[16] = {0xfe, 0x80};
+    return nod_ip_prefix_match(ip, start, 10);
+}
+
+/* The source is the interface's address (MUST-44): by RFC 6724 section 5 one of the same scope,
+ * and of those the one with the longest prefix in common. To an address of our own it is that
+ * address itself; to 127.0.0.0/8 and ::1 nothing leaves (RFC 1122 3.2.1.3 g). */
 bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *iface,
                    uint8_t src[16])
 {
@@ -108,13 +134,14 @@ bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *if
         memcpy(src, dst, 16);
         return true;
     }
-    if (!nod_net_next_hop(net, dst, iface, hop)) return false;
+    if (nod_ip_is_loopback(dst) || !nod_net_next_hop(net, dst, iface, hop)) return false;
     const struct nod_iface *out = &net->iface[*iface];
     int best = -1;
     for (unsigned a = 0; a < out->addrs; a++) {
         const uint8_t *addr = out->addr[a];
         if (nod_ip_family(addr) != nod_ip_family(dst)) continue;
         int common = nod_ip_common_bits(addr, dst);
+        if (is_link_local(addr) == is_link_local(dst)) common += 128;
         if (common <= best) continue;
         best = common;
         memcpy(src, addr, 16);

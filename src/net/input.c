@@ -36,8 +36,8 @@ static enum nod_drop check_addresses(const struct nod_net *net, struct nod_packe
     }
     bool anonymous = ip->protocol == NOD_PROTO_ICMP6 && nod_ip_is_unspecified(ip->src);
     bool ours = out->iface == NOD_IFACE_LOOPBACK; /* from ourselves, and it may say so */
-    if (!anonymous && !ours && nod_net_is_bad_source(net, ip->src)) return NOD_DROP_BAD_SOURCE;
-    return ip->fragment ? NOD_DROP_FRAGMENT : NOD_DROP_NONE;
+    return !anonymous && !ours && nod_net_is_bad_source(net, ip->src) ? NOD_DROP_BAD_SOURCE
+                                                                      : NOD_DROP_NONE;
 }
 
 /* Is all that the transport's header may need contiguous? */
@@ -72,6 +72,43 @@ static enum nod_drop parse_ip(struct nod_net *net, nod_frame *frame, struct nod_
     }
 }
 
+/* IP header, addresses, and parts put together. */
+static enum nod_drop network(struct nod_net *net, nod_frame *frame, struct nod_packet *out,
+                             size_t l3)
+{
+    enum nod_drop drop = parse_ip(net, frame, out, l3);
+    if (drop != NOD_DROP_NONE && !out->ip.problem) return drop;
+    enum nod_drop other = check_addresses(net, out);
+    if (other != NOD_DROP_NONE) return other;
+    if (out->ip.problem) nod_icmp_problem(net, frame, out);
+    return drop;
+}
+
+/* The last part of a datagram is here: it is looked at as if it had come whole. */
+static enum nod_drop whole_datagram(struct nod_net *net, nod_frame *frame, struct nod_packet *out)
+{
+    enum nod_drop drop = network(net, frame, out, 0);
+    if (drop == NOD_DROP_NONE && out->ip.fragment) return NOD_DROP_FRAGMENT;
+    out->ip.reassembled = true;
+    return drop;
+}
+
+static void transport(struct nod_net *net, nod_frame *frame, struct nod_packet *out)
+{
+    bool six = out->ip.family == 6;
+    uint8_t protocol = out->ip.protocol;
+    if (protocol == NOD_PROTO_ICMP || protocol == NOD_PROTO_ICMP6) {
+        if ((protocol == NOD_PROTO_ICMP6) == six)
+            nod_icmp_input(net, frame, out);
+        else
+            out->drop = NOD_DROP_PROTOCOL;
+    } else if (six && protocol == NOD_PROTO_NONE) { /* RFC 8200 section 4.7: that was all */
+        out->drop = NOD_DROP_PROTOCOL;
+    } else {
+        out->kind = NOD_NET_TRANSPORT;
+    }
+}
+
 void nod_net_input(struct nod_net *net, nod_frame *frame, bool looped, struct nod_packet *out)
 {
     memset(out, 0, sizeof(*out));
@@ -84,16 +121,10 @@ void nod_net_input(struct nod_net *net, nod_frame *frame, bool looped, struct no
     out->drop = link_header(net, frame, out, &l3);
     if (out->drop != NOD_DROP_NONE) return;
     if (l3 == 0 && net->iface[out->iface].config.kind == NOD_IFACE_ETHERNET) return; /* ARP */
-    out->drop = parse_ip(net, frame, out, l3);
-    if (out->drop == NOD_DROP_NONE) out->drop = check_addresses(net, out);
-    if (out->drop != NOD_DROP_NONE) return;
-    if (out->ip.protocol == NOD_PROTO_ICMP || out->ip.protocol == NOD_PROTO_ICMP6) {
-        bool right = (out->ip.protocol == NOD_PROTO_ICMP6) == (out->ip.family == 6);
-        if (right)
-            nod_icmp_input(net, frame, out);
-        else
-            out->drop = NOD_DROP_PROTOCOL;
-        return;
+    out->drop = network(net, frame, out, l3);
+    if (out->drop == NOD_DROP_NONE && out->ip.fragment) {
+        if (!nod_fragment_in(net, frame, out)) return;
+        out->drop = whole_datagram(net, frame, out);
     }
-    out->kind = NOD_NET_TRANSPORT;
+    if (out->drop == NOD_DROP_NONE) transport(net, frame, out);
 }

@@ -11,6 +11,9 @@
 #define NOD_NEIGHBOUR_QUEUE 4 /* frames that wait for one address (RFC 1122 2.3.2.2) */
 #define NOD_NET_QUEUE 64      /* answers and released frames that wait for output */
 #define NOD_LOOPED 256        /* frames on their way from this host to itself */
+#define NOD_DATAGRAMS 64      /* in reassembly at once; the oldest makes room */
+#define NOD_DATAGRAM_PARTS 128
+#define NOD_REDIRECTS 16 /* routes of single hosts that gateways told us of */
 
 /* The interface that leads back to this host. Users cannot name it. */
 #define NOD_IFACE_LOOPBACK NOD_IFACES_MAX
@@ -44,6 +47,13 @@ struct nod_route {
     bool direct; /* no gateway */
 };
 
+/* What a gateway said: this host is reached through that other gateway. */
+struct nod_redirect {
+    uint8_t dst[16], gateway[16];
+    uint8_t iface;
+    nod_usec until; /* 0: none */
+};
+
 struct nod_net {
     nod_pool *pool;
     struct nod_iface iface[NOD_IFACES_MAX + 1]; /* the last: NOD_IFACE_LOOPBACK */
@@ -55,7 +65,15 @@ struct nod_net {
     unsigned queue_first, queue_count;
     nod_frame *looped[NOD_LOOPED];
     unsigned looped_first, looped_count;
-    bool answer_echo;
+    struct nod_datagram *datagrams, *datagrams_last; /* in reassembly, oldest first */
+    unsigned datagram_count;
+    size_t reassembly_memory, reassembly_limit;
+    uint32_t cut_at, cut_id; /* of the frame at the head of `queue`: how much of it has left */
+    struct nod_redirect redirect[NOD_REDIRECTS];
+    uint8_t id_key[16];      /* for what IDs of datagrams start from */
+    uint32_t id_counter[16]; /* RFC 7739 section 5.3: by a hash of the destination */
+    uint8_t ttl;
+    bool answer_echo, accept_redirects;
     uint32_t icmp_per_second, icmp_tokens;
     nod_usec icmp_filled;
     uint64_t *drops; /* nod_stack_stats.drops */
@@ -87,7 +105,8 @@ void nod_net_init(struct nod_net *net, nod_pool *pool, const nod_config *config,
                   nod_usec now);
 void nod_net_free(struct nod_net *net);
 
-/* Looks at one frame, which may be flattened. `looped`: it comes from nod_net_unloop. */
+/* Looks at one frame, which may be flattened, or kept as a part of a datagram; the last part's
+ * turns into the whole datagram. `looped`: it comes from nod_net_unloop. */
 void nod_net_input(struct nod_net *net, nod_frame *frame, bool looped, struct nod_packet *out);
 
 /* ICMP "destination unreachable" about a packet just received, as far as RFC 1122 3.2.2 and
@@ -108,6 +127,30 @@ bool nod_net_is_bad_source(const struct nod_net *net, const uint8_t ip[16]);
 /* Ready to leave? False: it waits for a neighbour now, or was dropped; the frame is empty. */
 bool nod_net_resolve(struct nod_net *net, nod_frame *frame, const uint8_t dst[16]);
 
+/* Timers of the net itself. */
+void nod_net_expire(struct nod_net *net);
+nod_usec nod_net_deadline(const struct nod_net *net);
+
+/* fragments.c: true when the frame has become a whole datagram, that begins with its IP header;
+ * else packet->drop says what became of it. */
+bool nod_fragment_in(struct nod_net *net, nod_frame *frame, struct nod_packet *packet);
+void nod_fragments_expire(struct nod_net *net);
+nod_usec nod_fragments_next(const struct nod_net *net);
+void nod_fragments_free(struct nod_net *net);
+
+/* cut.c: fragments out */
+uint32_t nod_fragment_id(struct nod_net *net, const struct nod_ip *ip);
+/* Is the frame too large for its interface, and one that may be cut? */
+bool nod_must_cut(const struct nod_net *net, const nod_frame *frame);
+/* Takes the next part from the frame at the head of the queue. False: that was all. */
+bool nod_cut_next(struct nod_net *net, const nod_frame *whole, nod_frame *out);
+
+/* redirect.c */
+enum nod_drop nod_redirect_input(struct nod_net *net, const struct nod_packet *packet,
+                                 const uint8_t dst[16], const uint8_t gateway[16]);
+const struct nod_redirect *nod_redirect_find(const struct nod_net *net, uint8_t iface,
+                                             const uint8_t dst[16]);
+
 /* iface.c */
 bool nod_net_next_hop(const struct nod_net *net, const uint8_t dst[16], uint8_t *iface,
                       uint8_t next_hop[16]);
@@ -123,8 +166,21 @@ enum nod_drop nod_arp_input(struct nod_net *net, uint8_t iface, const uint8_t *p
 enum nod_drop nod_nd_input(struct nod_net *net, const nod_frame *frame,
                            const struct nod_packet *packet);
 
+/* errors.c: ICMP errors that this host sends, as far as it may */
+void nod_icmp_problem(struct nod_net *net, const nod_frame *frame, const struct nod_packet *packet);
+void nod_icmp_reassembly_timeout(struct nod_net *net, const nod_frame *frame,
+                                 const struct nod_packet *packet);
+/* One from the bucket of messages that strangers may cause (RFC 4443 2.4 f). */
+bool nod_icmp_allowed(struct nod_net *net);
+
 /* icmp.c */
 void nod_icmp_input(struct nod_net *net, nod_frame *frame, struct nod_packet *packet);
+/* Begins an ICMP message to whoever sent the packet, with this TOS; its payload is the frame's
+ * bytes [from, from+len). Returns where it starts, 0 if it can't be sent. */
+size_t nod_icmp_begin(struct nod_net *net, const nod_frame *frame, const struct nod_packet *packet,
+                      uint8_t tos, size_t from, size_t len, nod_frame *out, struct nod_ip *ip);
+/* Its checksum, and on its way. */
+void nod_icmp_finish(struct nod_net *net, nod_frame *frame, size_t at, const struct nod_ip *ip);
 /* Completes the checksum of an ICMPv6 message that begins at `at`. */
 void nod_icmp6_sum(nod_frame *frame, size_t at, const uint8_t src[16], const uint8_t dst[16]);
 

@@ -51,13 +51,28 @@ void nod_net_queue(struct nod_net *net, nod_frame *frame)
     if (kept) net->queue[(net->queue_first + net->queue_count++) % NOD_NET_QUEUE] = kept;
 }
 
-bool nod_net_dequeue(struct nod_net *net, nod_frame *out)
+static void dequeue(struct nod_net *net, nod_frame *out)
 {
-    if (!net->queue_count) return false;
     unkeep(net, net->queue[net->queue_first], out);
     net->queue_first = (net->queue_first + 1) % NOD_NET_QUEUE;
     net->queue_count--;
-    return true;
+}
+
+bool nod_net_dequeue(struct nod_net *net, nod_frame *out)
+{
+    while (net->queue_count) {
+        const nod_frame *first = net->queue[net->queue_first];
+        if (!nod_must_cut(net, first)) {
+            dequeue(net, out);
+            return true;
+        }
+        if (nod_cut_next(net, first, out)) return true; /* it stays until all of it has left */
+        nod_frame_release(out);
+        dequeue(net, out);
+        nod_frame_release(out);
+        net->cut_at = 0;
+    }
+    return false;
 }
 
 void nod_net_loop(struct nod_net *net, nod_frame *frame)

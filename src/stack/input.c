@@ -169,7 +169,8 @@ static void segment_arrives(nod_stack *s, nod_frame *frame, struct nod_packet *p
     }
 }
 
-/* Errors that forbid the connection: protocol or port unreachable, forbidden by a filter. */
+/* Errors that forbid the connection (SHLD-26): protocol or port unreachable, forbidden by a
+ * filter. All others, those of a kind that nobody knows among them, are soft (MUST-56). */
 static int hard_error(const struct nod_packet *packet)
 {
     uint8_t type = packet->icmp_type, code = packet->icmp_code;
@@ -178,7 +179,18 @@ static int hard_error(const struct nod_packet *packet)
         return type == 3 && (code == 2 || code == 9 || code == 10 || code == 13) ? NOD_EUNREACH : 0;
     }
     if (type == 1 && code == 4) return NOD_EREFUSED;
-    return (type == 1 && code == 1) || (type == 4 && code == 1) ? NOD_EUNREACH : 0;
+    return type == 1 && code == 1 ? NOD_EUNREACH : 0;
+}
+
+/* A half-open connection of a listener ends with what forbids it; nobody waits for it yet. */
+static void half_open_error(nod_stack *s, uint32_t frame, struct nod_syn_received *r, int error,
+                            uint32_t seq)
+{
+    if (seq != r->iss) {
+        nod_drop_segment(&s->env, &r->rec, frame, NOD_DROP_ICMP);
+    } else if (error) {
+        nod_syn_received_free(s, r);
+    }
 }
 
 /* An ICMP error about a segment of ours (MUST-54). It counts only if it quotes what is in
@@ -191,14 +203,18 @@ static void icmp_error(nod_stack *s, uint32_t frame, const struct nod_packet *pa
     memcpy(key.remote, packet->quoted.dst, 16);
     struct nod_record *rec =
         packet->quoted.protocol == NOD_PROTO_TCP ? nod_demux_find(s, &key) : NULL;
+    uint32_t seq = get32(p + 4);
+    int error = hard_error(packet);
+    if (rec && rec->kind == NOD_RECORD_SYN_RECEIVED) {
+        half_open_error(s, frame, (struct nod_syn_received *)rec, error, seq);
+        return;
+    }
     if (!rec || rec->kind != NOD_RECORD_TCB) return;
     struct nod_tcb *tcb = (struct nod_tcb *)rec;
-    uint32_t seq = get32(p + 4);
     if (seq_lt(seq, tcb->snd.una) || seq_ge(seq, tcb->snd.nxt)) {
         nod_drop_segment(&s->env, rec, frame, NOD_DROP_ICMP);
         return;
     }
-    int error = hard_error(packet);
     nod_trace *event = nod_tcb_trace(&s->env, tcb, NOD_TRACE_ICMP_IN);
     if (event) {
         event->frame = frame;

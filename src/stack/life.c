@@ -128,6 +128,9 @@ static void enter_time_wait(nod_stack *s, struct nod_tcb *tcb)
     uint8_t why = tcb->work->ack_why;
     uint16_t wnd = nod_tcb_offer_window(tcb, false);
     struct nod_time_wait *tw = nod_pool_take(s->env.pool, sizeof(*tw));
+    /* Every window was a number of 16 bits and so many zeros. */
+    uint8_t max_scale = 0;
+    while (tcb->snd.max_wnd >> max_scale > UINT16_MAX) max_scale++;
     detach(s, tcb);
     if (tw) {
         *tw = (struct nod_time_wait){
@@ -141,9 +144,12 @@ static void enter_time_wait(nod_stack *s, struct nod_tcb *tcb)
             .snd_nxt = tcb->snd.nxt,
             .rcv_nxt = tcb->rcv.nxt,
             .ts_recent = tcb->ts_recent,
-            .max_wnd = tcb->snd.max_wnd,
+            .max_wnd = (uint16_t)(tcb->snd.max_wnd >> max_scale),
+            .max_scale = max_scale & 15,
+            .ttl = tcb->config->c.ttl,
+            .dscp = tcb->config->c.dscp,
             .wnd = wnd,
-            .scale = tcb->rcv_scale,
+            .scale = tcb->rcv_scale & 15,
         };
         nod_demux_add(s, &tw->rec);
         s->env.stats.time_wait++;

@@ -171,7 +171,8 @@ void nod_listen_input(nod_stack *s, struct nod_listener *l, const struct nod_key
     if (seg->h.ctl & NOD_RST) {
         nod_drop_segment(&s->env, &l->rec, seg->frame, NOD_DROP_RST);
     } else if (seg->h.ctl & NOD_ACK) {
-        nod_reply_rst(&s->env, key, seg, NOD_LISTEN, NOD_WHY_RST_BAD_ACK);
+        nod_reply_as(nod_reply_rst(&s->env, key, seg, NOD_LISTEN, NOD_WHY_RST_BAD_ACK),
+                     &l->config->c);
         nod_drop_segment(&s->env, &l->rec, seg->frame, NOD_DROP_LISTEN);
     } else if (seg->syn) {
         syn_arrives(s, l, key, seg, iss_floor);

@@ -2,6 +2,7 @@
  * something due take turns, one frame each. */
 #include <string.h>
 
+#include "base/hash.h"
 #include "stack/stack.h"
 #include "wire/bytes.h"
 #include "wire/checksum.h"
@@ -14,6 +15,15 @@ struct packet_plan {
     uint16_t gso_size;
 };
 
+/* Routers may tell flows apart by it (RFC 6437 section 3): all packets of a connection have the
+ * same, from small records, retransmitted, or from nobody; and nobody can guess another's. */
+static uint32_t flow_label(const nod_stack *s, const struct nod_key *key)
+{
+    if (!s->config.flow_labels || nod_ip_family(key->local) != 6) return 0;
+    uint32_t label = (uint32_t)nod_hash(s->flow_key, key, sizeof(*key)) & 0xfffff;
+    return label ? label : 1;
+}
+
 /* Writes all headers of a segment whose text is in frame->part already. */
 static void build(nod_stack *s, nod_frame *frame, const struct packet_plan *plan)
 {
@@ -24,6 +34,7 @@ static void build(nod_stack *s, nod_frame *frame, const struct packet_plan *plan
         .ttl = plan->ttl,
         .tos = (uint8_t)(plan->dscp << 2 | plan->ecn),
         .payload = (uint32_t)(NOD_TCP_HEADER + nod_tcp_options_size(&plan->h->opt) + plan->text),
+        .flow_label = flow_label(s, plan->key),
     };
     memcpy(ip.src, plan->key->local, 16);
     memcpy(ip.dst, plan->key->remote, 16);
@@ -212,12 +223,12 @@ void nod_stack_tick(nod_stack *s, nod_usec now)
     nod_loopback_input(s);
     while ((node = nod_wheel_expire(&s->env.wheel, s->env.now)))
         expire(s, NOD_CONTAINER(node, struct nod_record, timer));
-    nod_neighbour_expire(&s->net);
+    nod_net_expire(&s->net);
 }
 
 nod_usec nod_stack_deadline(const nod_stack *s)
 {
     if (s->due_first || s->env.replies.count || s->net.queue_count || s->net.looped_count)
         return s->env.now;
-    return min_u64(nod_wheel_next(&s->env.wheel), nod_neighbour_next(&s->net));
+    return min_u64(nod_wheel_next(&s->env.wheel), nod_net_deadline(&s->net));
 }

@@ -17,6 +17,9 @@ void nod_config_default(nod_config *c)
         .answer_echo = true,
         .answer_closed = true,
         .icmp_per_second = 100,
+        .accept_redirects = true,
+        .flow_labels = true,
+        .reassembly_memory = 1 << 20,
         .tcp =
             {
                 .send_buffer = 256 << 10,
@@ -135,10 +138,14 @@ nod_stack *nod_stack_new(const nod_config *config, nod_usec now, int *error)
     s->config = *config;
     s->config.alloc = (nod_alloc){0}; /* the pool's */
     nod_wheel_init(&s->env.wheel, now);
+    s->env.ttl = config->tcp.ttl;
+    s->env.dscp = config->tcp.dscp;
     derive_key(config, 0, s->table_key);
     derive_key(config, 1, s->env.isn_key);
     derive_key(config, 2, s->port_key);
     nod_net_init(&s->net, pool, config, s->env.stats.drops, now);
+    derive_key(config, 3, s->net.id_key);
+    derive_key(config, 4, s->flow_key);
     s->event_first = NOD_EVENT_END;
     s->due_tail = &s->due_first;
     if (!make_parts(s)) {

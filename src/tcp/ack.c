@@ -84,6 +84,7 @@ static void take_new_ack(struct nod_env *env, struct nod_tcb *tcb, const struct 
     w->probes = 0;
     w->retransmits = 0;
     tcb->flags &= ~(uint32_t)TCB_TOLD_R1;
+    if (!(tcb->events & NOD_EVENT_SOFT_ERROR)) tcb->soft_error = 0; /* it has passed */
     w->stalled_since = env->now;
 }
 
@@ -111,10 +112,11 @@ void nod_tcb_process_ack(struct nod_env *env, struct nod_tcb *tcb, struct nod_se
     };
     if (a.moved) take_new_ack(env, tcb, seg, &a);
     nod_loss_on_ack(env, tcb, seg, &a);
-    /* A peer that answers probes of its closed window is alive (MUST-37); the probes go on
-     * slowing down all the same (SHLD-30). */
-    if (!a.moved && tcb->snd.wnd == 0 && tcb->work->probes) tcb->work->stalled_since = env->now;
+    /* A peer that answers probes of its closed window is alive, and owes us nothing until the
+     * next one (MUST-37); the probes go on slowing down all the same (SHLD-30). */
+    bool probed = !a.moved && tcb->snd.wnd == 0 && tcb->work->probes;
     if (a.moved) tell_sender(tcb);
     update_window(env, tcb, seg, a.moved);
+    if (probed) tcb->work->stalled_since = tcb->snd.wnd ? env->now : NOD_NEVER;
     nod_timers_on_ack(env, tcb, a.moved);
 }

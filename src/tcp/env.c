@@ -35,16 +35,18 @@ struct nod_reply *nod_reply_add(struct nod_env *env, const struct nod_key *key, 
         return NULL;
     }
     struct nod_reply *reply = &ring->items[(ring->first + ring->count++) % ring->cap];
-    *reply = (struct nod_reply){.key = *key, .why = (uint8_t)why, .slot = NOD_NO_SLOT, .ttl = 64};
+    *reply = (struct nod_reply){
+        .key = *key, .why = (uint8_t)why, .slot = NOD_NO_SLOT, .ttl = env->ttl, .dscp = env->dscp};
     return reply;
 }
 
-void nod_reply_rst(struct nod_env *env, const struct nod_key *key, const struct nod_segment *seg,
-                   enum nod_state state, enum nod_why why)
+struct nod_reply *nod_reply_rst(struct nod_env *env, const struct nod_key *key,
+                                const struct nod_segment *seg, enum nod_state state,
+                                enum nod_why why)
 {
-    if (seg->h.ctl & NOD_RST) return;
+    if (seg->h.ctl & NOD_RST) return NULL;
     struct nod_reply *reply = nod_reply_add(env, key, why);
-    if (!reply) return;
+    if (!reply) return NULL;
     reply->iface = seg->iface;
     reply->state = (uint8_t)state;
     if (seg->h.ctl & NOD_ACK) {
@@ -56,6 +58,10 @@ void nod_reply_rst(struct nod_env *env, const struct nod_key *key, const struct 
     }
     reply->iss = reply->seq;
     reply->irs = seg->h.seq;
+    /* RFC 7323 section 5.2: the echo lets the peer tell it from a guess. */
+    reply->opt.has_ts = seg->h.opt.has_ts;
+    reply->opt.ts_ecr = seg->h.opt.ts_val;
+    return reply;
 }
 
 bool nod_challenge_allowed(const struct nod_env *env, uint8_t *throttle)

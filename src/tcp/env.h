@@ -71,6 +71,7 @@ struct nod_env {
     nod_stack_stats stats;
     struct nod_slot **slot_pages;   /* of NOD_SLOT_PAGE each, made as they are needed */
     uint32_t slot_count, slot_free; /* slot_free: how many are free */
+    uint8_t ttl, dscp;              /* of what belongs to no connection */
     uint8_t isn_key[16];            /* for initial sequence numbers and timestamp offsets */
 };
 
@@ -112,9 +113,18 @@ static inline uint32_t segment_len(const struct nod_segment *seg)
 struct nod_reply *nod_reply_add(struct nod_env *env, const struct nod_key *key, enum nod_why why);
 
 /* <SEQ=SEG.ACK><CTL=RST>, or <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK> (3.10.7.1). Never in
- * answer to a RST. */
-void nod_reply_rst(struct nod_env *env, const struct nod_key *key, const struct nod_segment *seg,
-                   enum nod_state state, enum nod_why why);
+ * answer to a RST, and NULL then, or when the ring is full. */
+struct nod_reply *nod_reply_rst(struct nod_env *env, const struct nod_key *key,
+                                const struct nod_segment *seg, enum nod_state state,
+                                enum nod_why why);
+
+/* TTL and code point as a connection's or a listener's configuration wants them (MUST-49). */
+static inline void nod_reply_as(struct nod_reply *reply, const nod_tcp_config *config)
+{
+    if (!reply) return;
+    reply->ttl = config->ttl;
+    reply->dscp = config->dscp;
+}
 
 /* At most ten challenge ACKs a second and connection (RFC 5961 section 7), of its own so that
  * nobody learns anything from another connection's (CVE-2016-5696). `throttle` is one octet

@@ -11,12 +11,19 @@ static enum step drop(struct nod_env *env, struct nod_tcb *tcb, const struct nod
     return DONE;
 }
 
-/* RFC 7323 section 5.3 R1; a RST is exempt. TS.Recent goes out of date after 24 days (5.5). */
+/* TS.Recent goes out of date after 24 days (RFC 7323 section 5.5). */
+static bool ts_is_older(const struct nod_env *env, const struct nod_tcb *tcb,
+                        const struct nod_segment *seg)
+{
+    return seq_lt(seg->h.opt.ts_val, tcb->ts_recent) &&
+           (uint32_t)(env->now / NOD_SEC) - tcb->ts_recent_s < 24u * 86400;
+}
+
+/* RFC 7323 section 5.3 R1; a RST is exempt. */
 static bool paws_fails(const struct nod_env *env, const struct nod_tcb *tcb,
                        const struct nod_segment *seg)
 {
-    if (!seg->h.opt.has_ts || seq_ge(seg->h.opt.ts_val, tcb->ts_recent)) return false;
-    return (uint32_t)(env->now / NOD_SEC) - tcb->ts_recent_s < 24u * 86400;
+    return seg->h.opt.has_ts && ts_is_older(env, tcb, seg);
 }
 
 /* R3: the timestamp that covers the left edge of what we have acknowledged (7323 4.3). */
@@ -24,7 +31,7 @@ static void remember_timestamp(const struct nod_env *env, struct nod_tcb *tcb,
                                const struct nod_segment *seg)
 {
     if (!seg->h.opt.has_ts || seq_gt(seg->seq, tcb->rcv.acked)) return;
-    if (seq_lt(seg->h.opt.ts_val, tcb->ts_recent)) return;
+    if (ts_is_older(env, tcb, seg)) return;
     tcb->ts_recent = seg->h.opt.ts_val;
     tcb->ts_recent_s = (uint32_t)(env->now / NOD_SEC);
 }
@@ -36,13 +43,6 @@ static bool acceptable(uint32_t seq, uint32_t len, uint32_t nxt, uint32_t wnd)
     return wnd > 0 && (seq_in(seq, nxt, wnd) || seq_in(seq + len - 1, nxt, wnd));
 }
 
-/* How much of its text came before. */
-static uint32_t octets_before(const struct nod_tcb *tcb, const struct nod_segment *seg)
-{
-    uint32_t before = seq_lt(seg->seq, tcb->rcv.nxt) ? tcb->rcv.nxt - seg->seq : 0;
-    return min_u32(before, seg->text);
-}
-
 /* Cuts a segment to the window: only what is new and fits is processed further. */
 static void trim(struct nod_tcb *tcb, struct nod_segment *seg)
 {
@@ -51,8 +51,8 @@ static void trim(struct nod_tcb *tcb, struct nod_segment *seg)
         seg->syn = false;
         seg->seq++;
     }
-    uint32_t before = octets_before(tcb, seg);
-    nod_tcb_came_twice(tcb, seg->seq, seg->seq + before);
+    uint32_t before = seq_lt(seg->seq, tcb->rcv.nxt) ? tcb->rcv.nxt - seg->seq : 0;
+    before = min_u32(before, seg->text);
     for (unsigned i = 0; before && i < seg->part_count; i++) {
         uint32_t n = min_u32(before, seg->parts[i].len);
         seg->parts[i].off += n;
@@ -71,6 +71,15 @@ static void trim(struct nod_tcb *tcb, struct nod_segment *seg)
     }
     seg->text = 0;
     for (unsigned i = 0; i < seg->part_count; i++) seg->text += seg->parts[i].len;
+}
+
+/* RFC 2883 section 4: octets before RCV.NXT came twice, which the next ACK says, once. */
+static void note_duplicate(struct nod_tcb *tcb, const struct nod_segment *seg)
+{
+    uint32_t end = seq_min(seg->h.seq + seg->text, tcb->rcv.nxt);
+    if (!(tcb->flags & TCB_SACK) || seg->h.ctl & NOD_SYN || seq_ge(seg->h.seq, end)) return;
+    tcb->work->dsack[0] = seg->h.seq;
+    tcb->work->dsack[1] = end;
 }
 
 /* In a state that waits for the ACK of our FIN, the ACK on the peer's retransmitted FIN is
@@ -109,7 +118,7 @@ static enum step not_acceptable(struct nod_env *env, struct nod_tcb *tcb, struct
     if (tcb->flags & TCB_ACCECN && seg->text) nod_accecn_duplicate(tcb);
     if (seg->text || seg->fin || again || nod_challenge_allowed(env, &tcb->throttle))
         nod_tcb_ack_now(tcb, seg->syn && !again ? NOD_WHY_ACK_CHALLENGE : NOD_WHY_ACK_DUPLICATE);
-    if (!seg->syn) nod_tcb_came_twice(tcb, seg->seq, seg->seq + octets_before(tcb, seg));
+    note_duplicate(tcb, seg);
     if (!is_fin_again(tcb, seg)) {
         bool old = seq_le(seg->seq + segment_len(seg), tcb->rcv.nxt);
         return drop(env, tcb, seg, old ? NOD_DROP_DUPLICATE : NOD_DROP_SEQUENCE);
@@ -133,7 +142,7 @@ static enum step first_check_sequence(struct nod_env *env, struct nod_tcb *tcb,
     if (tcb->flags & TCB_TS && !seg->syn) {
         if (!seg->h.opt.has_ts) return drop(env, tcb, seg, NOD_DROP_NO_TIMESTAMP);
         if (paws_fails(env, tcb, seg)) {
-            nod_tcb_came_twice(tcb, seg->seq, seg->seq + octets_before(tcb, seg));
+            note_duplicate(tcb, seg);
             nod_tcb_ack_now(tcb, NOD_WHY_ACK_DUPLICATE);
             return drop(env, tcb, seg, NOD_DROP_PAWS);
         }
@@ -145,6 +154,7 @@ static enum step first_check_sequence(struct nod_env *env, struct nod_tcb *tcb,
         nod_tcb_ack_now(tcb, NOD_WHY_ACK_DUPLICATE);
     }
     if (tcb->flags & TCB_TS) remember_timestamp(env, tcb, seg);
+    note_duplicate(tcb, seg);
     trim(tcb, seg);
     return CONTINUE;
 }
@@ -205,7 +215,9 @@ static enum step fifth_check_ack(struct nod_env *env, struct nod_tcb *tcb, struc
     bool opens = tcb->rec.state == NOD_SYN_RECEIVED;
     if (opens) {
         if (seq_le(seg->h.ack, tcb->snd.una) || seq_gt(seg->h.ack, tcb->snd.nxt)) {
-            nod_reply_rst(env, &tcb->rec.key, seg, NOD_SYN_RECEIVED, NOD_WHY_RST_BAD_ACK);
+            nod_reply_as(
+                nod_reply_rst(env, &tcb->rec.key, seg, NOD_SYN_RECEIVED, NOD_WHY_RST_BAD_ACK),
+                &tcb->config->c);
             return drop(env, tcb, seg, NOD_DROP_ACK);
         }
         nod_tcb_established(env, tcb, seg);

@@ -102,12 +102,44 @@ static uint32_t store(struct nod_reassembly *r, nod_pool *pool, uint32_t at, uin
     return n;
 }
 
+/* The run of touching pieces around piece `at`. */
+static void run_around(const struct nod_reassembly *r, uint32_t at, uint32_t *first, uint32_t *last)
+{
+    *first = *last = at;
+    while (*first > 0 && piece_end(&r->pieces[*first - 1]) == r->pieces[*first].seq) (*first)--;
+    while (*last + 1u < r->count && piece_end(&r->pieces[*last]) == r->pieces[*last + 1].seq)
+        (*last)++;
+}
+
+/* Which piece holds octet `seq`; -1: none. */
+static int holder(const struct nod_reassembly *r, uint32_t seq)
+{
+    uint32_t at = find(r, seq);
+    return at < r->count && seq_le(r->pieces[at].seq, seq) ? (int)at : -1;
+}
+
+/* Of what arrived before, that in the same run is no news beside this. */
+static void note_recent(struct nod_reassembly *r, uint32_t seq)
+{
+    int at = holder(r, seq);
+    if (at < 0) return;
+    uint32_t first, last, kept = 1, recent[NOD_RECENT] = {seq};
+    run_around(r, (uint32_t)at, &first, &last);
+    for (unsigned i = 0; i < r->recents && kept < NOD_RECENT; i++) {
+        int other = holder(r, r->recent[i]);
+        bool elsewhere = other >= 0 && (other < (int)first || other > (int)last);
+        if (elsewhere) recent[kept++] = r->recent[i];
+    }
+    memcpy(r->recent, recent, sizeof(recent));
+    r->recents = (uint16_t)kept;
+}
+
 int64_t nod_reassembly_add(struct nod_reassembly *r, nod_pool *pool, uint32_t seq, nod_slice *slice)
 {
     int64_t added = 0;
     nod_slice rest = *slice;
+    uint32_t first = seq;
     *slice = (nod_slice){0};
-    r->newest = seq;
     while (rest.len) {
         uint32_t at = find(r, seq);
         uint32_t room = rest.len;
@@ -130,10 +162,11 @@ int64_t nod_reassembly_add(struct nod_reassembly *r, nod_pool *pool, uint32_t se
         rest.off += n;
         rest.len -= n;
         if (n < room) {
-            nod_slice_release(&rest);
-            return added ? added : -1;
+            if (!added) added = -1;
+            break;
         }
     }
+    note_recent(r, first);
     nod_slice_release(&rest);
     return added;
 }
@@ -178,29 +211,48 @@ void nod_reassembly_clear(struct nod_reassembly *r, nod_pool *pool)
     *r = (struct nod_reassembly){0};
 }
 
-/* The run of touching pieces around piece `at`. */
-static void run_around(const struct nod_reassembly *r, uint32_t at, uint32_t *first, uint32_t *last)
+bool nod_reassembly_overlap(const struct nod_reassembly *r, uint32_t seq, uint32_t len,
+                            uint32_t dup[2])
 {
-    *first = *last = at;
-    while (*first > 0 && piece_end(&r->pieces[*first - 1]) == r->pieces[*first].seq) (*first)--;
-    while (*last + 1u < r->count && piece_end(&r->pieces[*last]) == r->pieces[*last + 1].seq)
-        (*last)++;
+    uint32_t at = find(r, seq), end = seq + len;
+    if (at == r->count || seq_ge(r->pieces[at].seq, end)) return false;
+    dup[0] = seq_max(seq, r->pieces[at].seq);
+    while (at + 1 < r->count && piece_end(&r->pieces[at]) == r->pieces[at + 1].seq &&
+           seq_lt(piece_end(&r->pieces[at]), end))
+        at++;
+    dup[1] = seq_min(piece_end(&r->pieces[at]), end);
+    return true;
+}
+
+struct blocks {
+    uint32_t (*block)[2];
+    int count, max;
+};
+
+static void add_block(const struct nod_reassembly *r, uint32_t first, uint32_t last,
+                      struct blocks *b)
+{
+    uint32_t left = r->pieces[first].seq;
+    for (int i = 0; i < b->count; i++)
+        if (b->block[i][0] == left) return;
+    if (b->count == b->max) return;
+    b->block[b->count][0] = left;
+    b->block[b->count++][1] = piece_end(&r->pieces[last]);
 }
 
 int nod_reassembly_blocks(const struct nod_reassembly *r, uint32_t blocks[][2], int max)
 {
-    if (!r->count) return 0;
-    uint32_t newest = find(r, r->newest), first, last, n = 0;
-    if (newest == r->count) newest--;
-    run_around(r, newest, &first, &last);
-    blocks[n][0] = r->pieces[first].seq;
-    blocks[n++][1] = piece_end(&r->pieces[last]);
-    uint32_t skip_from = first;
-    for (uint32_t i = r->count; i > 0 && n < (uint32_t)max; i = first) {
-        run_around(r, i - 1, &first, &last);
-        if (first == skip_from) continue;
-        blocks[n][0] = r->pieces[first].seq;
-        blocks[n++][1] = piece_end(&r->pieces[last]);
+    struct blocks b = {.block = blocks, .max = max};
+    uint32_t first, last;
+    for (unsigned i = 0; i < r->recents; i++) {
+        int at = holder(r, r->recent[i]);
+        if (at < 0) continue;
+        run_around(r, (uint32_t)at, &first, &last);
+        add_block(r, first, last, &b);
     }
-    return (int)n;
+    for (uint32_t i = r->count; i > 0 && b.count < max; i = first) {
+        run_around(r, i - 1, &first, &last);
+        add_block(r, first, last, &b);
+    }
+    return b.count;
 }

@@ -28,9 +28,11 @@ struct nod_syn_received {
 struct nod_time_wait {
     struct nod_record rec;
     uint32_t slot; /* of the TCB that the user still holds, or NOD_NO_SLOT */
-    uint32_t snd_nxt, rcv_nxt, ts_recent, max_wnd;
-    uint16_t wnd; /* receive window in units of 2^scale */
-    uint8_t scale;
+    uint32_t snd_nxt, rcv_nxt, ts_recent;
+    uint16_t max_wnd; /* MAX.SND.WND in units of 2^max_scale, which is exact */
+    uint16_t wnd;     /* receive window in units of 2^scale */
+    uint8_t scale : 4, max_scale : 4;
+    uint8_t ttl, dscp;
     uint8_t throttle; /* nod_challenge_allowed */
 };
 

@@ -26,8 +26,7 @@ void nod_syn_received_send(struct nod_env *env, struct nod_syn_received *r,
     reply->wnd = (uint16_t)window(c);
     reply->state = NOD_SYN_RECEIVED;
     reply->iface = r->rec.iface;
-    reply->ttl = c->ttl;
-    reply->dscp = c->dscp;
+    nod_reply_as(reply, c);
     reply->retransmission = again;
     reply->opt = (struct nod_tcp_options){
         .has_mss = true,
@@ -57,7 +56,7 @@ static void ack(struct nod_env *env, const struct nod_syn_received *r,
     reply->wnd = (uint16_t)(window(config->tcp) >> reply->scale);
     reply->state = NOD_SYN_RECEIVED;
     reply->iface = r->rec.iface;
-    reply->ttl = config->tcp->ttl;
+    nod_reply_as(reply, config->tcp);
     if (r->rec.flags & SMALL_TS) {
         reply->opt.has_ts = true;
         reply->opt.ts_val = nod_ts_now(env, &r->rec.key);
@@ -125,6 +124,7 @@ enum nod_verdict nod_syn_received_input(struct nod_env *env, struct nod_syn_rece
     }
     if (!(seg->h.ctl & NOD_ACK)) return drop(env, r, seg, NOD_DROP_NO_ACK);
     if (seg->h.ack == r->iss + 1) return NOD_PROMOTE;
-    nod_reply_rst(env, &r->rec.key, seg, NOD_SYN_RECEIVED, NOD_WHY_RST_BAD_ACK);
+    nod_reply_as(nod_reply_rst(env, &r->rec.key, seg, NOD_SYN_RECEIVED, NOD_WHY_RST_BAD_ACK),
+                 config->tcp);
     return drop(env, r, seg, NOD_DROP_ACK);
 }

@@ -31,7 +31,8 @@ void nod_syn_sent_input(struct nod_env *env, struct nod_tcb *tcb, struct nod_seg
 {
     bool acked = seg->h.ctl & NOD_ACK;
     if (acked && (seq_le(seg->h.ack, tcb->snd.una) || seq_gt(seg->h.ack, tcb->snd.nxt))) {
-        nod_reply_rst(env, &tcb->rec.key, seg, NOD_SYN_SENT, NOD_WHY_RST_BAD_ACK);
+        nod_reply_as(nod_reply_rst(env, &tcb->rec.key, seg, NOD_SYN_SENT, NOD_WHY_RST_BAD_ACK),
+                     &tcb->config->c);
         drop(env, tcb, seg, seg->h.ctl & NOD_RST ? NOD_DROP_RST : NOD_DROP_ACK);
         return;
     }

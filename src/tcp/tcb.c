@@ -176,8 +176,12 @@ void nod_tcb_send_rst(struct nod_env *env, struct nod_tcb *tcb, enum nod_why why
     reply->slot = tcb->slot;
     reply->iss = tcb->snd.iss;
     reply->irs = tcb->rcv.irs;
-    reply->ttl = tcb->config->c.ttl;
-    reply->dscp = tcb->config->c.dscp;
+    nod_reply_as(reply, &tcb->config->c);
+    if (tcb->flags & TCB_TS) {
+        reply->opt.has_ts = true;
+        reply->opt.ts_val = nod_tcb_ts(env, tcb->ts_offset);
+        reply->opt.ts_ecr = tcb->ts_recent;
+    }
 }
 
 void nod_tcb_check(const struct nod_tcb *tcb)

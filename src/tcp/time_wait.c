@@ -18,6 +18,8 @@ void nod_time_wait_ack(struct nod_env *env, struct nod_time_wait *r, enum nod_wh
     reply->state = NOD_TIME_WAIT;
     reply->iface = r->rec.iface;
     reply->slot = r->slot;
+    reply->ttl = r->ttl;
+    reply->dscp = r->dscp;
     if (r->rec.flags & SMALL_TS) {
         reply->opt.has_ts = true;
         reply->opt.ts_val = nod_ts_now(env, &r->rec.key);
@@ -57,7 +59,7 @@ static bool in_window(const struct nod_time_wait *r, uint32_t seq, uint32_t len)
 enum nod_verdict nod_time_wait_input(struct nod_env *env, struct nod_time_wait *r,
                                      const struct nod_segment *seg)
 {
-    uint32_t len = segment_len(seg);
+    uint32_t len = segment_len(seg), max_wnd = (uint32_t)r->max_wnd << r->max_scale;
     if (seg->h.ctl & NOD_RST) return drop(env, r, seg, NOD_DROP_RST);
     if (seg->syn && !(seg->h.ctl & NOD_ACK))
         return syn_is_new(r, seg) ? NOD_PROMOTE : drop(env, r, seg, NOD_DROP_TIME_WAIT);
@@ -86,7 +88,7 @@ enum nod_verdict nod_time_wait_input(struct nod_env *env, struct nod_time_wait *
         return drop(env, r, seg, NOD_DROP_SYN);
     }
     if (!(seg->h.ctl & NOD_ACK)) return drop(env, r, seg, NOD_DROP_NO_ACK);
-    if (seq_gt(seg->h.ack, r->snd_nxt) || seq_lt(seg->h.ack, r->snd_nxt - r->max_wnd)) {
+    if (seq_gt(seg->h.ack, r->snd_nxt) || seq_lt(seg->h.ack, r->snd_nxt - max_wnd)) {
         challenge(env, r);
         return drop(env, r, seg, NOD_DROP_ACK);
     }

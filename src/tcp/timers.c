@@ -95,7 +95,7 @@ static void arm_user_timeout(struct nod_env *env, struct nod_tcb *tcb)
     if (owed && !w->owed) w->stalled_since = env->now;
     w->owed = owed;
     nod_usec limit = is_synchronized(tcb) ? c->user_timeout_us : c->syn_timeout_us;
-    bool armed = owed && limit != NOD_NEVER;
+    bool armed = owed && limit != NOD_NEVER && w->stalled_since != NOD_NEVER;
     w->at[NOD_TIMER_USER] = armed ? w->stalled_since + limit : NOD_NEVER;
 }
 
@@ -138,7 +138,7 @@ static void retransmit(struct nod_env *env, struct nod_tcb *tcb)
     trace_timer(env, tcb, NOD_TIMER_RETRANSMIT, w->retransmits, tcb->rto_us);
     if (w->retransmits < tcb->config->c.r1_retransmits || tcb->flags & TCB_TOLD_R1) return;
     tcb->flags |= TCB_TOLD_R1; /* SHLD-9 */
-    tcb->soft_error = NOD_ETIMEDOUT;
+    if (!tcb->soft_error) tcb->soft_error = NOD_ETIMEDOUT;
     nod_tcb_event(tcb, NOD_EVENT_SOFT_ERROR);
 }
 
@@ -146,6 +146,7 @@ static void probe(struct nod_env *env, struct nod_tcb *tcb)
 {
     struct nod_work *w = tcb->work;
     w->probe_due = true;
+    if (w->stalled_since == NOD_NEVER) w->stalled_since = env->now;
     w->probes += w->probes < UINT16_MAX;
     nod_usec next = backed_off(tcb, w->probes); /* SHLD-30 */
     w->at[NOD_TIMER_PERSIST] = env->now + next;
@@ -168,7 +169,9 @@ static void expire(struct nod_env *env, struct nod_tcb *tcb, enum nod_timer time
     case NOD_TIMER_COUNT: break;
     }
     trace_timer(env, tcb, timer, 1, NOD_NEVER);
-    if (timer == NOD_TIMER_USER) nod_tcb_end(env, tcb, NOD_ETIMEDOUT);
+    /* What somebody on the way said is why (SHLD-25). */
+    if (timer == NOD_TIMER_USER)
+        nod_tcb_end(env, tcb, tcb->soft_error ? tcb->soft_error : NOD_ETIMEDOUT);
     if (timer == NOD_TIMER_FIN_WAIT_2) nod_tcb_end(env, tcb, 0);
 }
 

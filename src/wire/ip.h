@@ -7,6 +7,7 @@
 
 #define NOD_IP4_HEADER 20
 #define NOD_IP6_HEADER 40
+#define NOD_IP6_FRAGMENT_HEADER 8
 #define NOD_ETHERNET_HEADER 14
 #define NOD_ARP_SIZE 28
 
@@ -14,27 +15,47 @@ enum nod_protocol {
     NOD_PROTO_ICMP = 1,
     NOD_PROTO_TCP = 6,
     NOD_PROTO_UDP = 17,
-    NOD_PROTO_ICMP6 = 58
+    NOD_PROTO_ICMP6 = 58,
+    NOD_PROTO_NONE = 59, /* IPv6: no next header */
 };
 enum nod_ethertype { NOD_ETH_IP4 = 0x0800, NOD_ETH_ARP = 0x0806, NOD_ETH_IP6 = 0x86dd };
+
+/* What is wrong with a packet that its sender should hear of: "parameter problem" of RFC 792 and
+ * of RFC 4443 section 3.4, whose codes these are. */
+enum nod_ip_problem {
+    NOD_PROBLEM_NONE,
+    NOD_PROBLEM_FIELD,        /* code 0: a field of the header */
+    NOD_PROBLEM_NEXT_HEADER,  /* code 1 */
+    NOD_PROBLEM_OPTION,       /* code 2: an option that asks for it, even of a group */
+    NOD_PROBLEM_OPTION_TO_US, /* code 2: but not if it was sent to a group */
+    NOD_PROBLEM_CHAIN,        /* code 3 (RFC 7112): the first fragment lacks headers */
+};
 
 struct nod_ip {
     uint8_t src[16], dst[16];
     uint8_t family;   /* 4 or 6 */
     uint8_t protocol; /* of what follows all headers */
     uint8_t ttl, tos; /* hop limit, traffic class */
-    uint32_t size;    /* of the header and IPv6 extension headers */
+    uint32_t size;    /* of the header, its options, and IPv6 extension headers */
     uint32_t payload; /* bytes after it */
-    uint32_t next_at; /* IPv6: offset of the octet that names the protocol */
-    bool fragment;    /* a part of a datagram */
+    uint32_t
+        next_at; /* IPv6: offset of the octet that names the protocol, or the Fragment header */
     uint32_t flow_label;
+    /* A part of a datagram; its IPv6 Fragment header is the end of `size`. */
+    bool fragment, more; /* more: parts follow this one */
+    bool reassembled;    /* it came with a Fragment header, and is whole nevertheless */
+    uint32_t id, offset; /* offset: octets */
+    uint8_t problem;     /* enum nod_ip_problem, when parsing found a reason to drop it */
+    uint32_t problem_at; /* offset of the octet in question */
 };
 
 /* Reads the header at p, of which `have` bytes are contiguous, in a packet of `total` bytes.
- * NOD_DROP_NONE or the reason. */
+ * NOD_DROP_NONE or the reason; when `problem` is set the addresses are known, too. */
 enum nod_drop nod_ip_parse(const uint8_t *p, size_t have, size_t total, struct nod_ip *out);
-/* Writes a header without options; returns its size. */
+/* Writes a header without options, as a fragment's if `fragment` says so; returns its size. */
 size_t nod_ip_emit(const struct nod_ip *ip, uint8_t *p);
+/* Completes the checksum of the IPv4 header at p. */
+void nod_ip4_sum(uint8_t *p);
 
 static inline size_t nod_ip_header_size(int family)
 {

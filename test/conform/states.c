@@ -6,7 +6,8 @@
  *     conform-states              all rows
  *     conform-states --list       what is checked, row by row
  *     conform-states --row N      the conversation of one row, in tcpdump's notation
- *     conform-states --state S    rows of one state */
+ *     conform-states --state S    rows of one state
+ *     conform-states --results    a line each, for scripts/conformance */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,7 +98,7 @@ static void list_row(const struct row *row)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: conform-states [--list] [--row N] [--state STATE]\n");
+    fprintf(stderr, "usage: conform-states [--list | --results | --row N | --state STATE]\n");
     return 2;
 }
 
@@ -105,11 +106,12 @@ int main(int argc, char **argv)
 {
     static struct table table;
     bool list = argc == 2 && strcmp(argv[1], "--list") == 0;
+    bool results = argc == 2 && strcmp(argv[1], "--results") == 0;
     int only = argc == 3 && strcmp(argv[1], "--row") == 0 ? atoi(argv[2]) : 0;
     const char *state = argc == 3 && strcmp(argv[1], "--state") == 0 ? argv[2] : NULL;
     int passed = 0, failed = 0, chosen = 0;
 
-    if (argc > 1 && !list && !only && !state) {
+    if (argc > 1 && !list && !results && !only && !state) {
         return usage();
     }
     if (!table_load(&table, NOD_SOURCE_DIR "/test/conform/states.tsv") ||
@@ -131,7 +133,13 @@ int main(int argc, char **argv)
         choices_row(row, &passive, &why);
         choices_row(row, &active, &other);
         chosen += why || other;
-        run_row(row, only > 0) ? passed++ : failed++;
+        bool good = run_row(row, only > 0);
+
+        good ? passed++ : failed++;
+        if (results) {
+            printf("%s states/%.*s/%s\n", good ? "pass" : "fail", (int)strcspn(row->state, " "),
+                   row->state, row->event);
+        }
     }
     table_free(&table);
     if (list) {

@@ -43,28 +43,80 @@ static size_t make_echo(int family, uint8_t *packet, size_t data)
     return 8 + data;
 }
 
-static void ping(world *w, size_t data)
+static int icmp_socket(world *w)
 {
-    struct sockaddr_storage to;
-    socklen_t to_len = world_sockaddr(&w->own, 0, &to);
-    uint8_t out[1500], in[1600];
     int fd = socket(w->family == 4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_NONBLOCK,
                     w->family == 4 ? (int)IPPROTO_ICMP : (int)IPPROTO_ICMPV6);
     CHECK(w, fd >= 0, "no raw socket: %s", strerror(errno));
-    size_t len = make_echo(w->family, out, data);
-    CHECK(w, sendto(fd, out, len, 0, (void *)&to, to_len) == (ssize_t)len, "ping: %s",
-          strerror(errno));
+    return fd;
+}
+
+static uint8_t packet_out[66000], packet_in[66000];
+
+static size_t send_ping(world *w, int fd, size_t data)
+{
+    struct sockaddr_storage to;
+    socklen_t to_len = world_sockaddr(&w->own, 0, &to);
+    size_t len = make_echo(w->family, packet_out, data);
+    CHECK(w, sendto(fd, packet_out, len, 0, (void *)&to, to_len) == (ssize_t)len,
+          "ping of %zu bytes: %s", data, strerror(errno));
+    return len;
+}
+
+/* Waits for an ICMP message of this type; returns its length. */
+static size_t wait_for_type(world *w, int fd, uint8_t type, const uint8_t **icmp)
+{
     for (;;) {
-        CHECK(w, wait_for(w, fd), "no answer to a ping of %zu bytes", data);
-        ssize_t got = recv(fd, in, sizeof in, 0);
-        const uint8_t *icmp = w->family == 4 ? in + (in[0] & 15) * 4 : in;
-        size_t size = got < 0 ? 0 : (size_t)(in + got - icmp);
-        if (size < 8 || icmp[0] != (w->family == 4 ? ICMP_ECHOREPLY : ICMP6_ECHO_REPLY)) continue;
-        CHECK(w, size == len && memcmp(icmp + 4, out + 4, len - 4) == 0,
-              "the answer to a ping of %zu bytes is not the question", data);
-        break;
+        CHECK(w, wait_for(w, fd), "no message of type %u", type);
+        ssize_t got = recv(fd, packet_in, sizeof packet_in, 0);
+        *icmp = w->family == 4 ? packet_in + (packet_in[0] & 15) * 4 : packet_in;
+        size_t size = got < 0 ? 0 : (size_t)(packet_in + got - *icmp);
+        if (size >= 8 && (*icmp)[0] == type) return size;
     }
+}
+
+/* Both ways in parts, where it is larger than the device. */
+static void ping(world *w, int fd, size_t data)
+{
+    size_t len = send_ping(w, fd, data);
+    const uint8_t *icmp;
+    size_t size = wait_for_type(w, fd, w->family == 4 ? ICMP_ECHOREPLY : ICMP6_ECHO_REPLY, &icmp);
+    CHECK(w, size == len && memcmp(icmp + 4, packet_out + 4, len - 4) == 0,
+          "the answer to a ping of %zu bytes is not the question", data);
+}
+
+static void pings(world *w)
+{
+    size_t largest = w->family == 4 ? 65507 : 65527;
+    const size_t sizes[] = {0,    1,    56,   57,   1000, 1400,  1452,  1453,
+                            1472, 1473, 3000, 8192, 9001, 32768, 65000, largest};
+    int fd = icmp_socket(w);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) ping(w, fd, sizes[i]);
     close(fd);
+}
+
+/* Hop-by-hop and destination options with one that nobody knows, before pings that are whole and
+ * in parts: those to be skipped are, and the kernel is told of the others. */
+static void options(world *w)
+{
+    static const int headers[] = {IPV6_HOPOPTS, IPV6_DSTOPTS};
+    for (int i = 0; i < 4; i++) {
+        uint8_t header[8] = {0, 0, i & 2 ? 0x9e : 0x1e, 4, 1, 2, 3, 4};
+        int fd = icmp_socket(w);
+        CHECK(w, setsockopt(fd, IPPROTO_IPV6, headers[i & 1], header, sizeof header) == 0,
+              "no options: %s", strerror(errno));
+        if (i & 2) {
+            const uint8_t *icmp;
+            send_ping(w, fd, 100);
+            wait_for_type(w, fd, ICMP6_PARAM_PROB, &icmp);
+            CHECK(w, icmp[1] == ICMP6_PARAMPROB_OPTION && icmp[7] == 42, "code %u, pointer %u",
+                  icmp[1], icmp[7]);
+        } else {
+            ping(w, fd, 100);
+            ping(w, fd, 5000);
+        }
+        close(fd);
+    }
 }
 
 /* A connected UDP socket hears of the port unreachable as ECONNREFUSED. */
@@ -110,8 +162,8 @@ void run_icmp(const char *name, int family, const world_config *config)
 {
     world w;
     world_open(&w, name, family, config);
-    static const size_t sizes[] = {0, 1, 56, 57, 1000, 1400};
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) ping(&w, sizes[i]);
+    pings(&w);
+    if (family == 6) options(&w);
     knock(&w);
     unreachable_in(&w);
     world_close(&w);

@@ -64,12 +64,12 @@ static uint32_t transport_sum(const uint8_t *packet, size_t len, unsigned protoc
 }
 
 /* Addresses, lengths and checksums around `len - header` bytes that are there already. */
-static void wrap(const struct flow *flow, unsigned protocol, uint8_t *buf, size_t len, unsigned ecn)
+static void wrap(const struct flow *flow, unsigned protocol, unsigned tos, uint8_t *buf, size_t len)
 {
     memset(buf, 0, ip_header(flow->peer.addr.family));
     if (flow->peer.addr.family == 6) {
-        buf[0] = 0x60;
-        buf[1] = (uint8_t)(ecn << 4);
+        buf[0] = (uint8_t)(0x60 | tos >> 4);
+        buf[1] = (uint8_t)(tos << 4);
         put16(buf + 4, (uint32_t)len - 40);
         buf[6] = (uint8_t)protocol;
         buf[7] = 64;
@@ -78,7 +78,7 @@ static void wrap(const struct flow *flow, unsigned protocol, uint8_t *buf, size_
         return;
     }
     buf[0] = 0x45;
-    buf[1] = (uint8_t)ecn;
+    buf[1] = (uint8_t)tos;
     put16(buf + 2, (uint32_t)len);
     put16(buf + 6, 0x4000);
     buf[8] = 64;
@@ -229,7 +229,7 @@ size_t packet_build(const struct flow *flow, const struct segment *s, uint8_t *b
     put16(tcp + 2, flow->nod.port);
     put32(tcp + 4, flow->isn + s->seq);
     put32(tcp + 8, s->ctl & NOD_ACK ? flow->iss + s->ack : 0);
-    tcp[12] = (uint8_t)(header / 4 << 4 | (s->ctl & NOD_AE ? 1 : 0));
+    tcp[12] = (uint8_t)(header / 4 << 4 | s->reserved | (s->ctl & NOD_AE ? 1 : 0));
     tcp[13] = (uint8_t)s->ctl;
     put16(tcp + 14, s->win);
     put16(tcp + 18, s->up);
@@ -240,7 +240,7 @@ size_t packet_build(const struct flow *flow, const struct segment *s, uint8_t *b
     for (size_t i = 0; i < s->length; i++) {
         tcp[header + i] = stream_byte(true, at + i);
     }
-    wrap(flow, PROTO_TCP, buf, len, s->ecn);
+    wrap(flow, PROTO_TCP, s->tos | s->ecn, buf, len);
     put16(tcp + 16, ~transport_sum(buf, len, PROTO_TCP) & 0xffff);
     return len;
 }
@@ -356,6 +356,9 @@ static const char *wrong_frame(const uint8_t *p, size_t len)
     if (p[0] >> 4 == 4 && add(0, p, 20) != 0xffff) {
         return "the IPv4 header's checksum is wrong";
     }
+    if (p[0] >> 4 == 4 && get16(p + 6) != 0x4000) {
+        return "it may be fragmented, or is a fragment: not DF alone";
+    }
     if (transport_sum(p, len, PROTO_TCP) != 0xffff) {
         return "the TCP checksum is wrong (MUST-2)";
     }
@@ -393,6 +396,8 @@ bool packet_read(struct flow *flow, const uint8_t *p, size_t len, struct segment
         flow->iss_known = true;
     }
     out->has_seq = out->has_win = out->has_length = true;
+    out->ttl = p[p[0] >> 4 == 6 ? 7 : 8];
+    out->tos = p[0] >> 4 == 6 ? (p[0] << 4 | p[1] >> 4) & 0xffu : p[1];
     out->seq = get32(tcp + 4) - flow->iss;
     out->has_ack = (out->ctl & NOD_ACK) != 0;
     out->ack = get32(tcp + 8) - (out->has_ack ? flow->isn : 0);
@@ -426,7 +431,7 @@ size_t packet_icmp(const struct flow *flow, unsigned code, uint8_t *buf)
     icmp[0] = six ? 1 : 3;
     icmp[1] = (uint8_t)code;
     memcpy(icmp + 8, flow->quote, flow->quote_len);
-    wrap(flow, six ? PROTO_ICMP6 : PROTO_ICMP, buf, len, 0);
+    wrap(flow, six ? PROTO_ICMP6 : PROTO_ICMP, 0, buf, len);
     put16(icmp + 2,
           ~(six ? transport_sum(buf, len, PROTO_ICMP6) : add(0, icmp, len - ip)) & 0xffff);
     return len;

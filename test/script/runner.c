@@ -256,18 +256,33 @@ static bool run_script(const char *path, bool show)
     return failed == 0;
 }
 
+/* For scripts/conformance: "pass script/open-close". */
+static void print_result(const char *path, bool good)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+    printf("%s script/%.*s\n", good ? "pass" : "fail", (int)strcspn(name, "."), name);
+    fflush(stdout);
+}
+
 int main(int argc, char **argv)
 {
     int passed = 0, failed = 0, first = 1;
     bool show = argc > 1 && strcmp(argv[1], "--show") == 0;
+    bool results = argc > 1 && strcmp(argv[1], "--results") == 0;
 
-    first += show;
+    first += show || results;
     if (argc <= first) {
-        fprintf(stderr, "usage: %s [--show] FILE.script ...\n", argv[0]);
+        fprintf(stderr, "usage: %s [--show | --results] FILE.script ...\n", argv[0]);
         return 2;
     }
     for (int i = first; i < argc; i++) {
-        if (run_script(argv[i], show)) {
+        bool good = run_script(argv[i], show);
+
+        if (results) {
+            print_result(argv[i], good);
+        }
+        if (good) {
             passed++;
         } else {
             failed++;

@@ -34,7 +34,7 @@ static const char *parse_flags(const char **text, struct segment *out)
 static bool number(const char **text, uint32_t *out)
 {
     char *end;
-    unsigned long long value = strtoull(*text, &end, 10);
+    unsigned long long value = strtoull(*text, &end, strncmp(*text, "0x", 2) == 0 ? 16 : 10);
 
     if (end == *text || value > UINT32_MAX) {
         return false;
@@ -129,6 +129,14 @@ static const char *parse_field(const char **text, struct segment *out)
     } else if (word(text, "urg")) {
         out->has_up = true;
         return number(text, &out->up) ? NULL : "urg wants a number";
+    } else if (word(text, "ttl")) {
+        out->has_ttl = true;
+        return number(text, &out->ttl) ? NULL : "ttl wants a number";
+    } else if (word(text, "tos")) {
+        out->has_tos = true;
+        return number(text, &out->tos) ? NULL : "tos wants a number";
+    } else if (word(text, "reserved")) {
+        return number(text, &out->reserved) ? NULL : "reserved wants a number";
     } else if (word(text, "ecn")) {
         return parse_ecn(text, out);
     } else if (word(text, "options")) {
@@ -136,7 +144,7 @@ static const char *parse_field(const char **text, struct segment *out)
     } else if (word(text, "length")) {
         return parse_length(text, out);
     }
-    return "a field is seq, ack, win, urg, ecn, options or length";
+    return "a field is seq, ack, win, urg, ttl, tos, reserved, ecn, options or length";
 }
 
 const char *segment_parse(const char *text, struct segment *out)
@@ -165,7 +173,7 @@ const char *segment_parse(const char *text, struct segment *out)
 char *segment_format(const struct segment *s, char *buf)
 {
     char flags[sizeof flag_letters] = "", *flag = flags, seq[40] = "", ack[24] = "", up[24] = "";
-    char options[SEGMENT_OPTIONS + 16] = "", ecn[16] = "";
+    char options[SEGMENT_OPTIONS + 16] = "", ip[40] = "", ecn[16] = "";
 
     for (unsigned i = 0; i < sizeof flag_letters - 1; i++) {
         if (s->ctl & 1u << i) {
@@ -189,8 +197,11 @@ char *segment_format(const struct segment *s, char *buf)
     if (s->options[0]) {
         snprintf(options, sizeof options, ", options [%s]", s->options);
     }
-    snprintf(buf, SEGMENT_TEXT, "Flags [%s]%s%s, win %u%s%s%s, length %u",
-             flags[0] ? flags : "none", seq, ack, s->win, up, ecn, options, s->length);
+    if (s->has_ttl) {
+        snprintf(ip, sizeof ip, ", ttl %u, tos 0x%x", s->ttl, s->tos);
+    }
+    snprintf(buf, SEGMENT_TEXT, "Flags [%s]%s%s, win %u%s%s%s%s, length %u",
+             flags[0] ? flags : "none", seq, ack, s->win, up, ip, ecn, options, s->length);
     return buf;
 }
 
@@ -220,7 +231,8 @@ bool segment_matches(const struct segment *e, const struct segment *c)
 {
     return e->ctl == c->ctl && (!e->has_seq || e->seq == c->seq) &&
            (!e->has_ack || e->ack == c->ack) && (!e->has_win || e->win == c->win) &&
-           (!e->has_up || e->up == c->up) && (!e->has_ecn || e->ecn == c->ecn) &&
-           (!e->has_length || e->length == c->length) &&
+           (!e->has_up || e->up == c->up) && (!e->has_length || e->length == c->length) &&
+           (!e->has_ttl || e->ttl == c->ttl) && (!e->has_tos || e->tos == c->tos) &&
+           (!e->has_ecn || e->ecn == c->ecn) &&
            (!e->has_options || options_match(e->options, c->options));
 }

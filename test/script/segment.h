@@ -1,5 +1,6 @@
 /* A TCP segment in tcpdump's notation, with relative numbers:
- *     Flags [P.], seq 1:1001, ack 1, win 65535, options [nop,nop,TS val 1 ecr 2], length 1000 */
+ *     Flags [P.], seq 1:1001, ack 1, win 65535, options [nop,nop,TS val 1 ecr 2], length 1000
+ * Further fields: urg N; ttl N and tos N (0xb8) of its IP header; reserved N, from the peer. */
 #ifndef NOD_TEST_SEGMENT_H
 #define NOD_TEST_SEGMENT_H
 
@@ -15,9 +16,11 @@
 struct segment {
     uint16_t ctl;                                                    /* enum nod_ctl */
     bool has_seq, has_ack, has_win, has_up, has_options, has_length; /* which were mentioned */
+    bool has_ttl, has_tos;
     bool has_ecn;
     uint8_t ecn; /* enum nod_codepoint: none, ect1, ect0, ce */
     uint32_t seq, ack, win, up, length;
+    uint32_t ttl, tos, reserved;   /* of the IP header; the four bits behind the data offset */
     char options[SEGMENT_OPTIONS]; /* what stands between the brackets */
 };
 

@@ -27,6 +27,8 @@ static const struct setting {
     {"user_timeout", KIND_USEC, offsetof(nod_tcp_config, user_timeout_us)},
     {"syn_timeout", KIND_USEC, offsetof(nod_tcp_config, syn_timeout_us)},
     {"fin_wait_2", KIND_USEC, offsetof(nod_tcp_config, fin_wait_2_us)},
+    {"ttl", KIND_U8, offsetof(nod_tcp_config, ttl)},
+    {"dscp", KIND_U8, offsetof(nod_tcp_config, dscp)},
     {"r1_retransmits", KIND_U8, offsetof(nod_tcp_config, r1_retransmits)},
     {"rack", KIND_BOOL, offsetof(nod_tcp_config, rack)},
     {"loss_probe", KIND_BOOL, offsetof(nod_tcp_config, loss_probe)},

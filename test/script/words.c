@@ -36,6 +36,10 @@ bool words_seconds(const char *text, nod_usec *out)
     char *end;
     double value = strtod(text, &end);
 
+    if (strcmp(text, "never") == 0) {
+        *out = NOD_NEVER;
+        return true;
+    }
     if (end == text || *end || value < 0) {
         return false;
     }

@@ -166,11 +166,62 @@ static void no_echo(void **state)
     message[0] = echo_type(family, false);
     sum = (uint16_t)~peer_sum(family == 6 ? peer_pseudo(&p.far, &all, 58, 20) : 0, message, 20);
     message[2] = (uint8_t)(sum >> 8), message[3] = (uint8_t)sum;
-    peer_ip(&p, &p.far, &all, protocol, message, 20);
+    if (family == 4) peer_ip(&p, &p.far, &all, protocol, message, 20);
     /* The other family's protocol in this one's packet. */
     peer_ip(&p, &p.far, &p.host, family == 6 ? 1 : 58, message, 20);
     assert_int_equal(peer_drain(&p), 0);
     peer_free(&p);
+}
+
+/* 4443/05: asked as one of all nodes, it answers as itself; IPv4 leaves us silent (no_echo). And
+ * not to any rate, nor to groups that nobody here is in. */
+static void echo_to_all_nodes(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct seen s;
+    uint8_t message[20] = {128, [8] = 1, 2, 3}, copy[20];
+    nod_addr all = nod_addr_from(6, (uint8_t[16]){0xff, 2, [15] = 1});
+    nod_config config;
+    nod_config_default(&config);
+    config.icmp_per_second = 10;
+    peer_make(&p, &config, 6, false);
+    for (uint8_t last = 1; last <= 3; last++) {
+        all.bytes[15] = last;
+        memcpy(copy, message, 20);
+        uint16_t sum = (uint16_t)~peer_sum(peer_pseudo(&p.far, &all, 58, 20), copy, 20);
+        copy[2] = (uint8_t)(sum >> 8), copy[3] = (uint8_t)sum;
+        int sent = 0;
+        for (int i = 0; i < 30; i++) {
+            peer_ip(&p, &p.far, &all, 58, copy, 20);
+            sent += peer_output(&p, &s, 1);
+        }
+        assert_int_equal(sent, last == 1 ? 10 : 0);
+        if (last == 1) assert_reply(&p, &s, message, 20);
+        peer_tick(&p, NOD_SEC);
+    }
+    peer_free(&p);
+}
+
+/* RFC 1122 3.2.2: the answer is of the question's type of service, an error of none. */
+static void type_of_service(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct seen s;
+    for (int protocol = 1; protocol <= 17; protocol += 16) {
+        uint8_t packet[40] = {0x45, 0xbb, 0, 40, 0, 0, 0, 0, 64, (uint8_t)protocol};
+        peer_make(&p, NULL, 4, false);
+        memcpy(packet + 12, p.far.bytes, 4);
+        memcpy(packet + 16, p.host.bytes, 4);
+        uint16_t sum = (uint16_t)~peer_sum(0, packet, 20);
+        packet[10] = (uint8_t)(sum >> 8), packet[11] = (uint8_t)sum;
+        if (protocol == 1) packet[20] = 8, packet[22] = 0xf7, packet[23] = 0xff;
+        peer_input(&p, packet, 40);
+        assert_int_equal(peer_output(&p, &s, 1), 1);
+        assert_int_equal(s.bytes[1], protocol == 1 ? 0xb8 : 0);
+        peer_free(&p);
+    }
 }
 
 /* A datagram to a closed port, a protocol unknown: the error quotes the packet. */
@@ -258,14 +309,15 @@ static void never_answered(void **state)
         uint8_t part[40] = {17, 0, 0, 9};
         peer_ip(&p, &p.far, &p.host, 44, part, sizeof(part));
     } else {
-        uint8_t packet[50] = {0x45, 0, 0, 50, 0, 1, 0x20, 0, 64, 17};
+        uint8_t packet[52] = {0x45, 0, 0, 52, 0, 1, 0x20, 4, 64, 17};
         memcpy(packet + 12, p.far.bytes, 4);
         memcpy(packet + 16, p.host.bytes, 4);
         uint16_t sum = (uint16_t)~peer_sum(0, packet, 20);
         packet[10] = (uint8_t)(sum >> 8), packet[11] = (uint8_t)sum;
         peer_input(&p, packet, sizeof(packet));
     }
-    assert_int_equal(peer_drops(&p, NOD_DROP_FRAGMENT), 1);
+    peer_tick(&p, 61 * NOD_SEC); /* nor that its first part never came */
+    assert_int_equal(peer_drops(&p, NOD_DROP_FRAGMENT_TIMEOUT), 1);
     assert_int_equal(peer_drain(&p), 0);
     peer_free(&p);
 
@@ -347,6 +399,7 @@ static const struct error_row error_rows[] = {
     {4, 3, 5, 0, NOD_EUNREACH},
     {4, 3, 13, NOD_EUNREACH, 0},
     {4, 11, 0, 0, NOD_EUNREACH},
+    {4, 11, 1, 0, NOD_EUNREACH},
     {4, 12, 0, 0, NOD_EUNREACH},
     {4, 4, 0, 0, 0},
     {4, 5, 1, 0, 0},
@@ -355,7 +408,12 @@ static const struct error_row error_rows[] = {
     {6, 1, 3, 0, NOD_EUNREACH},
     {6, 1, 4, NOD_EREFUSED, 0},
     {6, 3, 0, 0, NOD_EUNREACH},
-    {6, 4, 1, NOD_EUNREACH, 0},
+    {6, 3, 1, 0, NOD_EUNREACH},
+    {6, 4, 0, 0, NOD_EUNREACH},
+    {6, 4, 1, 0, NOD_EUNREACH},
+    {6, 4, 2, 0, NOD_EUNREACH},
+    {6, 100, 0, 0, NOD_EUNREACH}, /* a kind that nobody knows (RFC 4443 2.4 a) */
+    {6, 200, 0, 0, 0},            /* and no error at all (2.4 b) */
 };
 
 static void errors_while_opening(void **state)
@@ -407,6 +465,33 @@ static void errors_while_established(void **state)
     }
 }
 
+/* SHLD-26 of a listener's half-open connection: it goes, without a word. Soft ones, and those that
+ * cannot quote its number, do nothing (MUST-56, 5927/01). */
+static void errors_while_half_open(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(error_rows) / sizeof(error_rows[0]); i++) {
+        const struct error_row *row = &error_rows[i];
+        struct peer p;
+        struct seen s;
+        nod_stack_stats stats;
+        peer_make(&p, NULL, row->family, false);
+        peer_listen(&p, 80, 5);
+        peer_tcp(&p, &(struct segment){.sport = 9, .dport = 80, .ctl = NOD_SYN});
+        assert_int_equal(peer_output(&p, &s, 1), 1);
+        s.bytes[s.l4 + 7] ^= 1;
+        complain(&p, &s, row->type, row->code, 128);
+        nod_stack_get_stats(p.stack, &stats);
+        assert_int_equal(stats.syn_received, 1);
+        s.bytes[s.l4 + 7] ^= 1;
+        complain(&p, &s, row->type, row->code, 128);
+        nod_stack_get_stats(p.stack, &stats);
+        assert_int_equal(stats.syn_received, row->hard ? 0 : 1);
+        assert_int_equal(peer_drain(&p), 0);
+        peer_free(&p);
+    }
+}
+
 /* RFC 5927 4.1: who cannot quote what is in flight has not seen it. */
 static void blind_errors(void **state)
 {
@@ -453,10 +538,13 @@ int main(void)
         FOUR_AND_SIX(echo_with_padding),
         FOUR_AND_SIX(no_echo),
         FOUR_AND_SIX(unreachable),
+        cmocka_unit_test(echo_to_all_nodes),
+        cmocka_unit_test(type_of_service),
         cmocka_unit_test(pointer_behind_extensions),
         FOUR_AND_SIX(never_answered),
         FOUR_AND_SIX(limited),
         cmocka_unit_test(errors_while_opening),
+        cmocka_unit_test(errors_while_half_open),
         cmocka_unit_test(errors_while_established),
         FOUR_AND_SIX(blind_errors),
     };

@@ -83,7 +83,7 @@ static void ip4_options(void **state)
     (void)state;
     uint8_t p[100];
     struct nod_ip ip;
-    for (unsigned words = 0; words <= 10; words++) {
+    for (unsigned words = 0; words <= 10; words++) { /* filled with NOPs */
         size_t len = ip4(p, words, 8);
         assert_int_equal(parse(p, len, len, &ip), NOD_DROP_NONE);
         assert_int_equal(ip.size, 20 + 4 * words);
@@ -119,13 +119,26 @@ static void ip4_fragments(void **state)
     (void)state;
     uint8_t p[100];
     struct nod_ip ip;
-    static const uint8_t fields[][2] = {{0x20, 0}, {0, 1}, {0x1f, 0xff}, {0x3f, 0}};
-    for (int i = 0; i < 4; i++) {
-        size_t len = ip4(p, 0, 30);
-        memcpy(p + 6, fields[i], 2);
+    static const struct {
+        uint8_t field[2], payload;
+        uint32_t offset;
+        bool more;
+        enum nod_drop drop;
+    } rows[] = {
+        {{0x20, 0}, 32, 0, true, NOD_DROP_NONE},
+        {{0, 1}, 30, 8, false, NOD_DROP_NONE},
+        {{0x3f, 0}, 8, 0x1f00 * 8, true, NOD_DROP_NONE},
+        {{0x1f, 0xfc}, 30, 0x1ffc * 8, false, NOD_DROP_FRAGMENT}, /* beyond 65,535 octets */
+        {{0x20, 0}, 30, 0, true, NOD_DROP_FRAGMENT},              /* not a multiple of eight */
+        {{0, 1}, 0, 8, false, NOD_DROP_FRAGMENT},                 /* of nothing */
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        size_t len = ip4(p, 0, rows[i].payload);
+        memcpy(p + 4, (uint8_t[]){0x12, 0x34, rows[i].field[0], rows[i].field[1]}, 4);
         sum4(p, 20);
-        assert_int_equal(parse(p, len, len, &ip), NOD_DROP_NONE);
-        assert_true(ip.fragment);
+        assert_int_equal(parse(p, len, len, &ip), rows[i].drop);
+        assert_true(ip.fragment && ip.more == rows[i].more);
+        assert_true(ip.id == 0x1234 && ip.offset == rows[i].offset);
     }
 }
 
@@ -186,25 +199,56 @@ static void ip6_extension_headers(void **state)
     for (size_t have = 0; have < len; have++)
         assert_int_equal(parse(p, have, have, &ip), NOD_DROP_TRUNCATED);
     p[40 + 27] = 1; /* one hop left: not for us to route */
-    assert_int_equal(parse(p, len, len, &ip), NOD_DROP_BAD_IP);
+    assert_int_equal(parse(p, len, len, &ip), NOD_DROP_HEADER_CHAIN);
     p[40 + 27] = 0;
     p[40 + 9] = 9; /* longer than what there is */
-    assert_int_equal(parse(p, len, len, &ip), NOD_DROP_BAD_IP);
+    assert_int_equal(parse(p, len, len, &ip), NOD_DROP_HEADER_CHAIN);
     /* Nine in a row are too many to be honest. */
     uint8_t many[80] = {0};
     for (int i = 0; i < 10; i++) many[8 * i] = 60;
+    many[64] = 59;
     len = ip6(p, 60, many, sizeof(many));
-    assert_int_equal(parse(p, len, len, &ip), NOD_DROP_BAD_IP);
+    assert_int_equal(parse(p, len, len, &ip), NOD_DROP_HEADER_CHAIN);
+    many[56] = 59;
+    len = ip6(p, 60, many, sizeof(many));
+    assert_int_equal(parse(p, len, len, &ip), NOD_DROP_NONE);
+    assert_true(ip.protocol == 59 && ip.size == 40 + 64 && ip.payload == 16);
 }
 
 static void ip6_fragments(void **state)
 {
     (void)state;
-    uint8_t p[200], body[8 + 20] = {6, 0, 0, 9, 1, 2, 3, 4};
-    struct nod_ip ip;
-    size_t len = ip6(p, 44, body, sizeof(body));
-    assert_int_equal(parse(p, len, len, &ip), NOD_DROP_NONE);
-    assert_true(ip.fragment);
+    static const struct {
+        uint8_t at[2], payload;
+        uint32_t offset;
+        bool fragment, more;
+        enum nod_drop drop;
+        enum nod_ip_problem problem;
+        uint32_t problem_at;
+    } rows[] = {
+        {{0, 1}, 24, 0, true, true, NOD_DROP_NONE, 0, 0},
+        {{0, 9}, 24, 8, true, true, NOD_DROP_NONE, 0, 0},
+        {{0, 8}, 21, 8, true, false, NOD_DROP_NONE, 0, 0},
+        {{0, 0}, 21, 0, false, false, NOD_DROP_NONE, 0, 0}, /* whole all the same */
+        {{0, 6}, 21, 0, false, false, NOD_DROP_NONE, 0, 0}, /* reserved bits say nothing */
+        {{0, 8}, 0, 8, true, false, NOD_DROP_FRAGMENT, 0, 0},
+        {{0, 9}, 21, 8, true, true, NOD_DROP_FRAGMENT, NOD_PROBLEM_FIELD, 4},
+        {{0xff, 0xf8}, 8, 65528, true, false, NOD_DROP_FRAGMENT, NOD_PROBLEM_FIELD, 42},
+        {{0xff, 0xf8}, 7, 65528, true, false, NOD_DROP_NONE, 0, 0},
+        {{0, 1}, 16, 0, true, true, NOD_DROP_HEADER_CHAIN, NOD_PROBLEM_CHAIN, 0},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint8_t p[200], body[8 + 24] = {6, 0, rows[i].at[0], rows[i].at[1], 1, 2, 3, 4};
+        struct nod_ip ip;
+        body[8 + 12] = 0x50;
+        size_t len = ip6(p, 44, body, 8u + rows[i].payload);
+        assert_int_equal(parse(p, len, len, &ip), rows[i].drop);
+        assert_int_equal(ip.problem, rows[i].problem);
+        assert_int_equal(ip.problem_at, rows[i].problem_at);
+        assert_true(ip.fragment == rows[i].fragment && ip.more == rows[i].more);
+        assert_true(ip.id == 0x01020304 && ip.offset == rows[i].offset);
+        assert_true(ip.reassembled == !ip.fragment && ip.protocol == 6 && ip.size == 48);
+    }
 }
 
 /* ::ffff:a.b.c.d stands for IPv4 inside; nobody may send it on the wire and be taken for an

@@ -52,6 +52,18 @@ static void check_blocks(const struct nod_reassembly *r, uint32_t base, uint32_t
         assert_true(newest >= blocks[0][0] - base && newest < blocks[0][1] - base);
 }
 
+/* What of [off, off+len) is here already: its first run (RFC 2883 section 4.2). */
+static void check_overlap(const struct nod_reassembly *r, uint32_t base, uint32_t off, uint32_t len)
+{
+    uint32_t dup[2] = {0}, from = off, to;
+    while (from < off + len && !here[from]) from++;
+    for (to = from; to < off + len && here[to]; to++) continue;
+    assert_int_equal(nod_reassembly_overlap(r, base + off, len, dup), from < off + len);
+    if (from == off + len) return;
+    assert_int_equal(dup[0] - base, from);
+    assert_int_equal(dup[1] - base, to);
+}
+
 static void drain(struct nod_reassembly *r, nod_pool *pool, uint32_t base, uint32_t from,
                   bool short_of_memory)
 {
@@ -83,6 +95,7 @@ static void one_history(nod_rng *rng)
         dice_bytes(rng, bytes, len);
         nod_slice slice = slice_of_bytes(pool, bytes, len, nod_rng_below(rng, 3) ? 0 : 9000);
         if (!slice.block) continue;
+        check_overlap(&r, base, off, len);
         uint32_t news = 0;
         for (uint32_t i = 0; i < len; i++) news += !here[off + i];
         int64_t n = nod_reassembly_add(&r, pool, base + off, &slice);

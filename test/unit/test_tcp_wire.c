@@ -125,12 +125,32 @@ static void malformed(void **state)
     assert_true(h.opt.has_mss && !h.opt.has_wscale);
     h = PARSED(NOD_SYN, 1, 1, 1, 8); /* a kind alone at the end */
     assert_false(h.opt.has_ts);
+    h = PARSED(NOD_SYN, 1, 1, 2, 4); /* a length, and nothing that it is of */
+    assert_false(h.opt.has_mss);
     h = PARSED(NOD_SYN, 0, 4, 5, 180, 2, 4, 5, 180); /* all is over after END */
+    assert_false(h.opt.has_mss);
+    h = PARSED(NOD_SYN, 0, 2, 4, 5, 180);
     assert_false(h.opt.has_mss);
     h = PARSED(NOD_ACK, 5, 9, 0, 0, 0, 1, 0, 0, 0, 5, 2); /* SACK of seven octets, of none */
     assert_int_equal(h.opt.sack_count, 0);
     h = PARSED(NOD_ACK, 8, 9, 0, 0, 0, 1, 0, 0, 0);
     assert_false(h.opt.has_ts);
+}
+
+/* MUST-68: of every kind but two, known or not, the next octet is a length; what it spans is
+ * passed over, and what follows is read. */
+static void every_kind_has_a_length(void **state)
+{
+    (void)state;
+    for (int kind = 2; kind < 256; kind++) {
+        if (kind == 2 || kind == 3) continue;
+        struct nod_tcp_header h =
+            PARSED(NOD_SYN, (uint8_t)kind, 6, 2, 4, 9, 9, 2, 4, 5, 180, 3, 3, 7);
+        assert_true(h.opt.has_mss && h.opt.mss == 1460);
+        assert_true(h.opt.has_wscale && h.opt.wscale == 7);
+        h = PARSED(NOD_SYN, (uint8_t)kind, 1, 2, 4, 5, 180); /* too short: the rest is nothing */
+        assert_false(h.opt.has_mss);
+    }
 }
 
 /* Every length that can be missing something: false, and nothing is read beyond `len`
@@ -295,6 +315,7 @@ int main(void)
         cmocka_unit_test(options_in_any_order),
         cmocka_unit_test(only_where_they_belong),
         cmocka_unit_test(malformed),
+        cmocka_unit_test(every_kind_has_a_length),
         cmocka_unit_test(truncated_anywhere),
         cmocka_unit_test(any_bytes),
         cmocka_unit_test(round_trip),
