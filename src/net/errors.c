@@ -39,11 +39,19 @@ static bool is_error(const nod_frame *frame, const struct nod_packet *packet)
     return type != 0 && type != 8; /* of the rest none needs an answer */
 }
 
+/* Class E: no host that we know of, though its segments may be answered (RFC 1122 3.2.2). */
+static bool is_reserved(const uint8_t ip[16])
+{
+    return nod_ip_family(ip) == 4 && ip[12] >= 240;
+}
+
 static bool may_complain(struct nod_net *net, const nod_frame *frame,
                          const struct nod_packet *packet, const struct complaint *what)
 {
     bool group = packet->broadcast && !(what->to_group && packet->ip.family == 6);
-    if (group || frame->head_len || nod_ip_is_unspecified(packet->ip.src)) return false;
+    if (group || frame->head_len || nod_ip_is_unspecified(packet->ip.src) ||
+        is_reserved(packet->ip.src))
+        return false;
     return nod_icmp_allowed(net);
 }
 

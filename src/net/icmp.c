@@ -37,7 +37,7 @@ static bool checksum_is_good(const nod_frame *frame, const struct nod_packet *pa
                            packet->ip.payload);
     /* Only what the IP header counts: Ethernet may have padded. */
     size_t in_head = frame->head_len > packet->at ? frame->head_len - packet->at : 0;
-    nod_sum_add(&sum, frame->head + packet->at, in_head);
+    if (in_head) nod_sum_add(&sum, frame->head + packet->at, in_head);
     size_t from = packet->at + in_head, len = packet->ip.payload - in_head;
     if (!nod_frame_share_range(frame, from, len, &part)) return false;
     nod_sum_add_frame(&sum, &part, 0);
@@ -70,10 +70,9 @@ void nod_icmp_finish(struct nod_net *net, nod_frame *frame, size_t at, const str
 /* From the address that was asked; to a group's or everybody's question from one of our own. */
 static bool source_of(const struct nod_net *net, const struct nod_packet *packet, uint8_t src[16])
 {
-    uint8_t iface;
     memcpy(src, packet->ip.dst, 16);
     if (nod_net_is_local(net, packet->ip.dst)) return true;
-    return nod_net_route(net, packet->ip.src, &iface, src) && iface == packet->iface;
+    return nod_net_source(net, packet->iface, packet->ip.src, src);
 }
 
 size_t nod_icmp_begin(struct nod_net *net, const nod_frame *frame, const struct nod_packet *packet,

@@ -27,18 +27,6 @@ static void free_frame(struct nod_net *net, nod_frame *frame)
     nod_pool_give(net->pool, frame, sizeof(*frame));
 }
 
-void nod_net_expire(struct nod_net *net)
-{
-    nod_neighbour_expire(net);
-    nod_fragments_expire(net);
-}
-
-nod_usec nod_net_deadline(const struct nod_net *net)
-{
-    nod_usec neighbours = nod_neighbour_next(net), fragments = nod_fragments_next(net);
-    return neighbours < fragments ? neighbours : fragments;
-}
-
 void nod_net_free(struct nod_net *net)
 {
     nod_fragments_free(net);
@@ -122,20 +110,10 @@ static bool is_link_local(const uint8_t ip[16])
     return nod_ip_prefix_match(ip, start, 10);
 }
 
-/* The source is the interface's address (MUST-44): by RFC 6724 section 5 one of the same scope,
- * and of those the one with the longest prefix in common. To an address of our own it is that
- * address itself; to 127.0.0.0/8 and ::1 nothing leaves (RFC 1122 3.2.1.3 g). */
-bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *iface,
-                   uint8_t src[16])
+bool nod_net_source(const struct nod_net *net, uint8_t iface, const uint8_t dst[16],
+                    uint8_t src[16])
 {
-    uint8_t hop[16];
-    if (nod_net_is_local(net, dst)) {
-        *iface = NOD_IFACE_LOOPBACK;
-        memcpy(src, dst, 16);
-        return true;
-    }
-    if (nod_ip_is_loopback(dst) || !nod_net_next_hop(net, dst, iface, hop)) return false;
-    const struct nod_iface *out = &net->iface[*iface];
+    const struct nod_iface *out = &net->iface[iface];
     int best = -1;
     for (unsigned a = 0; a < out->addrs; a++) {
         const uint8_t *addr = out->addr[a];
@@ -147,4 +125,19 @@ bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *if
         memcpy(src, addr, 16);
     }
     return best >= 0;
+}
+
+/* To an address of our own the source is that address itself; to 127.0.0.0/8 and ::1 nothing
+ * leaves (RFC 1122 3.2.1.3 g). */
+bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *iface,
+                   uint8_t src[16])
+{
+    uint8_t hop[16];
+    if (nod_net_is_local(net, dst)) {
+        *iface = NOD_IFACE_LOOPBACK;
+        memcpy(src, dst, 16);
+        return true;
+    }
+    if (nod_ip_is_loopback(dst) || !nod_net_next_hop(net, dst, iface, hop)) return false;
+    return nod_net_source(net, *iface, dst, src);
 }

@@ -118,6 +118,10 @@ void nod_net_unreachable(struct nod_net *net, const nod_frame *frame,
 /* Where a packet to `dst` goes and which address it should come from. False: no route. */
 bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *iface,
                    uint8_t src[16]);
+/* The interface's address for packets to `dst` (MUST-44): by RFC 6724 section 5 one of the same
+ * scope, and of those the one with the longest prefix in common. False: it has none. */
+bool nod_net_source(const struct nod_net *net, uint8_t iface, const uint8_t dst[16],
+                    uint8_t src[16]);
 bool nod_net_is_local(const struct nod_net *net, const uint8_t ip[16]);
 /* Broadcast of one of our subnets, 255.255.255.255, or multicast. */
 bool nod_net_is_broadcast(const struct nod_net *net, const uint8_t ip[16]);
@@ -126,10 +130,6 @@ bool nod_net_is_bad_source(const struct nod_net *net, const uint8_t ip[16]);
 
 /* Ready to leave? False: it waits for a neighbour now, or was dropped; the frame is empty. */
 bool nod_net_resolve(struct nod_net *net, nod_frame *frame, const uint8_t dst[16]);
-
-/* Timers of the net itself. */
-void nod_net_expire(struct nod_net *net);
-nod_usec nod_net_deadline(const struct nod_net *net);
 
 /* fragments.c: true when the frame has become a whole datagram, that begins with its IP header;
  * else packet->drop says what became of it. */

@@ -2,13 +2,13 @@
  * something due take turns, one frame each. */
 #include <string.h>
 
-#include "base/hash.h"
 #include "stack/stack.h"
 #include "wire/bytes.h"
 #include "wire/checksum.h"
 
 struct packet_plan {
     const struct nod_key *key;
+    const struct nod_tcb *tcb; /* NULL: a reply */
     uint8_t iface, ttl, dscp, ecn;
     struct nod_tcp_header *h;
     uint32_t text;
@@ -16,11 +16,13 @@ struct packet_plan {
 };
 
 /* Routers may tell flows apart by it (RFC 6437 section 3): all packets of a connection have the
- * same, from small records, retransmitted, or from nobody; and nobody can guess another's. */
-static uint32_t flow_label(const nod_stack *s, const struct nod_key *key)
+ * same, from small records, retransmitted, or from nobody; and nobody can guess another's. It is
+ * made of a hash that each connection has anyway, and that must not be seen. */
+static uint32_t flow_label(const nod_stack *s, const struct packet_plan *plan)
 {
-    if (!s->config.flow_labels || nod_ip_family(key->local) != 6) return 0;
-    uint32_t label = (uint32_t)nod_hash(s->flow_key, key, sizeof(*key)) & 0xfffff;
+    if (!s->config.flow_labels || nod_ip_family(plan->key->local) != 6) return 0;
+    uint32_t hash = plan->tcb ? plan->tcb->ts_offset : nod_ts_offset(&s->env, plan->key);
+    uint32_t label = (uint32_t)((hash + s->flow_key[0]) * (s->flow_key[1] | 1) >> 44);
     return label ? label : 1;
 }
 
@@ -34,7 +36,7 @@ static void build(nod_stack *s, nod_frame *frame, const struct packet_plan *plan
         .ttl = plan->ttl,
         .tos = (uint8_t)(plan->dscp << 2 | plan->ecn),
         .payload = (uint32_t)(NOD_TCP_HEADER + nod_tcp_options_size(&plan->h->opt) + plan->text),
-        .flow_label = flow_label(s, plan->key),
+        .flow_label = flow_label(s, plan),
     };
     memcpy(ip.src, plan->key->local, 16);
     memcpy(ip.dst, plan->key->remote, 16);
@@ -129,6 +131,7 @@ static bool send_segment(nod_stack *s, struct nod_tcb *tcb, struct nod_out *out,
 {
     const nod_tcp_config *c = &tcb->config->c;
     struct packet_plan plan = {.key = &tcb->rec.key,
+                               .tcb = tcb,
                                .iface = tcb->rec.iface,
                                .ttl = c->ttl,
                                .dscp = c->dscp,
@@ -220,15 +223,17 @@ void nod_stack_tick(nod_stack *s, nod_usec now)
 {
     s->env.now = s->net.now = max_u64(s->env.now, now);
     struct nod_timer_node *node;
+    nod_fragments_expire(&s->net);
     nod_loopback_input(s);
     while ((node = nod_wheel_expire(&s->env.wheel, s->env.now)))
         expire(s, NOD_CONTAINER(node, struct nod_record, timer));
-    nod_net_expire(&s->net);
+    nod_neighbour_expire(&s->net);
 }
 
 nod_usec nod_stack_deadline(const nod_stack *s)
 {
     if (s->due_first || s->env.replies.count || s->net.queue_count || s->net.looped_count)
         return s->env.now;
-    return min_u64(nod_wheel_next(&s->env.wheel), nod_net_deadline(&s->net));
+    nod_usec fragments = nod_fragments_next(&s->net);
+    return min_u64(fragments, min_u64(nod_wheel_next(&s->env.wheel), nod_neighbour_next(&s->net)));
 }

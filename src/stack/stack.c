@@ -145,7 +145,7 @@ nod_stack *nod_stack_new(const nod_config *config, nod_usec now, int *error)
     derive_key(config, 2, s->port_key);
     nod_net_init(&s->net, pool, config, s->env.stats.drops, now);
     derive_key(config, 3, s->net.id_key);
-    derive_key(config, 4, s->flow_key);
+    derive_key(config, 4, (uint8_t *)s->flow_key);
     s->event_first = NOD_EVENT_END;
     s->due_tail = &s->due_first;
     if (!make_parts(s)) {

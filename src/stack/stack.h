@@ -33,7 +33,8 @@ struct nod_stack {
 
     struct nod_record **table; /* keyed hash of the connection's key */
     uint32_t table_mask;
-    uint8_t table_key[16], port_key[16], flow_key[16];
+    uint8_t table_key[16], port_key[16];
+    uint64_t flow_key[2];
     uint32_t records;
 
     uint32_t slot_hint;

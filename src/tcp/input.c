@@ -43,6 +43,13 @@ static bool acceptable(uint32_t seq, uint32_t len, uint32_t nxt, uint32_t wnd)
     return wnd > 0 && (seq_in(seq, nxt, wnd) || seq_in(seq + len - 1, nxt, wnd));
 }
 
+/* How much of its text came before. */
+static uint32_t octets_before(const struct nod_tcb *tcb, const struct nod_segment *seg)
+{
+    uint32_t before = seq_lt(seg->seq, tcb->rcv.nxt) ? tcb->rcv.nxt - seg->seq : 0;
+    return min_u32(before, seg->text);
+}
+
 /* Cuts a segment to the window: only what is new and fits is processed further. */
 static void trim(struct nod_tcb *tcb, struct nod_segment *seg)
 {
@@ -51,8 +58,8 @@ static void trim(struct nod_tcb *tcb, struct nod_segment *seg)
         seg->syn = false;
         seg->seq++;
     }
-    uint32_t before = seq_lt(seg->seq, tcb->rcv.nxt) ? tcb->rcv.nxt - seg->seq : 0;
-    before = min_u32(before, seg->text);
+    uint32_t before = octets_before(tcb, seg);
+    nod_tcb_came_twice(tcb, seg->seq, seg->seq + before);
     for (unsigned i = 0; before && i < seg->part_count; i++) {
         uint32_t n = min_u32(before, seg->parts[i].len);
         seg->parts[i].off += n;
@@ -71,15 +78,6 @@ static void trim(struct nod_tcb *tcb, struct nod_segment *seg)
     }
     seg->text = 0;
     for (unsigned i = 0; i < seg->part_count; i++) seg->text += seg->parts[i].len;
-}
-
-/* RFC 2883 section 4: octets before RCV.NXT came twice, which the next ACK says, once. */
-static void note_duplicate(struct nod_tcb *tcb, const struct nod_segment *seg)
-{
-    uint32_t end = seq_min(seg->h.seq + seg->text, tcb->rcv.nxt);
-    if (!(tcb->flags & TCB_SACK) || seg->h.ctl & NOD_SYN || seq_ge(seg->h.seq, end)) return;
-    tcb->work->dsack[0] = seg->h.seq;
-    tcb->work->dsack[1] = end;
 }
 
 /* In a state that waits for the ACK of our FIN, the ACK on the peer's retransmitted FIN is
@@ -118,7 +116,7 @@ static enum step not_acceptable(struct nod_env *env, struct nod_tcb *tcb, struct
     if (tcb->flags & TCB_ACCECN && seg->text) nod_accecn_duplicate(tcb);
     if (seg->text || seg->fin || again || nod_challenge_allowed(env, &tcb->throttle))
         nod_tcb_ack_now(tcb, seg->syn && !again ? NOD_WHY_ACK_CHALLENGE : NOD_WHY_ACK_DUPLICATE);
-    note_duplicate(tcb, seg);
+    if (!seg->syn) nod_tcb_came_twice(tcb, seg->seq, seg->seq + octets_before(tcb, seg));
     if (!is_fin_again(tcb, seg)) {
         bool old = seq_le(seg->seq + segment_len(seg), tcb->rcv.nxt);
         return drop(env, tcb, seg, old ? NOD_DROP_DUPLICATE : NOD_DROP_SEQUENCE);
@@ -142,7 +140,7 @@ static enum step first_check_sequence(struct nod_env *env, struct nod_tcb *tcb,
     if (tcb->flags & TCB_TS && !seg->syn) {
         if (!seg->h.opt.has_ts) return drop(env, tcb, seg, NOD_DROP_NO_TIMESTAMP);
         if (paws_fails(env, tcb, seg)) {
-            note_duplicate(tcb, seg);
+            nod_tcb_came_twice(tcb, seg->seq, seg->seq + octets_before(tcb, seg));
             nod_tcb_ack_now(tcb, NOD_WHY_ACK_DUPLICATE);
             return drop(env, tcb, seg, NOD_DROP_PAWS);
         }
@@ -154,7 +152,6 @@ static enum step first_check_sequence(struct nod_env *env, struct nod_tcb *tcb,
         nod_tcb_ack_now(tcb, NOD_WHY_ACK_DUPLICATE);
     }
     if (tcb->flags & TCB_TS) remember_timestamp(env, tcb, seg);
-    note_duplicate(tcb, seg);
     trim(tcb, seg);
     return CONTINUE;
 }

@@ -7,19 +7,18 @@
 
 #define OVERRIDE_US (200 * NOD_MSEC) /* 3.8.6.2.1: 0.1 to 1.0 s */
 
-static bool has_blocks(const struct nod_tcb *tcb)
+static bool came_twice(const struct nod_work *w)
 {
-    const struct nod_work *w = tcb->work;
-    return tcb->flags & TCB_SACK && (w->ooq.count || w->dsack[0] != w->dsack[1]);
+    return w->twice[0] != w->twice[1];
 }
 
-/* What came twice first (RFC 2883), then what lies beyond a gap. */
-static void add_sack(const struct nod_tcb *tcb, struct nod_tcp_options *opt)
+/* First what came twice, if anything did (RFC 2883), then what waits beyond a gap. */
+static void add_sack(struct nod_tcb *tcb, struct nod_tcp_options *opt, int max)
 {
-    const struct nod_work *w = tcb->work;
-    int max = tcb->flags & TCB_TS ? 3 : 4, n = 0;
-    if (w->dsack[0] != w->dsack[1]) memcpy(opt->sack[n++], w->dsack, sizeof(w->dsack));
-    n += nod_reassembly_blocks(&w->ooq, opt->sack + n, max - n);
+    struct nod_work *w = tcb->work;
+    int n = came_twice(w);
+    if (n) memcpy(opt->sack[0], w->twice, sizeof(w->twice));
+    n += nod_reassembly_blocks(&w->ooq, &opt->sack[n], max - n);
     opt->sack_count = (uint8_t)n;
 }
 
@@ -30,7 +29,7 @@ static void add_ack_options(struct nod_env *env, struct nod_tcb *tcb, struct nod
         out->h.opt.ts_val = nod_tcb_ts(env, tcb->ts_offset);
         out->h.opt.ts_ecr = tcb->ts_recent;
     }
-    if (tcb->flags & TCB_SACK) add_sack(tcb, &out->h.opt);
+    if (tcb->flags & TCB_SACK) add_sack(tcb, &out->h.opt, tcb->flags & TCB_TS ? 3 : 4);
 }
 
 static void fill_header(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint16_t ctl,
@@ -61,9 +60,9 @@ static void leave(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
     out->h.wnd = nod_tcb_offer_window(tcb, out->h.ctl & NOD_SYN);
     if (!(out->h.ctl & NOD_ACK)) return;
     w->ack_why = 0;
+    w->twice[0] = w->twice[1]; /* told, or taken out for lack of room */
     w->at[NOD_TIMER_DELAYED_ACK] = NOD_NEVER;
     w->unacked_in = 0;
-    if (out->h.opt.sack_count) w->dsack[0] = w->dsack[1]; /* each is said once */
     tcb->rcv.acked = tcb->rcv.nxt;
     if (tcb->flags & TCB_ACCECN && !(out->h.ctl & NOD_SYN)) nod_accecn_left(env, tcb, out);
 }
@@ -340,7 +339,8 @@ static bool pick(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max, st
 {
     struct nod_work *w = tcb->work;
     if (w->syn_due) return send_syn(env, tcb, out);
-    if (has_blocks(tcb) && send_ack(env, tcb, out)) return true;          /* all of them */
+    bool gap = (w->ooq.count && tcb->flags & TCB_SACK) || came_twice(w);
+    if (gap && send_ack(env, tcb, out)) return true; /* all of its SACK blocks */
     if (tcb->flags & TCB_REFLECT && send_ack(env, tcb, out)) return true; /* RFC 9768 3.2.2.1 */
     if (may_send_text(tcb) && pick_text(env, tcb, text_max, out)) return true;
     return send_ack(env, tcb, out);

@@ -54,7 +54,7 @@ struct nod_work {
     struct nod_cc_own cc_own;
     nod_usec at[NOD_TIMER_COUNT]; /* deadlines; NOD_NEVER */
     nod_usec stalled_since; /* the peer has owed us progress since then: R2's start. NOD_NEVER: its
-                               window is closed, but it answered the last probe */
+                         window is closed, but it answered the last probe */
     nod_usec last_send;     /* of data, for the restart after idle */
 
     struct nod_loss loss;
@@ -63,7 +63,7 @@ struct nod_work {
     uint32_t fin_seq;    /* of the peer's FIN, with TCB_FIN_SEEN */
     uint32_t unacked_in; /* octets received since our last ACK */
     uint32_t rcv_mss;    /* the peer's segment size as we see it */
-    uint32_t dsack[2];   /* octets that came twice, for the next ACK (RFC 2883); equal: none */
+    uint32_t twice[2];   /* octets that came again, to be told once; empty: none (RFC 2883) */
     uint16_t dup_acks;
     uint16_t retransmits; /* timeouts in a row */
     uint16_t probes;      /* unanswered window probes */
@@ -165,6 +165,7 @@ void nod_tcb_established(struct nod_env *env, struct nod_tcb *tcb, const struct 
 /* text.c */
 void nod_tcb_take_text(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg);
 void nod_tcb_ack_now(struct nod_tcb *tcb, enum nod_why why);
+void nod_tcb_came_twice(struct nod_tcb *tcb, uint32_t from, uint32_t to);
 
 /* window.c */
 uint32_t nod_tcb_rcv_wnd(const struct nod_tcb *tcb);          /* what the peer may still send */

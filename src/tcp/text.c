@@ -9,6 +9,14 @@ void nod_tcb_ack_now(struct nod_tcb *tcb, enum nod_why why)
         tcb->work->ack_why = (uint8_t)why;
 }
 
+/* Of the newest segment alone, and one run of it (RFC 2883 section 4). */
+void nod_tcb_came_twice(struct nod_tcb *tcb, uint32_t from, uint32_t to)
+{
+    if (!(tcb->flags & TCB_SACK) || !seq_lt(from, to)) return;
+    tcb->work->twice[0] = from;
+    tcb->work->twice[1] = to;
+}
+
 static void acknowledge_later(struct nod_env *env, struct nod_tcb *tcb)
 {
     struct nod_work *w = tcb->work;
@@ -80,9 +88,11 @@ void nod_tcb_take_text(struct nod_env *env, struct nod_tcb *tcb, struct nod_segm
     /* A merged segment of many is no sign of a large MSS. */
     if (size <= tcb->config->c.receive_buffer / 2)
         w->rcv_mss = max_u32(w->rcv_mss, min_u32(size, tcb->mss));
-    /* Of several parts that came twice the first is reported (RFC 2883 section 4.2). */
-    bool noted = seg->h.seq != seg->seq;
-    if (tcb->flags & TCB_SACK && !noted) nod_reassembly_overlap(&w->ooq, seg->seq, size, w->dsack);
+    /* Of several parts that came twice the first is told (RFC 2883 section 4.2). */
+    uint32_t twice[2];
+    bool told = seg->h.seq != seg->seq;
+    if (!told && nod_reassembly_overlap(&w->ooq, seg->seq, size, twice))
+        nod_tcb_came_twice(tcb, twice[0], twice[1]);
     if (seg->seq == tcb->rcv.nxt) {
         take_in_order(env, tcb, seg);
     } else {

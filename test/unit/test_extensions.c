@@ -233,6 +233,27 @@ static void segments_behind_headers(void **state)
     peer_free(&p);
 }
 
+/* However long the headers are, a ping behind them is answered. */
+static void pings_behind_long_headers(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct seen s;
+    peer_make(&p, NULL, 6, false);
+    for (size_t words = 0; words < 128; words++) {
+        uint8_t body[8 * 128 + 12] = {58, (uint8_t)words};
+        size_t at = 8 * (words + 1);
+        uint8_t *ping = body + at;
+        ping[0] = 128, ping[8] = 7;
+        uint16_t sum = (uint16_t)~peer_sum(peer_pseudo(&p.far, &p.host, 58, 12), ping, 12);
+        ping[2] = (uint8_t)(sum >> 8), ping[3] = (uint8_t)sum;
+        peer_ip(&p, &p.far, &p.host, 60, body, at + 12);
+        assert_int_equal(peer_output(&p, &s, 1), 1);
+        assert_true(s.len == 52 && s.bytes[40] == 129 && s.bytes[48] == 7);
+    }
+    peer_free(&p);
+}
+
 /* A SYN in an IPv4 packet with these options; its answer's flags, 0 for silence. */
 static uint8_t syn_with(struct peer *p, const uint8_t *options, size_t len, struct seen *s)
 {
@@ -325,6 +346,7 @@ int main(void)
         cmocka_unit_test(overlong),
         cmocka_unit_test(header_chains),
         cmocka_unit_test(segments_behind_headers),
+        cmocka_unit_test(pings_behind_long_headers),
         cmocka_unit_test(ip4_options_are_ignored),
         cmocka_unit_test(source_routes_are_dropped),
         cmocka_unit_test(malformed_ip4_options),

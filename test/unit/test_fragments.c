@@ -526,6 +526,81 @@ static void segment_in_parts(void **state)
     peer_free(&p);
 }
 
+/* Its text is not copied together, as long as a frame has room for all parts: the user gets the
+ * slices that the parts were. */
+static void parts_stay_slices(void **state)
+{
+    struct peer p;
+    struct conn c;
+    uint8_t segment[30020];
+    static uint8_t text[30000];
+    nod_slice slices[64];
+    peer_make(&p, NULL, *(int *)*state, false);
+    peer_connect(&p, peer_listen(&p, 80, 5), 80, 1000, &c);
+    for (unsigned parts = 2; parts <= 20; parts++) {
+        struct segment g = {.sport = c.far_port,
+                            .dport = c.host_port,
+                            .seq = c.seq,
+                            .ack = c.ack,
+                            .ctl = NOD_ACK,
+                            .wnd = 65535,
+                            .text = text,
+                            .len = 1200 * parts - 20};
+        peer_tcp_bytes(&p.far, &p.host, &g, segment);
+        c.seq += (uint32_t)g.len;
+        for (unsigned i = parts; i-- > 0;) {
+            struct part part = {.id = parts,
+                                .protocol = 6,
+                                .at = 1200 * i,
+                                .len = 1200,
+                                .more = i + 1 < parts,
+                                .bytes = segment + (size_t)1200 * i};
+            send_part(&p, &part);
+        }
+        int n = nod_tcp_receive_slices(p.stack, c.handle, slices, 64);
+        assert_int_equal(n, parts <= 18 ? parts : 1);
+        for (int i = 0; i < n; i++) nod_slice_release(&slices[i]);
+        peer_drain(&p);
+    }
+    peer_free(&p);
+}
+
+/* The stack has less memory than parts may hold: they are dropped, and nothing else happens. */
+static void no_memory(void **state)
+{
+    struct peer p;
+    nod_rng rng;
+    nod_config config;
+    nod_config_default(&config);
+    config.max_connections = 64;
+    config.memory_limit = 400000;
+    nod_rng_seed(&rng, 1);
+    peer_make(&p, &config, *(int *)*state, false);
+    size_t before = peer_in_use(&p);
+    uint8_t *packet = malloc(2000);
+    for (uint32_t i = 0; i < 5000; i++) {
+        nod_frame frame;
+        struct part part = {.id = i % 50,
+                            .protocol = 17,
+                            .at = i / 50 * 1304,
+                            .len = 1304,
+                            .more = true,
+                            .bytes = zeros};
+        if (part.at > 60000) break;
+        size_t len = part_bytes(&p, &part, packet);
+        /* What a link could not read is lost before it gets here. */
+        if (nod_frame_from_bytes(nod_stack_pool(p.stack), packet, len, &frame) < 0) continue;
+        frame.iface = 0;
+        nod_stack_input(p.stack, &frame, 1, p.now);
+    }
+    free(packet);
+    assert_true(peer_in_use(&p) <= config.memory_limit);
+    peer_tick(&p, 60 * NOD_SEC);
+    peer_drain(&p);
+    assert_int_equal(peer_in_use(&p), before);
+    peer_free(&p);
+}
+
 /* RFC 791 lets a header be cut after eight octets. IPv6 does not (RFC 7112). */
 static void tiny_first_part(void **state)
 {
@@ -615,6 +690,8 @@ int main(void)
         FOUR_AND_SIX(not_for_groups),
         cmocka_unit_test(problems),
         FOUR_AND_SIX(segment_in_parts),
+        FOUR_AND_SIX(parts_stay_slices),
+        FOUR_AND_SIX(no_memory),
         cmocka_unit_test(tiny_first_part),
         FOUR_AND_SIX(congestion_marks),
         cmocka_unit_test(no_neighbour_discovery_in_parts),

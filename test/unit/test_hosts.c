@@ -310,7 +310,10 @@ static void redirect_is_forged(void **state)
         assert_int_equal(peer_drops(&p, NOD_DROP_ICMP), before + 1);
         assert_hop(&p, "8.8.8.8", NULL);
     }
-    redirect(&p, p.far, 1, addr("10.0.0.9"), addr("10.0.0.50")); /* a host on the link */
+    uint64_t before = peer_drops(&p, NOD_DROP_ICMP);
+    redirect(&p, p.far, 1, addr("10.0.0.9"), addr("10.0.0.50")); /* a host on the link, */
+    redirect(&p, addr("10.0.0.9"), 1, addr("10.0.0.9"), addr("10.0.0.50")); /* and by itself */
+    assert_int_equal(peer_drops(&p, NOD_DROP_ICMP), before + 2);
     assert_hop(&p, "10.0.0.9", "10.0.0.9");
     peer_free(&p);
 

@@ -295,6 +295,11 @@ static void never_answered(void **state)
     uint64_t before = peer_drops(&p, NOD_DROP_BAD_SOURCE);
     for (int i = 0; i < 5; i++) peer_ip(&p, &bad[i], &p.host, 17, udp, 30);
     assert_int_equal(peer_drops(&p, NOD_DROP_BAD_SOURCE), before + 5);
+    if (family == 4) { /* class E: such a source may be, and is not told of errors */
+        nod_addr reserved = nod_addr_ip4(240, 0, 0, 1);
+        peer_ip(&p, &reserved, &p.host, 17, udp, 30);
+        assert_int_equal(peer_drain(&p), 0);
+    }
     nod_addr other = p.host;
     other.bytes[family == 6 ? 15 : 3] = 99;
     peer_ip(&p, &p.far, &other, 17, udp, 30); /* not to us: dropped, not answered */
