@@ -3,7 +3,7 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 PRODUCTS = nod-cmd nod-preload catalogues # and the libraries that these need
 
-.PHONY: all build demo test conformance mutants bench-sockets format install clean help
+.PHONY: all build demo test conformance mutants bench-sockets packetdrill format install clean help
 
 all: build
 
@@ -13,6 +13,7 @@ help:
 	@echo "make conformance  the requirements' tests alone; writes doc/conformance.md"
 	@echo "make mutants  breaks the code in each way of test/mutants: a test must notice"
 	@echo "make bench-sockets  real programs on nod and on the kernel, compared; minutes"
+	@echo "make packetdrill  the object with which google's packetdrill drives nod; see contrib/"
 	@echo "make build    release, in build/release"
 	@echo "make install  PREFIX=$(PREFIX), DESTDIR is heeded"
 	@echo "make format   clang-format over every C file"
@@ -49,8 +50,13 @@ bench-sockets:
 	@bench/sockets
 
 format:
-	@find include src test fuzz bench \( -name '*.c' -o -name '*.h' \) -print0 2>/dev/null | \
+	@find include src test fuzz bench contrib \( -name '*.c' -o -name '*.h' \) -print0 2>/dev/null | \
 		xargs -0 clang-format -i
+
+packetdrill:
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target nod-packetdrill
+	@echo build/release/libnod-packetdrill.so
 
 install:
 	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null

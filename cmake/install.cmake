@@ -8,7 +8,7 @@ install(TARGETS ${nod_libraries} EXPORT nod-targets
 
 # A library that is not built is not promised either.
 set(posix_headers PATTERN link.h EXCLUDE PATTERN capture.h EXCLUDE PATTERN netns.h EXCLUDE
-    PATTERN loop.h EXCLUDE PATTERN posix.h EXCLUDE PATTERN program.h EXCLUDE
+    PATTERN linux.h EXCLUDE PATTERN loop.h EXCLUDE PATTERN posix.h EXCLUDE PATTERN program.h EXCLUDE
     PATTERN report.h EXCLUDE)
 set(sim_headers PATTERN sim.h EXCLUDE PATTERN path.h EXCLUDE)
 if(NOD_LIBRARY_ONLY)

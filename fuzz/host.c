@@ -338,7 +338,7 @@ static void call_slices(struct host *h, nod_handle handle, struct choices *c)
         nod_block_unref(block);
         if (!block) n = i;
     }
-    nod_tcp_send_slices(h->stack, handle, slices, n, choose8(c) & 1);
+    nod_tcp_send_slices(h->stack, handle, slices, n, choose8(c) & 3);
     for (int i = 0; i < n; i++) nod_slice_release(&slices[i]);
 }
 
@@ -353,6 +353,14 @@ static void call_config(struct host *h, nod_handle handle, struct choices *c)
     config.mss_max = choose16(c);
     config.rto_min_us = choose32(c);
     config.user_timeout_us = choose32(c);
+    uint8_t more = choose8(c);
+    config.keepalive = more & 1;
+    config.keepalive_octet = more & 2;
+    config.user_timeout_set = more & 4;
+    config.uto = more & 8;
+    config.keepalive_probes = more >> 3;
+    config.keepalive_idle_us = choose32(c);
+    config.keepalive_interval_us = choose32(c);
     nod_tcp_set_config(h->stack, handle, &config);
 }
 
@@ -369,7 +377,7 @@ void host_call(struct host *h, struct choices *c)
         if (nod_tcp_accept(h->stack, handle, &other) == 0) add_handle(h, other);
         break;
     case 2:
-    case 3: nod_tcp_send(h->stack, handle, buf, choose16(c) % sizeof(buf), choose8(c) & 1); break;
+    case 3: nod_tcp_send(h->stack, handle, buf, choose16(c) % sizeof(buf), choose8(c) & 3); break;
     case 4:
     case 5: nod_tcp_receive(h->stack, handle, buf, choose16(c) % sizeof(buf)); break;
     case 6:

@@ -127,6 +127,8 @@ enum nod_event_flags {
     NOD_EVENT_ERROR = 1 << 6,       /* the connection is gone; `error` says why */
     NOD_EVENT_SOFT_ERROR = 1 << 7,  /* trouble that may pass (R1, a soft ICMP error) */
     NOD_EVENT_CLOSED = 1 << 8,      /* ended in order: CLOSED, or TIME-WAIT is over */
+    NOD_EVENT_URGENT = 1 << 9,      /* the peer has urgent data, or more of it: nod_status.urgent */
+    NOD_EVENT_USER_TIMEOUT = 1 << 10, /* the peer told its own: nod_status.peer_user_timeout_us */
 };
 
 typedef struct nod_event {

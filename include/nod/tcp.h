@@ -48,7 +48,10 @@ typedef struct nod_tcp_config {
     uint32_t receive_buffer; /* bytes; 256 KiB. Never shrinks a window already offered */
     uint16_t mss_max;        /* segments no larger than this, both ways; 0: what the MTU allows */
     bool nagle;              /* RFC 9293 3.7.4; true */
-    bool delayed_ack;        /* 3.8.6.3; true */
+    /* Nagle's algorithm as appendix A.3 and Linux have it: what is not full waits only while
+     * another segment that was not full is on its way. The tail of a SEND leaves at once; false */
+    bool nagle_tail;
+    bool delayed_ack;                    /* 3.8.6.3; true */
     bool window_scale, timestamps, sack; /* offered and accepted in the handshake; true */
     uint8_t ttl;                         /* TTL and hop limit; 64 */
     uint8_t dscp;                        /* Diffserv code point, 0 to 63 */
@@ -65,14 +68,30 @@ typedef struct nod_tcp_config {
     nod_usec msl_us;          /* maximum segment lifetime; 120 s. TIME-WAIT lasts two */
     nod_usec user_timeout_us; /* data unacknowledged for so long ends the connection: R2 of
                                  RFC 9293 3.8.3; 5 min, NOD_NEVER for no end */
-    nod_usec syn_timeout_us;  /* the same for a SYN: at least 3 min (MUST-23) by default */
-    nod_usec fin_wait_2_us;   /* how long FIN-WAIT-2 lasts when nobody can read any more; 60 s */
-    uint8_t r1_retransmits;   /* after so many the user hears of it (SHLD-9); 3 */
+    /* Somebody has chosen it: what the peer tells does not change it (CHANGEABLE of RFC 5482), and
+     * it also ends keep-alive's probing, in place of the count, as in Linux. false */
+    bool user_timeout_set;
+    /* The user timeout option (RFC 5482): ours is told to the peer, and the peer's, with these
+     * limits, lengthens or shortens the connection's. false; 100 s, 1 h */
+    bool uto;
+    nod_usec uto_lower_us, uto_upper_us;
+    nod_usec syn_timeout_us; /* the same for a SYN: at least 3 min (MUST-23) by default */
+    nod_usec fin_wait_2_us;  /* how long FIN-WAIT-2 lasts when nobody can read any more; 60 s */
+    uint8_t r1_retransmits;  /* after so many the user hears of it (SHLD-9); 3 */
+    bool soft_errors;        /* NOD_EVENT_SOFT_ERROR is told (3.9.1.8, SHLD-20); true */
+    /* Keep-alive (3.8.4): when so long nothing was outstanding and nothing was heard, a probe; the
+     * next ones at the interval; after so many without an answer the end, NOD_ETIMEDOUT. */
+    bool keepalive;                 /* false (MUST-25) */
+    bool keepalive_octet;           /* a probe carries one octet, for peers that want it; false */
+    uint8_t keepalive_probes;       /* at least 2 (MUST-29); 9 */
+    nod_usec keepalive_idle_us;     /* 2 h (MUST-28) */
+    nod_usec keepalive_interval_us; /* 75 s */
     /* Recovery from loss, all true: what each is worth shows when it is off. RACK (RFC 8985; it
      * and the loss probe need SACK), the tail loss probe (its section 7), proportional rate
      * reduction (RFC 9937), F-RTO (RFC 5682), and taking back what was a false alarm (RFC 3522, RFC
      * 3708). */
     bool rack, loss_probe, prr, frto, undo;
+    bool counters;       /* nod_status.count is kept, which costs memory; false */
     char congestion[12]; /* "reno" */
 } nod_tcp_config;
 
@@ -117,6 +136,10 @@ enum nod_send_flags {
     /* More follows: a segment that is not full is held back, for 200 ms at most, until a SEND
      * without this flag, which may be one of no bytes. */
     NOD_SEND_MORE = 1 << 0,
+    /* All that was given so far is urgent (3.8.5): the peer is told at once where it ends. The
+     * bytes stay in line. There for old protocols: new ones should not use it (SHLD-13, RFC 6093).
+     */
+    NOD_SEND_URGENT = 1 << 1,
 };
 
 /* SEND: copies bytes into the send queue. Returns how many were taken, which may be fewer
@@ -182,11 +205,32 @@ enum nod_timer {
     NOD_TIMER_USER,         /* user timeout: R2 */
     NOD_TIMER_FIN_WAIT_2,
     NOD_TIMER_TIME_WAIT,  /* 2 MSL are over */
+    NOD_TIMER_KEEPALIVE,  /* nothing was heard for long (3.8.4) */
     NOD_TIMER_REORDER,    /* RFC 8985 section 6.2: what was only late would have come */
     NOD_TIMER_LOSS_PROBE, /* RFC 8985 section 7 */
     NOD_TIMER_COUNT,
     NOD_TIMER_NONE = NOD_TIMER_COUNT
 };
+
+/* What a connection has counted of itself since nod_tcp_config.counters is on. Large segments count
+ * as the pieces that are on the wire; RSTs do not count, nor what was said before there was a TCB:
+ * the handshake of a passive open, but for the ACK that ends it. */
+typedef struct nod_count {
+    uint64_t bytes_out, bytes_again; /* of text, sent: all; and of them those sent again */
+    uint32_t segments_out, segments_in;
+    uint32_t text_out, text_again, text_in; /* of those, with text; with text sent again */
+    uint32_t delivered;                     /* with text, acknowledged */
+    uint32_t out_of_order;                  /* came beyond a gap */
+    uint32_t timeouts;                      /* of the retransmission timer */
+    uint32_t dsacks, reorderings;           /* told of, by the peer's SACK (RFC 2883, RFC 8985) */
+    nod_usec min_rtt_us;                    /* the least of all; 0: none was measured */
+    /* How long there was something to send or to be acknowledged; and of that, how long the peer's
+     * window was in the way, and how long the send buffer was all acknowledged too slowly for a
+     * user who waited for room. */
+    nod_usec busy_us, window_limited_us, buffer_limited_us;
+    nod_usec since_ack_us; /* since anything acceptable came */
+    uint8_t dscp;          /* of the last segment that came (MAY-9) */
+} nod_count;
 
 typedef struct nod_status {
     enum nod_state state;
@@ -198,6 +242,9 @@ typedef struct nod_status {
     uint32_t send_unsent;                /* of those, bytes never sent */
     uint32_t receive_queue;              /* bytes that wait for RECEIVE */
     uint32_t out_of_order;               /* bytes held beyond a gap */
+    uint32_t urgent;                     /* bytes not read yet up to the end of the peer's urgent
+                                            data, come or not; 0: it is read, or there is none */
+    nod_usec peer_user_timeout_us;       /* as the peer told it (RFC 5482); 0: it has not */
     uint16_t mss;                        /* effective send MSS */
     int8_t snd_scale, rcv_scale;         /* -1: none agreed */
     bool timestamps, sack;               /* agreed */
@@ -208,8 +255,11 @@ typedef struct nod_status {
     nod_usec srtt_us, rttvar_us, rto_us; /* 0 before the first sample */
     uint32_t retransmits;                /* of the oldest segment, in a row */
     uint16_t probes;                     /* of a closed window, in a row */
+    uint8_t keepalive_probes;            /* unanswered, in a row */
     uint16_t dup_acks;                   /* duplicate ACKs, in a row */
     bool recovery;                       /* fast recovery (RFC 6582) */
+    uint32_t sacked, lost, again;        /* bytes of what is in flight: that the peer has beyond a
+                                            gap; that are lost, and not sent again yet; that are */
     uint16_t rcv_mss;                    /* the peer's segments as we see them; 0: not lately */
     uint32_t backlog, backlog_used;      /* listener: connections that may wait, that do */
     char congestion[12];                 /* "reno"; empty for small records */
@@ -220,7 +270,12 @@ typedef struct nod_status {
     /* Since octets of text were last sent, received. NOD_NEVER: none were, or nobody knows any
      * more (what was sent before the last pause of an RTO). */
     nod_usec since_sent_us, since_received_us;
-    uint64_t bytes_sent, bytes_received; /* first time only; in order only */
+    uint64_t bytes_sent, bytes_acked, bytes_received; /* first time only; in order only */
+    uint16_t adv_mss;                                 /* what our SYN says, or would say */
+    uint16_t path_mtu;                                /* octets of an IP packet; 0: a listener */
+    nod_usec delayed_ack_us;                          /* how long an ACK may wait */
+    bool counted;                                     /* `count` is kept */
+    nod_count count;
     uint32_t segments_retransmitted;
 } nod_status;
 

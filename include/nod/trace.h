@@ -60,6 +60,7 @@ enum nod_why {
     NOD_WHY_RST_BAD_ACK,       /* an unacceptable ACK in a state that is not synchronized */
     NOD_WHY_RST_NO_READER,     /* data for a connection that was released */
     NOD_WHY_ACK_TIME_WAIT,     /* TIME-WAIT answers a FIN that came again, or a stray */
+    NOD_WHY_RST_TIMEOUT,       /* keep-alive was not answered: the connection is given up */
     NOD_WHY_ACK_MARKED,        /* packets came marked: congestion (RFC 3168, RFC 9768 3.2.2.5.1) */
     NOD_WHY_COUNT
 };
@@ -86,9 +87,10 @@ typedef struct nod_trace_segment {
     uint8_t ecn;         /* enum nod_codepoint, of the IP header */
     uint8_t why;         /* enum nod_why; SEGMENT_OUT only */
     bool retransmission; /* SEGMENT_OUT: at least one of its octets was sent before */
-    bool has_mss, has_wscale, has_ts, sack_permitted;
+    bool has_mss, has_wscale, has_ts, sack_permitted, has_uto;
     uint16_t mss;
     uint8_t wscale;
+    uint16_t uto; /* RFC 5482, as on the wire */
     uint32_t ts_val, ts_ecr;
     uint8_t sack_count;
     uint32_t sack[4][2]; /* as on the wire */

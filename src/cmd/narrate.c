@@ -81,6 +81,7 @@ static enum sentence_key cause_of_rst(const struct ladder_row *row, const nod_tr
             return S_RST_STALE;
         return S_RST_BAD_ACK;
     case NOD_WHY_RST_NO_READER: return S_RST_NO_READER;
+    case NOD_WHY_RST_TIMEOUT: return S_RST_TIMEOUT;
     case NOD_WHY_RST_NO_CONNECTION:
         return (seg->ctl & NOD_ACK) != 0 && row->ack <= 1 ? S_RST_NOBODY : S_RST_STALE;
     case NOD_WHY_OPEN:
@@ -144,6 +145,7 @@ static enum sentence_key cause_of_ack(const struct flow *in, const struct ladder
     case NOD_WHY_RST_NO_CONNECTION:
     case NOD_WHY_RST_BAD_ACK:
     case NOD_WHY_RST_NO_READER:
+    case NOD_WHY_RST_TIMEOUT:
     case NOD_WHY_COUNT: return S_OTHER;
     case NOD_WHY_ACK_FIN:
     case NOD_WHY_ACK_SECOND:

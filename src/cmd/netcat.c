@@ -135,6 +135,7 @@ static int make_stack(netcat *nc)
     nod_config config;
     int error = 0;
     nod_config_default(&config);
+    config.tcp.counters = true; /* for nod ss */
     if (nod_entropy(config.secret, sizeof config.secret) != 0) {
         netcat_say(nc, "The system has no entropy.");
         return CMD_SYSTEM;

@@ -6,11 +6,6 @@
 
 #include <stdio.h>
 
-uint64_t ss_acked(const nod_status *status)
-{
-    return status->bytes_sent - (status->send_queue - status->send_unsent);
-}
-
 const char *ss_timer(const nod_status *status)
 {
     switch (status->timer) {
@@ -23,6 +18,7 @@ const char *ss_timer(const nod_status *status)
     case NOD_TIMER_FIN_WAIT_2: return "timewait";
     case NOD_TIMER_USER: return "user";
     case NOD_TIMER_DELAYED_ACK: return "ack";
+    case NOD_TIMER_KEEPALIVE: return "keepalive";
     case NOD_TIMER_NONE: break;
     }
     return NULL;

@@ -29,7 +29,4 @@ const char *ss_timer(const nod_status *status);
 /* Its name in the table: "ESTAB". */
 const char *ss_state(enum nod_state state);
 
-/* What has been acknowledged of what was sent, in bytes. */
-uint64_t ss_acked(const nod_status *status);
-
 #endif

@@ -37,9 +37,14 @@ static void add_traffic(json_t *object, const nod_status *s)
     add(object, "unsent", s->send_unsent);
     add(object, "out_of_order", s->out_of_order);
     add(object, "bytes_sent", s->bytes_sent);
-    add(object, "bytes_acked", ss_acked(s));
+    add(object, "bytes_acked", s->bytes_acked);
     add(object, "bytes_received", s->bytes_received);
+    add(object, "sacked", s->sacked);
+    add(object, "lost", s->lost);
+    add(object, "sent_again_in_flight", s->again);
     add(object, "segments_retransmitted", s->segments_retransmitted);
+    add(object, "urgent", s->urgent);
+    add(object, "keepalive_probes", s->keepalive_probes);
     add(object, "retransmits", s->retransmits);
     add(object, "probes", s->probes);
     add(object, "duplicate_acks", s->dup_acks);
@@ -48,9 +53,34 @@ static void add_traffic(json_t *object, const nod_status *s)
     add_since(object, "since_received_us", s->since_received_us);
 }
 
+static void add_counted(json_t *object, const nod_count *n)
+{
+    add(object, "bytes_out", n->bytes_out);
+    add(object, "bytes_sent_again", n->bytes_again);
+    add(object, "segments_out", n->segments_out);
+    add(object, "segments_in", n->segments_in);
+    add(object, "text_segments_out", n->text_out);
+    add(object, "text_segments_in", n->text_in);
+    add(object, "text_segments_sent_again", n->text_again);
+    add(object, "delivered", n->delivered);
+    add(object, "segments_out_of_order", n->out_of_order);
+    add(object, "timeouts", n->timeouts);
+    add(object, "dsacks", n->dsacks);
+    add(object, "reorderings", n->reorderings);
+    add(object, "min_rtt_us", n->min_rtt_us);
+    add(object, "busy_us", n->busy_us);
+    add(object, "window_limited_us", n->window_limited_us);
+    add(object, "buffer_limited_us", n->buffer_limited_us);
+    add(object, "dscp", n->dscp);
+    add_since(object, "since_ack_us", n->since_ack_us);
+}
+
 static void add_path(json_t *object, const nod_status *s)
 {
     add(object, "mss", s->mss);
+    add(object, "advertised_mss", s->adv_mss);
+    add(object, "path_mtu", s->path_mtu);
+    add(object, "delayed_ack_us", s->delayed_ack_us);
     add(object, "peer_mss_seen", s->rcv_mss);
     add(object, "cwnd", s->cwnd);
     json_object_set_new(object, "ssthresh",
@@ -97,6 +127,7 @@ static json_t *connection(const nod_status *s)
     if (s->state == NOD_TIME_WAIT || s->state == NOD_SYN_RECEIVED) return object;
     add_traffic(object, s);
     add_path(object, s);
+    if (s->counted) add_counted(object, &s->count);
     return object;
 }
 

@@ -87,13 +87,20 @@ static void print_span(nod_usec span)
     if (ms > 0 || (minutes == 0 && seconds == 0)) printf("%03" PRIu64 "ms", ms);
 }
 
+/* How often the timer has run out in a row. */
+static uint32_t times(const nod_status *s)
+{
+    if (s->timer == NOD_TIMER_KEEPALIVE) return s->keepalive_probes;
+    return s->timer == NOD_TIMER_PERSIST ? s->probes : s->retransmits;
+}
+
 static void print_timer(const nod_status *s)
 {
     const char *timer = ss_timer(s);
     if (!timer) return;
     printf(" timer:(%s,", timer);
     print_span(s->timer_us);
-    printf(",%" PRIu32 ")", s->timer == NOD_TIMER_PERSIST ? s->probes : s->retransmits);
+    printf(",%" PRIu32 ")", times(s));
 }
 
 static void print_counter(const char *name, uint64_t value)
@@ -105,29 +112,66 @@ static void print_congestion(const nod_status *s)
 {
     uint32_t mss = s->mss > 0 ? s->mss : 1;
     if (s->mss > 0) printf(" mss:%u", s->mss);
+    print_counter("pmtu", s->path_mtu);
     print_counter("rcvmss", s->rcv_mss);
+    print_counter("advmss", s->adv_mss);
     printf(" cwnd:%" PRIu32, s->cwnd / mss);
     /* Unlimited until there is a first loss. */
     if (s->ssthresh < INT32_MAX) printf(" ssthresh:%" PRIu32, s->ssthresh / mss);
 }
 
+/* "busy:35ms rwnd_limited:20ms(57.1%)" */
+static void print_limit(const char *name, nod_usec span, nod_usec busy)
+{
+    if (span < NOD_MSEC) return;
+    printf(" %s:%" PRIu64 "ms", name, span / NOD_MSEC);
+    if (span < busy) printf("(%.1f%%)", 100.0 * (double)span / (double)busy);
+}
+
+static void print_counted(const nod_count *n)
+{
+    print_counter("segs_out", n->segments_out);
+    print_counter("segs_in", n->segments_in);
+    print_counter("data_segs_out", n->text_out);
+    print_counter("data_segs_in", n->text_in);
+}
+
+static void print_delivery(const nod_count *n)
+{
+    printf(" lastack:%" PRIu64, n->since_ack_us / NOD_MSEC);
+    print_counter("delivered", n->delivered);
+    print_limit("busy", n->busy_us, 0);
+    print_limit("rwnd_limited", n->window_limited_us, n->busy_us);
+    print_limit("sndbuf_limited", n->buffer_limited_us, n->busy_us);
+}
+
 static void print_traffic(const nod_status *s)
 {
     uint32_t mss = s->mss > 0 ? s->mss : 1, flight = s->snd_nxt - s->snd_una;
-    print_counter("bytes_sent", s->bytes_sent);
-    print_counter("bytes_acked", ss_acked(s));
+    print_counter("bytes_sent", s->counted ? s->count.bytes_out : s->bytes_sent);
+    print_counter("bytes_retrans", s->count.bytes_again);
+    print_counter("bytes_acked", s->bytes_acked);
     print_counter("bytes_received", s->bytes_received);
+    if (s->counted) print_counted(&s->count);
     if (s->srtt_us > 0)
         printf(" send %.0fbps", (double)s->cwnd * 8 * (double)NOD_SEC / (double)s->srtt_us);
     if (s->since_sent_us != NOD_NEVER) printf(" lastsnd:%" PRIu64, s->since_sent_us / NOD_MSEC);
     if (s->since_received_us != NOD_NEVER)
         printf(" lastrcv:%" PRIu64, s->since_received_us / NOD_MSEC);
+    if (s->counted) print_delivery(&s->count);
     print_counter("unacked", (flight + mss - 1) / mss);
     if (s->segments_retransmitted > 0)
-        printf(" retrans:%" PRIu32 "/%" PRIu32, s->retransmits, s->segments_retransmitted);
+        printf(" retrans:%" PRIu32 "/%" PRIu32, (s->again + mss - 1) / mss,
+               s->segments_retransmitted);
+    print_counter("lost", (s->lost + mss - 1) / mss);
+    print_counter("sacked", (s->sacked + mss - 1) / mss);
+    print_counter("dsack_dups", s->count.dsacks);
+    print_counter("reord_seen", s->count.reorderings);
     print_counter("delivered_ce", s->ecn_out.ce_packets);
     print_counter("received_ce", s->ecn_in.ce_packets);
     print_counter("notsent", s->send_unsent);
+    if (s->count.min_rtt_us > 0) printf(" minrtt:%g", (double)s->count.min_rtt_us / 1000);
+    print_counter("rcv_ooopack", s->count.out_of_order);
     print_counter("rcv_ooo", s->out_of_order);
     printf(" snd_wnd:%" PRIu32 " rcv_wnd:%" PRIu32, s->snd_wnd, s->rcv_wnd);
 }
@@ -151,6 +195,7 @@ static void print_info(const nod_status *s)
     print_counter("backoff", s->timer == NOD_TIMER_PERSIST ? s->probes : s->retransmits);
     if (s->srtt_us > 0)
         printf(" rtt:%g/%g", (double)s->srtt_us / 1000, (double)s->rttvar_us / 1000);
+    if (s->delayed_ack_us > 0) printf(" ato:%g", (double)s->delayed_ack_us / 1000);
     print_congestion(s);
     print_traffic(s);
 }

@@ -115,6 +115,7 @@ static const char *timer_words(enum nod_timer timer)
     case NOD_TIMER_USER: return _("gives up");
     case NOD_TIMER_FIN_WAIT_2: return _("FIN timer");
     case NOD_TIMER_TIME_WAIT: return _("2 MSL over");
+    case NOD_TIMER_KEEPALIVE: return _("keep-alive");
     case NOD_TIMER_REORDER: return _("late?");
     case NOD_TIMER_LOSS_PROBE: return _("ACK overdue");
     case NOD_TIMER_COUNT: break;

@@ -328,3 +328,13 @@ bool nod_net_resolve(struct nod_net *net, nod_frame *frame, const uint8_t dst[16
     }
     return true;
 }
+
+void nod_neighbour_doubt(struct nod_net *net, const uint8_t dst[16])
+{
+    uint8_t iface, hop[16];
+    if (!net->neighbours || !nod_net_next_hop(net, dst, &iface, hop)) return;
+    struct nod_neighbour *n = nod_neighbour_find(net, iface, hop, false);
+    if (!n || n->state != NEIGHBOUR_REACHABLE) return;
+    n->state = NEIGHBOUR_STALE; /* the next packet asks whether it is still there */
+    n->deadline = NOD_NEVER;
+}

@@ -161,6 +161,8 @@ struct nod_neighbour *nod_neighbour_find(struct nod_net *net, uint8_t iface, con
 void nod_neighbour_learn(struct nod_net *net, struct nod_neighbour *n, const uint8_t mac[6],
                          bool confirmed);
 void nod_neighbour_expire(struct nod_net *net);
+/* Negative advice from a transport: nothing comes back from there (RFC 9293 section 3.8.3). */
+void nod_neighbour_doubt(struct nod_net *net, const uint8_t dst[16]);
 nod_usec nod_neighbour_next(const struct nod_net *net);
 enum nod_drop nod_arp_input(struct nod_net *net, uint8_t iface, const uint8_t *p, size_t len);
 enum nod_drop nod_nd_input(struct nod_net *net, const nod_frame *frame,

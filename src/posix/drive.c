@@ -308,6 +308,50 @@ void nod_prepare(void)
     errno = keep;
 }
 
+/* Signals. */
+
+#define SIGNALS_MAX 16
+static __thread struct {
+    int count;
+    bool us; /* one of them was for this process, which has a handler for it */
+    pid_t to[SIGNALS_MAX];
+} signals;
+
+void net_signal(pid_t owner)
+{
+    for (int i = 0; i < signals.count; i++)
+        if (signals.to[i] == owner) return;
+    if (signals.count < SIGNALS_MAX) signals.to[signals.count++] = owner;
+}
+
+static bool is_handled(int number)
+{
+    struct sigaction action;
+    if (sigaction(number, NULL, &action) != 0) return false;
+    return action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
+}
+
+static bool is_us(pid_t to)
+{
+    return (to == nod_here.pid || to == -getpgrp()) && is_handled(SIGURG);
+}
+
+bool net_is_signalled(void)
+{
+    for (int i = 0; i < signals.count; i++)
+        if (is_us(signals.to[i])) return true;
+    return false;
+}
+
+void net_send_signals(void)
+{
+    while (signals.count > 0) {
+        pid_t to = signals.to[--signals.count];
+        signals.us |= is_us(to);
+        kill(to, SIGURG);
+    }
+}
+
 /* Sleeping. */
 
 static const struct timespec *time_left(nod_usec until, nod_usec now, struct timespec *out)
@@ -404,8 +448,11 @@ int net_sleep(waiter *w, nod_usec until, struct pollfd *extra, nfds_t extras, co
     const struct timespec *timeout = time_left(wake_at, net_now(), &left);
     w->asleep = true;
     nod_net->asleep++;
+    signals.us = false;
     net_leave();
-    if (nested && nest(extra)) {
+    if (signals.us) {
+        how.extra = -EINTR; /* as a signal would have ended the sleep that came in it */
+    } else if (nested && nest(extra)) {
         nap_on_waitset(&how, timeout, mask);
     } else if (extras == 0) {
         unnest();

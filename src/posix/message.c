@@ -91,7 +91,7 @@ ssize_t nod_recvmsg(int fd, struct msghdr *msg, int flags)
     if (got < 0) return got;
     msg->msg_namelen = 0;
     msg->msg_controllen = 0;
-    msg->msg_flags = 0;
+    msg->msg_flags = flags & MSG_OOB ? MSG_OOB | (got == 0 ? MSG_TRUNC : 0) : 0;
     return got;
 }
 

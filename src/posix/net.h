@@ -127,7 +127,11 @@ typedef struct sock {
     bool reuse_addr, reuse_port, port_given;
     bool cork, linger;
     bool slow_ack; /* TCP_QUICKACK was switched off */
-    uint8_t err;   /* an errno to be told once; 0: none */
+    bool oob_inline;
+    bool urgent, urgent_taken; /* there is an urgent octet ahead; MSG_OOB has fetched it */
+    uint32_t mark_ahead;       /* octets before it */
+    pid_t owner;               /* F_SETOWN: who hears SIGURG; 0: nobody */
+    uint8_t err;               /* an errno to be told once; 0: none */
     int linger_s;
     uint32_t lowat_read, lowat_unsent;    /* bytes; unsent: 0, no limit */
     nod_usec read_timeout, write_timeout; /* NOD_NEVER: none */
@@ -238,6 +242,10 @@ void net_flush(void);
 /* Drives if nobody has for some time: for those who ask and never wait. */
 #define GLANCE_US 100
 void net_glance(void);
+/* SIGURG, when the lock is free and this thread is out of it: a handler may use sockets. */
+void net_signal(pid_t owner);
+void net_send_signals(void);
+bool net_is_signalled(void); /* one waits for this process, which has a handler for it */
 /* Sleeps until woken, until `until`, or until a signal. `extra` (may be none) are asked of the
  * kernel in the same sleep; returns how many of them are ready, 0, or -EINTR. The lock is free
  * meanwhile. */
@@ -308,6 +316,18 @@ int socket_bind(sock *s, const nod_endpoint *to); /* 0, or an errno */
 void socket_disconnect(sock *s);
 /* An errno for an error of the stack's. */
 int errno_of(int nod_error);
+
+/* Urgent data. */
+void urgent_arrived(sock *s);        /* the stack says so */
+void urgent_note_owner(int fd);      /* outside of the lock: F_SETOWN may have changed */
+bool urgent_is_ready(const sock *s); /* MSG_OOB would fetch it */
+bool urgent_is_hole(const sock *s);  /* the next octet of the stream is none for read */
+uint32_t urgent_readable(const sock *s, uint32_t bytes); /* of so many, how many up to it */
+int urgent_receive(sock *s, uint8_t *octet, bool peek);  /* MSG_OOB: 0 or an errno */
+/* Before a read: it ends at the octet (*len becomes less), stops there (true), or goes on behind it
+ * (*skip, when it peeks). `done`: bytes that this call has given. */
+bool urgent_stops(sock *s, size_t done, bool peek, size_t *skip, size_t *len);
+void urgent_consumed(sock *s, size_t len);
 
 void epoll_free(epoll *ep);
 void epoll_fire(item *it, uint32_t events);

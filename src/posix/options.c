@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "net.h"
+#include "nod/linux.h"
 #include "sys.h"
 
 #define MTU 1500 /* of a device to which nothing else was said */
@@ -57,6 +58,7 @@ void option_inherit(sock *child, const sock *listener)
     child->linger = listener->linger;
     child->linger_s = listener->linger_s;
     child->cork = listener->cork;
+    child->oob_inline = listener->oob_inline;
     child->lowat_read = listener->lowat_read;
     child->lowat_unsent = listener->lowat_unsent;
     child->read_timeout = listener->read_timeout;
@@ -125,12 +127,22 @@ static void take_socket_option(sock *s, int fd, int name)
     case SO_RCVTIMEO_NEW: s->read_timeout = read_time(fd, SO_RCVTIMEO); break;
     case SO_SNDTIMEO:
     case SO_SNDTIMEO_NEW: s->write_timeout = read_time(fd, SO_SNDTIMEO); break;
+    case SO_KEEPALIVE: s->config.keepalive = read_int(fd, SOL_SOCKET, name); break;
+    case SO_OOBINLINE: s->oob_inline = read_int(fd, SOL_SOCKET, name); break;
     case SO_RCVLOWAT: s->lowat_read = (uint32_t)read_int(fd, SOL_SOCKET, name); break;
     case SO_RCVBUF:
     case SO_RCVBUFFORCE: s->config.receive_buffer = read_buffer(fd, SO_RCVBUF); break;
     case SO_SNDBUF:
     case SO_SNDBUFFORCE: s->config.send_buffer = read_buffer(fd, SO_SNDBUF); break;
     }
+}
+
+/* As in Linux it is for the SYN too; 0 gives both their defaults back. */
+static void take_user_timeout(sock *s, unsigned ms)
+{
+    s->config.user_timeout_set = ms > 0;
+    s->config.user_timeout_us = ms ? ms * NOD_MSEC : nod_net->tcp.user_timeout_us;
+    s->config.syn_timeout_us = ms ? ms * NOD_MSEC : nod_net->tcp.syn_timeout_us;
 }
 
 static void take_tcp_option(sock *s, int fd, int name)
@@ -145,10 +157,10 @@ static void take_tcp_option(sock *s, int fd, int name)
                                s->defer_accept);
         break;
     case TCP_NOTSENT_LOWAT: s->lowat_unsent = (uint32_t)value; break;
-    case TCP_USER_TIMEOUT:
-        s->config.user_timeout_us =
-            value ? (nod_usec)(unsigned)value * NOD_MSEC : nod_net->tcp.user_timeout_us;
-        break;
+    case TCP_USER_TIMEOUT: take_user_timeout(s, (unsigned)value); break;
+    case TCP_KEEPIDLE: s->config.keepalive_idle_us = (nod_usec)value * NOD_SEC; break;
+    case TCP_KEEPINTVL: s->config.keepalive_interval_us = (nod_usec)value * NOD_SEC; break;
+    case TCP_KEEPCNT: s->config.keepalive_probes = (uint8_t)(value < 2 ? 2 : value); break;
     }
 }
 
@@ -166,8 +178,10 @@ static bool changes_config(int level, int name)
 {
     if (level == SOL_SOCKET)
         return name == SO_RCVBUF || name == SO_RCVBUFFORCE || name == SO_SNDBUF ||
-               name == SO_SNDBUFFORCE;
-    if (level == IPPROTO_TCP) return name == TCP_MAXSEG || name == TCP_USER_TIMEOUT;
+               name == SO_SNDBUFFORCE || name == SO_KEEPALIVE;
+    if (level == IPPROTO_TCP)
+        return name == TCP_MAXSEG || name == TCP_USER_TIMEOUT || name == TCP_KEEPIDLE ||
+               name == TCP_KEEPINTVL || name == TCP_KEEPCNT;
     return level == IPPROTO_IP || level == IPPROTO_IPV6;
 }
 
@@ -202,7 +216,7 @@ static int set_switch(sock *s, int name, const void *value, socklen_t len)
         s->config.delayed_ack = !(on & 1);
     if (name == TCP_QUICKACK) s->slow_ack = !on;
     option_apply(s);
-    if (name == TCP_NODELAY && on && !s->cork) uncork(s);
+    if (name == TCP_NODELAY && on) uncork(s); /* what is queued, under a cork too: tcp(7) */
     return 0;
 }
 
@@ -261,6 +275,7 @@ static void take(sock *s, int fd, int level, int name)
     if (level == IPPROTO_TCP) take_tcp_option(s, fd, name);
     if (level == IPPROTO_IP || level == IPPROTO_IPV6) take_ip_option(s, fd, level, name);
     if (changes_config(level, name)) option_apply(s);
+    if (level == SOL_SOCKET && name == SO_OOBINLINE) net_wake(&s->file, POLLIN | POLLPRI);
 }
 
 int nod_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
@@ -292,77 +307,20 @@ static int give(void *value, socklen_t *len, const void *from, socklen_t size)
     return 0;
 }
 
-static uint8_t linux_state(enum nod_state state)
-{
-    switch (state) {
-    case NOD_CLOSED: return 7;
-    case NOD_LISTEN: return 10;
-    case NOD_SYN_SENT: return 2;
-    case NOD_SYN_RECEIVED: return 3;
-    case NOD_ESTABLISHED: return 1;
-    case NOD_FIN_WAIT_1: return 4;
-    case NOD_FIN_WAIT_2: return 5;
-    case NOD_CLOSE_WAIT: return 8;
-    case NOD_CLOSING: return 11;
-    case NOD_LAST_ACK: return 9;
-    case NOD_TIME_WAIT: return 7; /* which Linux has taken away from the socket */
-    }
-    return 7;
-}
-
 static unsigned device_mtu(void)
 {
     return nod_net->tun.mtu ? nod_net->tun.mtu : MTU;
 }
 
-static void fill_info(const nod_status *status, struct tcp_info *info)
-{
-    uint32_t mss = status->mss ? status->mss : 536;
-    uint32_t flight = status->send_queue - status->send_unsent;
-    *info = (struct tcp_info){
-        .tcpi_state = linux_state(status->state),
-        .tcpi_retransmits = (uint8_t)(status->retransmits < 255 ? status->retransmits : 255),
-        .tcpi_rto = (uint32_t)status->rto_us,
-        .tcpi_snd_mss = mss,
-        .tcpi_rcv_mss = mss,
-        .tcpi_advmss = mss,
-        .tcpi_unacked = (flight + mss - 1) / mss,
-        .tcpi_pmtu = device_mtu(),
-        .tcpi_rtt = (uint32_t)status->srtt_us,
-        .tcpi_rttvar = (uint32_t)status->rttvar_us,
-        .tcpi_snd_ssthresh = status->ssthresh / mss,
-        .tcpi_snd_cwnd = status->cwnd / mss,
-        .tcpi_rcv_space = status->rcv_wnd,
-        .tcpi_total_retrans = status->segments_retransmitted,
-        .tcpi_bytes_acked = status->bytes_sent - flight,
-        .tcpi_bytes_received = status->bytes_received,
-        .tcpi_notsent_bytes = status->send_unsent,
-        .tcpi_bytes_sent = status->bytes_sent,
-        .tcpi_snd_wnd = status->snd_wnd,
-    };
-    if (status->timestamps) info->tcpi_options |= TCPI_OPT_TIMESTAMPS;
-    if (status->sack) info->tcpi_options |= TCPI_OPT_SACK;
-    if (status->ecn) info->tcpi_options |= TCPI_OPT_ECN;
-    if (status->ecn_seen) info->tcpi_options |= TCPI_OPT_ECN_SEEN;
-    info->tcpi_delivered_ce = status->ecn_out.ce_packets;
-    if (status->snd_scale >= 0) {
-        info->tcpi_options |= TCPI_OPT_WSCALE;
-        info->tcpi_snd_wscale = (uint8_t)status->snd_scale & 15;
-        info->tcpi_rcv_wscale = (uint8_t)status->rcv_scale & 15;
-    }
-    if (status->state == NOD_LISTEN) { /* as Linux: the queue and its limit */
-        info->tcpi_unacked = status->backlog_used;
-        info->tcpi_sacked = status->backlog > 0 ? status->backlog - 1 : 0;
-    }
-}
-
 static int get_info(const sock *s, void *value, socklen_t *len)
 {
     nod_status status = {.state = NOD_CLOSED};
-    struct tcp_info info;
+    uint8_t info[NOD_LINUX_TCP_INFO];
     if (s->handle) nod_tcp_status(nod_net->stack, s->handle, &status);
-    fill_info(&status, &info);
-    return give(value, len, &info, sizeof info);
+    /* Linux has taken it away from the socket by then. */
+    if (status.state == NOD_TIME_WAIT) status.state = NOD_CLOSED;
+    nod_linux_tcp_info(&status, info, sizeof info);
+    return give(value, len, info, sizeof info);
 }
 
 static int get_error(sock *s, void *value, socklen_t *len)
@@ -449,6 +407,8 @@ int nod_fcntl(int fd, int command, unsigned long argument)
     int got = sys_fcntl(fd, command, argument);
     if (got >= 0 && command == F_SETFL && nod_is_socket(fd))
         set_nonblocking(fd, argument & O_NONBLOCK);
+    if (got >= 0 && (command == F_SETOWN || command == F_SETOWN_EX) && nod_is_socket(fd))
+        urgent_note_owner(fd);
     return got;
 }
 
@@ -459,7 +419,7 @@ static int count_bytes(const sock *s, unsigned long request, int *count)
     if (s->state == SOCKET_LISTENING) return EINVAL;
     if (!s->handle || nod_tcp_status(nod_net->stack, s->handle, &status) != 0) return 0;
     switch (request) {
-    case SIOCINQ: *count = (int)status.receive_queue; break;
+    case SIOCINQ: *count = (int)urgent_readable(s, status.receive_queue); break;
     case SIOCOUTQ: *count = (int)status.send_queue; break;
     case SIOCOUTQNSD: *count = (int)status.send_unsent; break;
     }
@@ -474,12 +434,18 @@ int nod_ioctl(int fd, unsigned long request, void *argument)
         int got = sys_ioctl(fd, request, argument);
         return got < 0 ? got : set_nonblocking(fd, *(int *)argument != 0);
     }
+    if (request == FIOSETOWN || request == SIOCSPGRP) {
+        int got = sys_ioctl(fd, request, argument);
+        if (got == 0) urgent_note_owner(fd);
+        return got;
+    }
     if (request != SIOCINQ && request != SIOCOUTQ && request != SIOCOUTQNSD &&
         request != SIOCATMARK)
         return sys_ioctl(fd, request, argument);
     sock *s = socket_enter(fd);
     if (!s) return -1;
     int error = request == SIOCATMARK ? 0 : count_bytes(s, request, &count);
+    if (request == SIOCATMARK) count = s->urgent && s->mark_ahead == 0;
     if (!error && is_bad_range(argument, sizeof count, true)) error = EFAULT;
     if (!error) memcpy(argument, &count, sizeof count);
     return socket_leave(error);

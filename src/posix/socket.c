@@ -165,6 +165,8 @@ static uint32_t connected_ready(sock *s)
     uint32_t ready = 0;
     ptrdiff_t bytes = nod_tcp_readable(nod_net->stack, s->handle);
     bool at_end = s->peer_closed;
+    if (s->urgent && urgent_is_hole(s) && bytes > 0) bytes--;
+    if (s->urgent && urgent_is_ready(s)) ready |= POLLPRI;
     if (bytes < 0 && bytes != NOD_EAGAIN) socket_fail(s, (int)bytes);
     if (at_end || s->shut_read) ready |= POLLIN | POLLRDNORM | POLLRDHUP;
     if (bytes > 0 && bytes >= (ptrdiff_t)s->lowat_read) ready |= POLLIN | POLLRDNORM;
@@ -201,7 +203,9 @@ void socket_event(const nod_event *event)
     if (!s) return;
     uint32_t flags = event->flags, changed = 0;
     if (flags & NOD_EVENT_ACCEPT) changed |= POLLIN | POLLRDNORM;
+    if (flags & NOD_EVENT_URGENT) urgent_arrived(s);
     if (flags & NOD_EVENT_READABLE) changed |= POLLIN | POLLRDNORM;
+    if (flags & (NOD_EVENT_URGENT | NOD_EVENT_READABLE) && s->urgent) changed |= POLLPRI;
     if (flags & NOD_EVENT_WRITABLE && has_room(s)) changed |= POLLOUT | POLLWRNORM;
     if (flags & NOD_EVENT_OPEN && s->state == SOCKET_CONNECTING) {
         s->state = SOCKET_CONNECTED;

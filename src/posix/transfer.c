@@ -16,9 +16,9 @@ typedef struct transfer {
     const struct iovec *iov;
     int count;
     int flags;
-    size_t total, done;
-    int at;     /* the part that is next */
-    size_t off; /* within it */
+    size_t total, done, skip; /* skip: an urgent octet that peeking passed over */
+    int at;                   /* the part that is next */
+    size_t off;               /* within it */
 } transfer;
 
 /* `write`: the memory is to be written to, as receiving does. */
@@ -108,8 +108,11 @@ static ptrdiff_t take_piece(sock *s, transfer *t, uint8_t *bytes, size_t len)
         bytes = nowhere;
         if (len > sizeof nowhere) len = sizeof nowhere;
     }
-    if (t->flags & MSG_PEEK) return nod_tcp_peek(nod_net->stack, s->handle, t->done, bytes, len);
-    return nod_tcp_receive(nod_net->stack, s->handle, bytes, len);
+    if (t->flags & MSG_PEEK)
+        return nod_tcp_peek(nod_net->stack, s->handle, t->done + t->skip, bytes, len);
+    ptrdiff_t got = nod_tcp_receive(nod_net->stack, s->handle, bytes, len);
+    if (s->urgent && got > 0) urgent_consumed(s, (size_t)got);
+    return got;
 }
 
 /* What there is. 0, or an errno; EPIPE stands for the end of the stream. */
@@ -118,6 +121,9 @@ static int take_some(sock *s, transfer *t)
     uint8_t *bytes;
     size_t len;
     while ((len = transfer_piece(t, &bytes)) > 0) {
+        /* Who is just being told of it fetches it first. */
+        if (s->urgent && urgent_is_hole(s) && net_is_signalled()) return t->done ? 0 : EAGAIN;
+        if (s->urgent && urgent_stops(s, t->done, t->flags & MSG_PEEK, &t->skip, &len)) return 0;
         ptrdiff_t got = take_piece(s, t, bytes, len);
         if (got == 0) return EPIPE;
         if (got == NOD_EAGAIN) return s->shut_read ? EPIPE : EAGAIN;
@@ -157,6 +163,17 @@ static int receive_once(sock *s, transfer *t)
     return t->total > 0 ? take_some(s, t) : take_nothing(s);
 }
 
+static int receive_urgent(sock *s, transfer *t)
+{
+    uint8_t octet, *bytes;
+    int error = urgent_receive(s, &octet, t->flags & MSG_PEEK);
+    if (error) return error == EPIPE ? 0 : error;
+    if (transfer_piece(t, &bytes) == 0) return 0;
+    if (!(t->flags & MSG_TRUNC)) *bytes = octet;
+    transfer_advance(t, 1);
+    return 0;
+}
+
 /* A read that wants more than there is begins anew when it peeks. */
 static int receive_here(sock *s, transfer *t)
 {
@@ -164,7 +181,7 @@ static int receive_here(sock *s, transfer *t)
     int error;
     size_t target = t->flags & MSG_WAITALL ? t->total : s->lowat_read;
     if (target > t->total) target = t->total;
-    if (t->flags & MSG_OOB) return s->state == SOCKET_LISTENING ? ENOTCONN : EINVAL;
+    if (t->flags & MSG_OOB) return s->state == SOCKET_LISTENING ? ENOTCONN : receive_urgent(s, t);
     if (t->flags & MSG_ERRQUEUE) return EAGAIN;
     rest_init(&p, s, POLLIN | POLLRDHUP, s->read_timeout, t->flags & MSG_DONTWAIT);
     for (;;) {
@@ -174,7 +191,7 @@ static int receive_here(sock *s, transfer *t)
         error = rest_here(&p, t);
         if (error) break;
         if (t->flags & MSG_PEEK) {
-            t->done = t->off = 0;
+            t->done = t->off = t->skip = 0;
             t->at = 0;
         }
     }
@@ -254,8 +271,8 @@ static int put_some(sock *s, transfer *t)
     size_t len;
     while ((len = transfer_piece(t, &bytes)) > 0) {
         bool more = s->cork || t->flags & MSG_MORE || len < t->total - t->done;
-        ptrdiff_t put =
-            nod_tcp_send(nod_net->stack, s->handle, bytes, len, more ? NOD_SEND_MORE : 0);
+        unsigned flags = (more ? NOD_SEND_MORE : 0u) | (t->flags & MSG_OOB ? NOD_SEND_URGENT : 0u);
+        ptrdiff_t put = nod_tcp_send(nod_net->stack, s->handle, bytes, len, flags);
         if (put == NOD_EAGAIN) return EAGAIN;
         if (put == NOD_ENOMEM) return ENOBUFS; /* nothing tells when there is some again */
         if (put < 0) {
@@ -276,8 +293,7 @@ static int send_once(sock *s, transfer *t)
     case SOCKET_CONNECTING: return EAGAIN;
     case SOCKET_CONNECTED:
         if (s->shut_write) return EPIPE;
-        /* Urgent data: see doc/deviations.md. */
-        return t->flags & MSG_OOB ? EOPNOTSUPP : put_some(s, t);
+        return put_some(s, t);
     case SOCKET_FRESH:
     case SOCKET_BOUND:
     case SOCKET_DEAD: error = socket_take_error(s); return error ? error : EPIPE;

@@ -361,9 +361,17 @@ int nod_tcp_set_config(nod_stack *s, nod_handle handle, const nod_tcp_config *co
     if (!nod_tcp_config_is_valid(config)) return NOD_EINVAL;
     struct nod_shared_config *own = nod_config_share(s, config);
     if (!own) return NOD_ENOMEM;
+    bool tells =
+        tcb && own->c.uto && (!(*at)->c.uto || (*at)->c.user_timeout_us != own->c.user_timeout_us);
     nod_config_drop(s, *at);
     *at = own;
-    if (l || !is_live(tcb) || !tcb->work) return 0;
+    if (l || !is_live(tcb)) return 0;
+    if (own->c.counters) nod_tcb_rare(&s->env, tcb);
+    if (tells && tcb->rec.state != NOD_SYN_SENT) tcb->flags |= TCB_UTO_DUE;
+    if (!tcb->work) { /* keep-alive may have been switched, or its times changed */
+        nod_timers_schedule(&s->env, tcb);
+        return 0;
+    }
     tcb->cc.id = (uint8_t)nod_cc_find(own->c.congestion);
     nod_tcb_tell_room(tcb);
     nod_settle(s, tcb); /* Nagle off, a larger buffer: something may be due now */

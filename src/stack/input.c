@@ -64,6 +64,7 @@ static bool make_segment(nod_stack *s, nod_frame *frame, struct nod_packet *pack
     seg->frame = frame->id;
     seg->iface = frame->iface;
     seg->family = packet->ip.family;
+    seg->dscp = packet->ip.tos >> 2;
     seg->ecn = packet->ip.tos & 3;
     seg->packets = frame->gso_size ? (seg->text + frame->gso_size - 1) / frame->gso_size : 1;
     return true;
@@ -227,8 +228,7 @@ static void icmp_error(nod_stack *s, uint32_t frame, const struct nod_packet *pa
     if (error && opening) {
         nod_tcb_end(&s->env, tcb, error);
     } else {
-        tcb->soft_error = (int8_t)(error ? error : NOD_EUNREACH); /* MUST-47 */
-        nod_tcb_event(tcb, NOD_EVENT_SOFT_ERROR);
+        nod_tcb_soft_error(tcb, error ? error : NOD_EUNREACH);
     }
     nod_settle(s, tcb);
 }

@@ -65,6 +65,7 @@ struct nod_tcb *nod_tcb_new(nod_stack *s, const struct nod_key *key, uint8_t ifa
     tcb->work->adv_mss = tcb->mss;
     tcb->ts_offset = nod_ts_offset(&s->env, key);
     nod_tcb_init(&s->env, tcb, iss);
+    if (config->c.counters) nod_tcb_rare(&s->env, tcb); /* without memory nothing is counted */
     /* A passive open's edge to SYN-RECEIVED was its small record's. */
     if (state == NOD_SYN_RECEIVED)
         tcb->rec.state = NOD_SYN_RECEIVED;

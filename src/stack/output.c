@@ -204,13 +204,23 @@ int nod_stack_output(nod_stack *s, nod_frame *frames, int max, nod_usec now)
     return n;
 }
 
+static void expire_tcb(nod_stack *s, struct nod_tcb *tcb)
+{
+    if (nod_tcb_wake(&s->env, tcb)) {
+        bool told = tcb->flags & TCB_TOLD_R1;
+        nod_timers_expire(&s->env, tcb);
+        /* R1: the fault may be the next hop's (MUST-20). */
+        if (!told && tcb->flags & TCB_TOLD_R1) nod_neighbour_doubt(&s->net, tcb->rec.key.remote);
+        nod_settle(s, tcb);
+    } else { /* keep-alive, at rest: perhaps there is memory later */
+        nod_wheel_set(&s->env.wheel, &tcb->rec.timer, s->env.now + NOD_SEC);
+    }
+}
+
 static void expire(nod_stack *s, struct nod_record *rec)
 {
     switch ((enum nod_record_kind)rec->kind) {
-    case NOD_RECORD_TCB:
-        nod_timers_expire(&s->env, (struct nod_tcb *)rec);
-        nod_settle(s, (struct nod_tcb *)rec);
-        return;
+    case NOD_RECORD_TCB: expire_tcb(s, (struct nod_tcb *)rec); return;
     case NOD_RECORD_SYN_RECEIVED:
         nod_syn_received_expire(s, (struct nod_syn_received *)rec);
         return;

@@ -40,7 +40,13 @@ void nod_config_default(nod_config *c)
                 .user_timeout_us = 300 * NOD_SEC,
                 .syn_timeout_us = 255 * NOD_SEC,
                 .fin_wait_2_us = 60 * NOD_SEC,
+                .uto_lower_us = 100 * NOD_SEC,
+                .uto_upper_us = 3600 * NOD_SEC,
                 .r1_retransmits = 3,
+                .soft_errors = true,
+                .keepalive_probes = 9,
+                .keepalive_idle_us = 7200 * NOD_SEC,
+                .keepalive_interval_us = 75 * NOD_SEC,
                 .rack = true,
                 .loss_probe = true,
                 .prr = true,
@@ -68,6 +74,13 @@ bool nod_tcp_config_is_valid(const nod_tcp_config *c)
     if (c->msl_us > 86400 * NOD_SEC || c->fin_wait_2_us > FAR_US) return false;
     if ((c->user_timeout_us > FAR_US && c->user_timeout_us != NOD_NEVER) ||
         (c->syn_timeout_us > FAR_US && c->syn_timeout_us != NOD_NEVER))
+        return false;
+    /* RFC 5482 section 3.1 wants a lower limit, beyond any RTO. */
+    if (c->uto && (c->uto_lower_us < NOD_SEC || c->uto_upper_us < c->uto_lower_us ||
+                   c->uto_upper_us > FAR_US))
+        return false;
+    if (c->keepalive_probes < 2 || !c->keepalive_interval_us || c->keepalive_idle_us > FAR_US ||
+        c->keepalive_interval_us > FAR_US)
         return false;
     if (memchr(c->congestion, 0, sizeof(c->congestion)) == NULL) return false;
     return nod_cc_find(c->congestion) >= 0;

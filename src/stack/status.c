@@ -23,6 +23,13 @@ static void timer_of_work(nod_usec now, const struct nod_work *w, nod_status *ou
     }
 }
 
+static void keepalive_timer(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
+{
+    nod_usec deadline = nod_keepalive_deadline(tcb);
+    if (out->timer == NOD_TIMER_NONE && deadline != NOD_NEVER)
+        set_timer(now, NOD_TIMER_KEEPALIVE, deadline, out);
+}
+
 static void from_work(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
 {
     const struct nod_work *w = tcb->work;
@@ -30,11 +37,15 @@ static void from_work(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
     out->send_queue = w->sendq.bytes;
     out->send_unsent =
         min_u32(seq_gt(data_end, tcb->snd.nxt) ? data_end - tcb->snd.nxt : 0, w->sendq.bytes);
+    out->bytes_sent += out->send_queue - out->send_unsent;
     out->receive_queue = w->recvq.bytes;
     out->out_of_order = w->ooq.bytes;
     out->retransmits = w->retransmits;
     out->probes = w->probes;
     out->dup_acks = w->dup_acks;
+    out->sacked = w->loss.board.sacked;
+    out->lost = w->loss.board.lost;
+    out->again = w->loss.board.again;
     out->recovery = w->loss.phase == NOD_LOSS_FAST;
     out->rcv_mss = (uint16_t)min_u32(w->rcv_mss, UINT16_MAX);
     if (w->last_send) out->since_sent_us = now - w->last_send;
@@ -54,6 +65,46 @@ static void from_accecn(const struct nod_accecn *a, nod_status *out)
     out->ecn = NOD_ECN_ACCURATE;
     out->ecn_in = counts(&a->in);
     out->ecn_out = counts(&a->out);
+}
+
+static void from_rare(const struct nod_rare *r, nod_status *out)
+{
+    out->keepalive_probes = r->keep_probes;
+    out->peer_user_timeout_us = nod_uto_decode(r->remote_uto);
+}
+
+static void from_counters(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
+{
+    const struct nod_counters *n = nod_counters(tcb);
+    nod_count *c = &out->count;
+    if (!n) return;
+    uint32_t flight = out->send_queue - out->send_unsent;
+    flight = (flight - min_u32(flight, out->sacked) + out->mss - 1) / out->mss;
+    uint32_t fresh = n->text_out - n->text_again;
+    nod_usec limited[NOD_LIMITS];
+    memcpy(limited, n->limited_us, sizeof(limited));
+    limited[n->limit] += now - n->limit_since;
+    out->counted = true;
+    *c = (nod_count){
+        .bytes_out = n->bytes_out,
+        .bytes_again = n->bytes_again,
+        .segments_out = n->segments_out,
+        .segments_in = n->segments_in,
+        .text_out = n->text_out,
+        .text_again = n->text_again,
+        .text_in = n->text_in,
+        .delivered = fresh > flight ? fresh - flight : 0,
+        .out_of_order = n->out_of_order,
+        .timeouts = n->timeouts,
+        .dsacks = n->dsacks,
+        .reorderings = n->reorderings,
+        .min_rtt_us = n->min_rtt_us,
+        .busy_us = limited[NOD_LIMIT_BUSY] + limited[NOD_LIMIT_WINDOW] + limited[NOD_LIMIT_BUFFER],
+        .window_limited_us = limited[NOD_LIMIT_WINDOW],
+        .buffer_limited_us = limited[NOD_LIMIT_BUFFER],
+        .since_ack_us = now - tcb->rare->heard_at,
+        .dscp = n->dscp,
+    };
 }
 
 static void from_tcb(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
@@ -79,13 +130,18 @@ static void from_tcb(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
     out->srtt_us = tcb->srtt_us;
     out->rttvar_us = tcb->rttvar_us;
     out->rto_us = tcb->rto_us;
-    out->bytes_sent = tcb->bytes_sent;
+    out->bytes_sent = out->bytes_acked = tcb->bytes_acked;
     out->bytes_received = tcb->bytes_received;
     out->segments_retransmitted = tcb->segments_retransmitted;
     memcpy(out->congestion, tcb->config->c.congestion, sizeof(out->congestion));
     if (tcb->bytes_received)
         out->since_received_us = (uint32_t)(now / 1000 - tcb->received_ms) * NOD_MSEC;
+    out->urgent = nod_urgent_unread(tcb);
+    if (tcb->rare) from_rare(tcb->rare, out);
     if (tcb->work) from_work(now, tcb, out);
+    keepalive_timer(now, tcb, out);
+    out->delayed_ack_us = tcb->config->c.delayed_ack_us;
+    from_counters(now, tcb, out);
     if (tcb->rec.state == NOD_TIME_WAIT)
         set_timer(now, NOD_TIMER_TIME_WAIT, tcb->time_wait->rec.timer.deadline, out);
 }
@@ -130,11 +186,21 @@ static void from_record(nod_usec now, const struct nod_record *rec, nod_status *
     }
 }
 
+static void add_path(const nod_stack *s, const struct nod_record *rec, nod_status *out)
+{
+    if (rec->kind == NOD_RECORD_LISTENER) return;
+    bool is_tcb = rec->kind == NOD_RECORD_TCB;
+    const nod_tcp_config *c = is_tcb ? &((const struct nod_tcb *)rec)->config->c : &s->config.tcp;
+    out->path_mtu = s->net.iface[rec->iface].config.mtu;
+    out->adv_mss = nod_adv_mss(s, &rec->key, rec->iface, c);
+}
+
 int nod_tcp_status(nod_stack *s, nod_handle handle, nod_status *out)
 {
     struct nod_record *object = nod_slot_object(s, handle);
     if (!object) return NOD_ENOCONN;
     from_record(s->env.now, object, out);
+    add_path(s, object, out);
     return 0;
 }
 
@@ -155,6 +221,7 @@ bool nod_tcp_each(nod_stack *s, size_t *cursor, nod_status *out)
         for (size_t i = 0; rec && i < place; i++) rec = rec->next;
         if (!rec) continue;
         from_record(s->env.now, rec, out);
+        add_path(s, rec, out);
         *cursor = listeners + (bucket << 16) + place + 1;
         return true;
     }

@@ -19,6 +19,8 @@ static void fill_segment(nod_trace_segment *t, const struct nod_tcp_header *h, u
     t->ts_val = h->opt.ts_val;
     t->ts_ecr = h->opt.ts_ecr;
     t->sack_permitted = h->opt.sack_permitted;
+    t->has_uto = h->opt.has_uto;
+    t->uto = h->opt.uto;
     t->sack_count = h->opt.sack_count;
     memcpy(t->sack, h->opt.sack, sizeof(t->sack));
     t->accecn_kind = h->opt.accecn_kind;
@@ -135,6 +137,7 @@ const char *nod_why_name(enum nod_why why)
         [NOD_WHY_RST_BAD_ACK] = "rst-bad-ack",
         [NOD_WHY_RST_NO_READER] = "rst-no-reader",
         [NOD_WHY_ACK_TIME_WAIT] = "ack-time-wait",
+        [NOD_WHY_RST_TIMEOUT] = "rst-timeout",
         [NOD_WHY_ACK_MARKED] = "ack-marked",
     };
     return why < NOD_WHY_COUNT ? names[why] : "?";
@@ -146,8 +149,8 @@ const char *nod_timer_name(enum nod_timer timer)
         [NOD_TIMER_RETRANSMIT] = "retransmission", [NOD_TIMER_PERSIST] = "persist",
         [NOD_TIMER_DELAYED_ACK] = "delayed-ack",   [NOD_TIMER_SWS_OVERRIDE] = "sws-override",
         [NOD_TIMER_USER] = "user-timeout",         [NOD_TIMER_FIN_WAIT_2] = "fin-wait-2",
-        [NOD_TIMER_TIME_WAIT] = "time-wait",       [NOD_TIMER_REORDER] = "reordering",
-        [NOD_TIMER_LOSS_PROBE] = "loss-probe",
+        [NOD_TIMER_TIME_WAIT] = "time-wait",       [NOD_TIMER_KEEPALIVE] = "keep-alive",
+        [NOD_TIMER_REORDER] = "reordering",        [NOD_TIMER_LOSS_PROBE] = "loss-probe",
     };
     return timer < NOD_TIMER_COUNT ? names[timer] : "?";
 }
@@ -264,6 +267,12 @@ static void put_options(struct text *t, const nod_trace_segment *s)
     }
     if (s->accecn_kind) put(t, comma), put_accecn(t, s), comma = ",";
     if (s->has_wscale) put(t, comma), put_field(t, "wscale ", s->wscale), comma = ",";
+    if (s->has_uto) {
+        put(t, comma);
+        put_field(t, "uto ", s->uto & 0x7fff);
+        put(t, s->uto & 0x8000 ? "m" : "s");
+        comma = ",";
+    }
     if (s->sack_count) {
         put(t, comma);
         put_field(t, "sack ", s->sack_count);

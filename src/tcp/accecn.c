@@ -155,7 +155,7 @@ static uint8_t fields_needed(const struct nod_accecn *a, uint8_t kind)
 static void add_option(const struct nod_tcb *tcb, struct nod_tcp_options *opt)
 {
     const struct nod_accecn *a = &tcb->rare->accecn;
-    uint32_t room = 40 - (opt->has_ts ? 12 : 0);
+    uint32_t room = 40 - (opt->has_ts ? 12 : 0) - (opt->has_uto ? 4 : 0);
     uint32_t blocks = min_u32(opt->sack_count, 2);
     uint32_t left = room - (blocks ? 4 + 8 * blocks : 0);
     uint8_t fields = left >= nod_tcp_accecn_size(3) ? 3 : 2;
@@ -190,8 +190,8 @@ uint32_t nod_accecn_fit(struct nod_out *out, uint32_t len, uint32_t mss, uint32_
     if (!out->h.opt.accecn_kind) return len;
     uint32_t room = mss - (uint32_t)nod_tcp_accecn_size(out->h.opt.accecn_fields);
     bool fits = len <= (len + mss - 1) / mss * room, cut = len >= mss && behind >= mss;
-    if (!out->retransmission && !out->h.opt.sack_count && (fits || cut))
-        return fits ? len : len - len % room;
+    bool alone = !out->h.opt.sack_count && !out->h.opt.has_uto;
+    if (!out->retransmission && alone && (fits || cut)) return fits ? len : len - len % room;
     out->h.opt.accecn_kind = 0;
     return len;
 }

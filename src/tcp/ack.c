@@ -6,6 +6,8 @@ void nod_tcb_established(struct nod_env *env, struct nod_tcb *tcb, const struct 
 {
     nod_tcb_set_state(env, tcb, NOD_ESTABLISHED);
     tcb->flags |= TCB_OPEN_TOLD;
+    /* The first segment without SYN says it again: small records do not keep it (RFC 5482 3.2). */
+    if (tcb->config->c.uto) tcb->flags |= TCB_UTO_DUE;
     if (!(seg->h.ctl & NOD_SYN)) {
         tcb->snd.wnd = (uint32_t)seg->h.wnd << tcb->snd_scale;
         tcb->snd.wl1 = seg->seq;
@@ -50,7 +52,8 @@ static void forget_acked(struct nod_env *env, struct nod_tcb *tcb, uint32_t ack)
     data = min_u32(data, w->sendq.bytes);
     nod_queue_drop(&w->sendq, env->pool, data);
     tcb->snd.una = ack;
-    tcb->bytes_sent += data;
+    nod_urgent_acked(tcb);
+    tcb->bytes_acked += data;
 }
 
 static void tell_sender(struct nod_tcb *tcb)
@@ -102,9 +105,21 @@ static struct nod_echo echo_of(const struct nod_tcb *tcb, const struct nod_segme
     return (struct nod_echo){.is_there = true, .ms = opt->ts_ecr - tcb->ts_offset};
 }
 
+/* An old ACK updates nothing; but what it has sacked has arrived (RFC 6675 section 5). */
+static void process_old_ack(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg)
+{
+    struct nod_ack a = {.old = true, .echo = echo_of(tcb, seg)};
+    if (!(tcb->flags & TCB_SACK) || !seg->h.opt.sack_count) return;
+    nod_loss_on_ack(env, tcb, seg, &a);
+    nod_timers_on_ack(env, tcb, false);
+}
+
 void nod_tcb_process_ack(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg)
 {
-    if (seq_lt(seg->h.ack, tcb->snd.una)) return; /* old: updates nothing */
+    if (seq_lt(seg->h.ack, tcb->snd.una)) {
+        process_old_ack(env, tcb, seg);
+        return;
+    }
     struct nod_ack a = {
         .moved = seg->h.ack != tcb->snd.una,
         .duplicate = is_duplicate_ack(tcb, seg),

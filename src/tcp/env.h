@@ -99,6 +99,7 @@ struct nod_segment {
     uint32_t packets; /* 1, or as many as were merged into it */
     uint8_t iface;
     uint8_t family;
+    uint8_t dscp;
     uint8_t ecn; /* enum nod_codepoint */
 };
 

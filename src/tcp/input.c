@@ -26,11 +26,12 @@ static bool paws_fails(const struct nod_env *env, const struct nod_tcb *tcb,
     return seg->h.opt.has_ts && ts_is_older(env, tcb, seg);
 }
 
-/* R3: the timestamp that covers the left edge of what we have acknowledged (7323 4.3). */
+/* R3: the timestamp that covers the left edge of what we have acknowledged (7323 4.3). Not before
+ * the ACK is found good: a stranger who guessed a sequence number could shut the peer out. */
 static void remember_timestamp(const struct nod_env *env, struct nod_tcb *tcb,
                                const struct nod_segment *seg)
 {
-    if (!seg->h.opt.has_ts || seq_gt(seg->seq, tcb->rcv.acked)) return;
+    if (!seg->h.opt.has_ts || seq_gt(seg->h.seq, tcb->rcv.acked)) return;
     if (ts_is_older(env, tcb, seg)) return;
     tcb->ts_recent = seg->h.opt.ts_val;
     tcb->ts_recent_s = (uint32_t)(env->now / NOD_SEC);
@@ -105,6 +106,19 @@ static enum step syn_again(struct nod_env *env, struct nod_tcb *tcb, struct nod_
     return drop(env, tcb, seg, NOD_DROP_DUPLICATE);
 }
 
+/* RFC 5961 section 5.2, in the synchronized states. */
+static bool ack_in_range(const struct nod_tcb *tcb, uint32_t ack)
+{
+    return seq_ge(ack, tcb->snd.una - tcb->snd.max_wnd) && seq_le(ack, tcb->snd.nxt);
+}
+
+/* The peer asks whether we are there, and so it is there itself (3.8.4). */
+static bool is_keepalive(const struct nod_tcb *tcb, const struct nod_segment *seg)
+{
+    return tcb->rec.state >= NOD_ESTABLISHED && seg->seq == tcb->rcv.nxt - 1 && seg->text <= 1 &&
+           !seg->syn && !seg->fin && seg->h.ctl & NOD_ACK && ack_in_range(tcb, seg->h.ack);
+}
+
 /* What is not acceptable is answered with an ACK and dropped. Those without text could go
  * round for ever between two confused ends (RFC 1337 H2), so they are throttled; but not the
  * SYN,ACK whose ACK was lost. */
@@ -116,6 +130,7 @@ static enum step not_acceptable(struct nod_env *env, struct nod_tcb *tcb, struct
     if (tcb->flags & TCB_ACCECN && seg->text) nod_accecn_duplicate(tcb);
     if (seg->text || seg->fin || again || nod_challenge_allowed(env, &tcb->throttle))
         nod_tcb_ack_now(tcb, seg->syn && !again ? NOD_WHY_ACK_CHALLENGE : NOD_WHY_ACK_DUPLICATE);
+    if (is_keepalive(tcb, seg)) nod_keepalive_heard(env, tcb);
     if (!seg->syn) nod_tcb_came_twice(tcb, seg->seq, seg->seq + octets_before(tcb, seg));
     if (!is_fin_again(tcb, seg)) {
         bool old = seq_le(seg->seq + segment_len(seg), tcb->rcv.nxt);
@@ -151,7 +166,6 @@ static enum step first_check_sequence(struct nod_env *env, struct nod_tcb *tcb,
         nod_drop_segment(env, &tcb->rec, seg->frame, NOD_DROP_WINDOW); /* its text, that is */
         nod_tcb_ack_now(tcb, NOD_WHY_ACK_DUPLICATE);
     }
-    if (tcb->flags & TCB_TS) remember_timestamp(env, tcb, seg);
     trim(tcb, seg);
     return CONTINUE;
 }
@@ -181,12 +195,6 @@ static enum step fourth_check_syn(struct nod_env *env, struct nod_tcb *tcb,
     if (!seg->syn) return CONTINUE;
     nod_tcb_challenge(env, tcb);
     return drop(env, tcb, seg, NOD_DROP_SYN);
-}
-
-/* RFC 5961 section 5.2, in the synchronized states. */
-static bool ack_in_range(const struct nod_tcb *tcb, uint32_t ack)
-{
-    return seq_ge(ack, tcb->snd.una - tcb->snd.max_wnd) && seq_le(ack, tcb->snd.nxt);
 }
 
 static void after_our_fin_is_acked(struct nod_env *env, struct nod_tcb *tcb)
@@ -222,10 +230,29 @@ static enum step fifth_check_ack(struct nod_env *env, struct nod_tcb *tcb, struc
         nod_tcb_challenge(env, tcb);
         return drop(env, tcb, seg, NOD_DROP_ACK);
     }
+    nod_keepalive_heard(env, tcb);
+    nod_uto_take(env, tcb, &seg->h.opt);
     if (nod_tcb_has_ecn(tcb)) nod_ecn_arrives(env, tcb, seg, opens);
     nod_tcb_process_ack(env, tcb, seg);
     if (nod_tcb_fin_acked(tcb)) after_our_fin_is_acked(env, tcb);
     return tcb->rec.state == NOD_CLOSED ? DONE : CONTINUE;
+}
+
+static void sixth_check_urg(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg)
+{
+    switch ((enum nod_state)tcb->rec.state) {
+    case NOD_ESTABLISHED:
+    case NOD_FIN_WAIT_1:
+    case NOD_FIN_WAIT_2: nod_urgent_arrives(env, tcb, seg); break;
+    case NOD_CLOSE_WAIT:
+    case NOD_CLOSING:
+    case NOD_LAST_ACK:
+    case NOD_TIME_WAIT:
+    case NOD_CLOSED:
+    case NOD_LISTEN:
+    case NOD_SYN_SENT:
+    case NOD_SYN_RECEIVED: break;
+    }
 }
 
 /* Text is taken while the peer has not said FIN; a FIN closes what it may still say. */
@@ -304,6 +331,7 @@ static void eighth_check_fin(struct nod_env *env, struct nod_tcb *tcb,
 
 void nod_tcb_input(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg)
 {
+    nod_count_in(tcb, seg);
     if (tcb->rec.state == NOD_SYN_SENT) {
         nod_syn_sent_input(env, tcb, seg);
         return;
@@ -313,7 +341,8 @@ void nod_tcb_input(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment 
     /* third, security: not implemented, see doc/deviations.md */
     if (fourth_check_syn(env, tcb, seg) == DONE) return;
     if (fifth_check_ack(env, tcb, seg) == DONE) return;
-    /* sixth, URG: urgent octets are taken in line, as RFC 6093 asks */
+    if (tcb->flags & TCB_TS) remember_timestamp(env, tcb, seg);
+    sixth_check_urg(env, tcb, seg);
     if (seventh_segment_text(env, tcb, seg) == DONE) return;
     eighth_check_fin(env, tcb, seg);
     if (tcb->rec.state == NOD_FIN_WAIT_1 && nod_tcb_fin_acked(tcb))

@@ -4,6 +4,15 @@
  * congestion control. */
 #include "tcp/tcb.h"
 
+/* Whether it is the window that holds us back (RFC 7661). In slow start one that is less than twice
+ * what was in flight does, for it doubles in a round trip; Linux has the same rule. */
+static bool window_limits(const struct nod_tcb *tcb)
+{
+    const struct nod_work *w = tcb->work;
+    if (tcb->cc.cwnd >= tcb->cc.ssthresh) return w->limited;
+    return tcb->cc.cwnd / 2 < w->sent_flight;
+}
+
 static struct nod_cc_sample sample(const struct nod_env *env, const struct nod_tcb *tcb,
                                    uint32_t acked, uint32_t flight)
 {
@@ -16,7 +25,7 @@ static struct nod_cc_sample sample(const struct nod_env *env, const struct nod_t
         .rtt_us = tcb->work->loss.rtt_us,
         .una = tcb->snd.una,
         .nxt = tcb->snd.nxt,
-        .limited = tcb->work->limited,
+        .limited = window_limits(tcb),
     };
 }
 
@@ -117,8 +126,9 @@ static void count_duplicates(struct nod_tcb *tcb, struct nod_ack *a)
     if (a->moved) {
         w->dup_acks = 0;
         if (a->acked + l->dup_octets < mss) return;
-        uint32_t beyond = a->acked > mss ? a->acked - mss : 0;
-        l->dup_octets = l->dup_octets > beyond ? l->dup_octets - beyond : 0;
+        uint32_t told = min_u32(l->dup_octets, a->acked > mss ? a->acked - mss : 0);
+        l->dup_octets -= told;
+        a->d.octets -= min_u32(a->d.octets, told); /* RFC 9937: duplicates have said so */
         if (has_sack(tcb) || l->phase == NOD_LOSS_NONE) l->dup_octets = 0;
         return;
     }
@@ -157,8 +167,9 @@ static void in_recovery(struct nod_env *env, struct nod_tcb *tcb, const struct n
 
 static void grow(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *a, uint32_t flight)
 {
-    if (!a->acked) return;
-    struct nod_cc_sample s = sample(env, tcb, a->acked, flight);
+    if (!a->acked || tcb->work->marked) return;
+    /* By what this ACK is the first to tell of; what was sacked before has been told. */
+    struct nod_cc_sample s = sample(env, tcb, a->d.octets, flight);
     nod_cc_ops(&tcb->cc)->on_ack(&tcb->cc, &tcb->work->cc_own, &s);
 }
 
@@ -214,6 +225,7 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
     if (a->d.octets) l->delivered_at = env->now;
     l->delivered += a->d.octets;
     sample_rtt(env, tcb, a);
+    nod_count_ack(tcb, a);
     nod_rack_on_delivery(&l->rack, &a->d, highest, a->echo, env->now);
     if (a->dsack) nod_rack_on_dsack(&l->rack, tcb->snd.una, tcb->snd.nxt);
     count_duplicates(tcb, a);
@@ -224,6 +236,7 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
     }
     detect(env, tcb);
     act(env, tcb, a, flight, lost_before);
+    tcb->work->marked = false;
     if (tcb->cc.cwnd != before) trace_cwnd(env, tcb);
 }
 
@@ -278,13 +291,12 @@ void nod_loss_on_ecn(struct nod_env *env, struct nod_tcb *tcb, uint32_t ack)
 {
     struct nod_work *w = tcb->work;
     if (seq_lt(ack, tcb->snd.una)) return;
-    bool limited = w->limited, heeded = seq_le(ack, w->reduced) || tcb->flags & TCB_CWR;
-    w->limited = false; /* the window does not grow by this ACK */
+    bool heeded = seq_le(ack, w->reduced) || tcb->flags & TCB_CWR;
+    w->marked = true; /* the window does not grow by this ACK */
     if (heeded || w->loss.phase == NOD_LOSS_FAST) return;
     bool least = tcb->cc.cwnd <= nod_tcb_mss(tcb);
     uint32_t flight = nod_board_octets(&w->loss.board);
     struct nod_cc_sample s = sample(env, tcb, 0, flight ? flight : tcb->cc.cwnd);
-    s.limited = limited;
     nod_cc_ops(&tcb->cc)->on_ecn(&tcb->cc, &tcb->work->cc_own, &s);
     was_reduced(tcb);
     if (least) nod_timers_on_hold(env, tcb);

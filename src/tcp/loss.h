@@ -52,6 +52,7 @@ struct nod_ack {
     uint32_t acked; /* octets of text and FIN by which SND.UNA moved */
     bool moved;     /* SND.UNA did */
     bool duplicate; /* RFC 5681 section 2 */
+    bool old;       /* below SND.UNA: only its SACK blocks count */
     bool dsack;
     uint32_t dsack_from, dsack_to;
     struct nod_echo echo;

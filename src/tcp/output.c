@@ -7,6 +7,12 @@
 
 #define OVERRIDE_US (200 * NOD_MSEC) /* 3.8.6.2.1: 0.1 to 1.0 s */
 
+static void add_user_timeout(const struct nod_tcb *tcb, struct nod_out *out)
+{
+    out->h.opt.has_uto = true;
+    out->h.opt.uto = nod_uto_encode(tcb->config->c.user_timeout_us);
+}
+
 static bool came_twice(const struct nod_work *w)
 {
     return w->twice[0] != w->twice[1];
@@ -30,6 +36,7 @@ static void add_ack_options(struct nod_env *env, struct nod_tcb *tcb, struct nod
         out->h.opt.ts_ecr = tcb->ts_recent;
     }
     if (tcb->flags & TCB_SACK) add_sack(tcb, &out->h.opt, tcb->flags & TCB_TS ? 3 : 4);
+    if (tcb->flags & TCB_UTO_DUE && !out->h.opt.sack_count) add_user_timeout(tcb, out);
 }
 
 static void fill_header(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint16_t ctl,
@@ -50,6 +57,7 @@ static void fill_header(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, 
     out->retransmission = false;
     if (ctl & NOD_SYN) return;
     add_ack_options(env, tcb, out);
+    nod_urgent_say(tcb, &out->h);
     if (nod_tcb_has_ecn(tcb)) nod_ecn_leaves(env, tcb, out);
 }
 
@@ -58,6 +66,7 @@ static void leave(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
 {
     struct nod_work *w = tcb->work;
     out->h.wnd = nod_tcb_offer_window(tcb, out->h.ctl & NOD_SYN);
+    if (out->h.opt.has_uto && !(out->h.ctl & NOD_SYN)) tcb->flags &= ~(uint32_t)TCB_UTO_DUE;
     if (!(out->h.ctl & NOD_ACK)) return;
     w->ack_why = 0;
     w->twice[0] = w->twice[1]; /* told, or taken out for lack of room */
@@ -84,6 +93,7 @@ static bool send_syn(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *o
     opt->has_ts = answer ? tcb->flags & TCB_TS : c->timestamps;
     opt->ts_val = nod_tcb_ts(env, tcb->ts_offset);
     opt->ts_ecr = answer ? tcb->ts_recent : 0;
+    if (c->uto) add_user_timeout(tcb, out);
     if (answer)
         nod_ecn_answer(tcb, out);
     else
@@ -118,10 +128,10 @@ static void fin_leaves(struct nod_env *env, struct nod_tcb *tcb)
 }
 
 /* SACK blocks ride on text only where there is room beside it; pick sees to it that a bare ACK
- * has said them first. */
-static void drop_sack_that_does_not_fit(const struct nod_tcb *tcb, uint32_t len,
-                                        struct nod_out *out)
+ * has said them first. So does the user timeout, which waits for the next. */
+static void drop_what_does_not_fit(const struct nod_tcb *tcb, uint32_t len, struct nod_out *out)
 {
+    if (len + 4 > nod_tcb_mss(tcb)) out->h.opt.has_uto = false;
     uint32_t size = out->h.opt.sack_count ? 4 + 8u * out->h.opt.sack_count : 0;
     if (len + size > nod_tcb_mss(tcb)) out->h.opt.sack_count = 0;
 }
@@ -138,9 +148,8 @@ static void note_sent(struct nod_env *env, struct nod_tcb *tcb, const struct nod
     if (out->retransmission)
         tcb->segments_retransmitted += out->text ? (out->text + mss - 1) / mss : 1;
     w->last_send = env->now;
-    bool slow_start = tcb->cc.cwnd < tcb->cc.ssthresh;
-    uint32_t flight = nod_loss_out(tcb);
-    w->limited = slow_start ? flight >= tcb->cc.cwnd / 2 : flight + mss > tcb->cc.cwnd;
+    w->sent_flight = nod_loss_out(tcb);
+    w->limited = w->sent_flight + mss > tcb->cc.cwnd;
 }
 
 /* Sends [seq, seq+len) of the stream, new or again, and the FIN if asked. */
@@ -148,7 +157,7 @@ static bool send_text(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, ui
                       bool fin, enum nod_why why, struct nod_out *out)
 {
     fill_header(env, tcb, seq, NOD_ACK, why, out);
-    drop_sack_that_does_not_fit(tcb, len, out);
+    drop_what_does_not_fit(tcb, len, out);
     out->retransmission = seq_lt(seq, tcb->snd.nxt);
     uint32_t behind = nod_tcb_data_end(tcb) - (seq + len);
     uint32_t fit = nod_accecn_fit(out, len, nod_tcb_mss(tcb), behind);
@@ -214,15 +223,22 @@ static bool send_again(struct nod_env *env, struct nod_tcb *tcb, const struct no
     return send_text(env, tcb, from, len, fin, tcb->work->rtx_why, out);
 }
 
+/* Nagle: nothing is on its way; or as appendix A.3 has it, nothing that was not full. */
+static bool nagle_lets_go(const struct nod_tcb *tcb)
+{
+    const struct nod_work *w = tcb->work;
+    if (!tcb->config->c.nagle || tcb->snd.nxt == tcb->snd.una) return true;
+    return tcb->config->c.nagle_tail && (!w->small_sent || seq_le(w->small_end, tcb->snd.una));
+}
+
 /* May a segment that is not full leave? */
 static bool small_is_allowed(const struct nod_tcb *tcb, uint32_t len, uint32_t avail)
 {
     const struct nod_work *w = tcb->work;
-    bool idle = tcb->snd.nxt == tcb->snd.una;
-    if (w->override_due) return true;
+    if (w->override_due || tcb->flags & TCB_URGENT_OUT) return true;
     if (len == avail) {
         if (tcb->flags & TCB_CLOSED) return true; /* the FIN goes with it */
-        if (!w->more && (idle || !tcb->config->c.nagle)) return true;
+        if (!w->more && nagle_lets_go(tcb)) return true;
     }
     return len >= max_u32(tcb->snd.max_wnd / 2, 1) && !w->more;
 }
@@ -249,6 +265,10 @@ static bool send_new(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max
     }
     bool fin = tcb->flags & TCB_CLOSED && len == avail && tcb->snd.wnd > 0;
     if (!len && !fin) return false;
+    if (len % mss) {
+        w->small_sent = true;
+        w->small_end = tcb->snd.nxt + len;
+    }
     w->override_due = false;
     w->at[NOD_TIMER_SWS_OVERRIDE] = NOD_NEVER;
     return send_text(env, tcb, tcb->snd.nxt, len, fin, fin ? NOD_WHY_FIN : NOD_WHY_DATA, out);
@@ -265,8 +285,9 @@ static bool send_loss_probe(struct nod_env *env, struct nod_tcb *tcb, struct nod
     if (!b->runs || seq_gt(nxt, wnd_end)) return false;
     bool again = seq_ge(nxt, data_end) || seq_ge(nxt, wnd_end);
     uint32_t from = nxt, len = 0;
-    if (again) {
+    if (again) { /* the last segment as it left: a FIN by itself stays by itself */
         from = nxt - min_u32(mss, nod_board_octets(b));
+        from = seq_max(from, nod_sent_seq(nod_board_at(b, nxt - 1)));
         len = seq_min(nxt, data_end) - from;
     } else {
         len = min_u32(min_u32(mss, data_end - nxt), wnd_end - nxt);
@@ -287,6 +308,25 @@ static bool send_probe(struct nod_env *env, struct nod_tcb *tcb, struct nod_out 
     bool data = seq_lt(at, nod_tcb_data_end(tcb));
     if (!data && !(tcb->flags & TCB_CLOSED)) return false;
     return send_text(env, tcb, at, data ? 1 : 0, !data, NOD_WHY_WINDOW_PROBE, out);
+}
+
+/* SEG.SEQ = SND.NXT-1, without text (SHLD-12), or with an octet of none that the peer has already
+ * had (MAY-6): it answers with an ACK either way. */
+static bool send_keepalive(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
+{
+    if (!nod_keepalive_take(tcb)) return false;
+    fill_header(env, tcb, tcb->snd.nxt - 1, NOD_ACK, NOD_WHY_KEEPALIVE, out);
+    /* Not in the place of a FIN. */
+    bool octet = tcb->config->c.keepalive_octet && !(tcb->flags & TCB_FIN_SENT);
+    nod_block *block = octet ? nod_block_new(env->pool, 1) : NULL;
+    if (block) {
+        *nod_block_bytes(block) = 0;
+        out->part[0] = (nod_slice){.block = block, .len = 1};
+        out->parts = 1;
+        out->text = 1;
+    }
+    leave(env, tcb, out);
+    return true;
 }
 
 static bool may_send_text(const struct nod_tcb *tcb)
@@ -343,7 +383,7 @@ static bool pick(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max, st
     if (gap && send_ack(env, tcb, out)) return true; /* all of its SACK blocks */
     if (tcb->flags & TCB_REFLECT && send_ack(env, tcb, out)) return true; /* RFC 9768 3.2.2.1 */
     if (may_send_text(tcb) && pick_text(env, tcb, text_max, out)) return true;
-    return send_ack(env, tcb, out);
+    return send_keepalive(env, tcb, out) || send_ack(env, tcb, out);
 }
 
 bool nod_tcb_output(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max,
@@ -352,5 +392,13 @@ bool nod_tcb_output(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max,
     if (tcb->rec.state == NOD_CLOSED || tcb->rec.state == NOD_TIME_WAIT) return false;
     /* Whole segments only, and no more of them than one frame may carry. */
     uint32_t mss = nod_tcb_mss(tcb);
-    return pick(env, tcb, max_u32(mss, text_max - text_max % mss), out);
+    /* The urgent pointer counts from a segment's own number: nobody may cut it later. */
+    if (tcb->flags & TCB_URGENT_OUT) text_max = mss;
+    uint32_t nxt = tcb->snd.nxt;
+    bool picked = pick(env, tcb, max_u32(mss, text_max - text_max % mss), out);
+    if (picked)
+        nod_count_out(tcb, out, nxt);
+    else
+        nod_count_limits(env, tcb);
+    return picked;
 }

@@ -32,8 +32,35 @@ struct nod_accecn {
     bool ts_known, ack_of_ack;
 };
 
+/* What a sender with something to send waits for. */
+enum nod_limit {
+    NOD_LIMIT_NONE, /* nothing is to be sent, nor acknowledged */
+    NOD_LIMIT_BUSY, /* ACKs */
+    NOD_LIMIT_WINDOW,
+    NOD_LIMIT_BUFFER, /* the user, who waits for room */
+    NOD_LIMITS
+};
+
+/* In segments as they are on the wire; again: octets, or segments with such, that were sent before.
+ */
+struct nod_counters {
+    uint64_t bytes_out, bytes_again;
+    nod_usec limited_us[NOD_LIMITS], limit_since;
+    uint32_t segments_out, segments_in, text_out, text_again, text_in;
+    uint32_t out_of_order, timeouts, min_rtt_us, dsacks, reorderings;
+    uint8_t limit; /* enum nod_limit, now */
+    uint8_t dscp;  /* of the last segment that came */
+};
+
 struct nod_rare {
     struct nod_accecn accecn;
+    struct nod_counters count;
+    nod_usec heard_at;   /* when an acceptable segment last came; at first, when this was made */
+    nod_usec probed_at;  /* the last keep-alive probe */
+    uint8_t keep_probes; /* keep-alive: unanswered, in a row */
+    bool keep_due;
+    uint16_t remote_uto;     /* RFC 5482, as on the wire; 0: none came */
+    uint32_t snd_up, rcv_up; /* the octets that follow urgent data (3.8.5), with TCB_URGENT_... */
 };
 
 #endif

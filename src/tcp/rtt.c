@@ -4,6 +4,7 @@
 void nod_tcb_rtt_sample(struct nod_env *env, struct nod_tcb *tcb, nod_usec rtt)
 {
     uint32_t r = (uint32_t)min_u64(max_u64(rtt, 1), 100000000);
+    nod_count_rtt(tcb, r);
     if (!tcb->srtt_us) {
         tcb->srtt_us = r;
         tcb->rttvar_us = r / 2;

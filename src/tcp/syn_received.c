@@ -37,6 +37,8 @@ void nod_syn_received_send(struct nod_env *env, struct nod_syn_received *r,
         .has_ts = r->rec.flags & SMALL_TS,
         .ts_val = nod_ts_now(env, &r->rec.key),
         .ts_ecr = r->ts_recent,
+        .has_uto = c->uto,
+        .uto = nod_uto_encode(c->user_timeout_us),
     };
     nod_ecn_record_answer(&r->ecn, r->retransmits, c, reply);
 }

@@ -65,7 +65,8 @@ void nod_tcb_rest(struct nod_env *env, struct nod_tcb *tcb)
     /* `work` knows when text was last sent. Until an RTO has passed since then, the congestion
      * window is good for the next (RFC 5681 4.1): the connection rests after that. */
     if (w->last_send && env->now - w->last_send <= tcb->rto_us) {
-        nod_wheel_set(&env->wheel, &tcb->rec.timer, w->last_send + tcb->rto_us + 1);
+        nod_usec rest = w->last_send + tcb->rto_us + 1;
+        nod_wheel_set(&env->wheel, &tcb->rec.timer, min_u64(rest, nod_keepalive_deadline(tcb)));
         return;
     }
     nod_board_clear(&w->loss.board, env->pool);
@@ -88,7 +89,9 @@ struct nod_rare *nod_tcb_rare(struct nod_env *env, struct nod_tcb *tcb)
 {
     if (tcb->rare) return tcb->rare;
     tcb->rare = nod_pool_take(env->pool, sizeof(*tcb->rare));
-    if (tcb->rare) memset(tcb->rare, 0, sizeof(*tcb->rare));
+    if (!tcb->rare) return NULL;
+    memset(tcb->rare, 0, sizeof(*tcb->rare));
+    tcb->rare->heard_at = tcb->rare->count.limit_since = env->now;
     return tcb->rare;
 }
 
@@ -132,6 +135,19 @@ void nod_tcb_end(struct nod_env *env, struct nod_tcb *tcb, int error)
     nod_queue_clear(&tcb->work->sendq, env->pool);
     nod_reassembly_clear(&tcb->work->ooq, env->pool);
     nod_board_clear(&tcb->work->loss.board, env->pool);
+}
+
+/* A soft ICMP error that was heard before says more than that nobody answered (SHLD-25). */
+void nod_tcb_time_out(struct nod_env *env, struct nod_tcb *tcb)
+{
+    nod_tcb_end(env, tcb, tcb->soft_error ? tcb->soft_error : NOD_ETIMEDOUT);
+}
+
+/* MUST-47; who does not want to be told (SHLD-20) still hears the cause at the end. */
+void nod_tcb_soft_error(struct nod_tcb *tcb, int error)
+{
+    if (error != NOD_ETIMEDOUT || !tcb->soft_error) tcb->soft_error = (int8_t)error;
+    if (tcb->config->c.soft_errors) nod_tcb_event(tcb, NOD_EVENT_SOFT_ERROR);
 }
 
 void nod_tcb_event(struct nod_tcb *tcb, uint32_t flags)

@@ -35,6 +35,9 @@ enum nod_tcb_flags {
     TCB_TOLD_R1 = 1 << 10,
     TCB_OPEN_TOLD = 1 << 11,    /* reached ESTABLISHED once */
     TCB_WAITS_ACCEPT = 1 << 12, /* in a listener's queue */
+    TCB_URGENT_OUT = 1 << 13,   /* rare->snd_up is not acknowledged yet */
+    TCB_URGENT_IN = 1 << 14,    /* rare->rcv_up is not reached by RECEIVE yet */
+    TCB_UTO_DUE = 1 << 15,      /* the user timeout option goes with the next segment */
 
     TCB_REFLECT = 1 << 23,   /* TCB_ACCECN: the next ACK says how the SYN,ACK came */
     TCB_ECN = 1 << 24,       /* agreed on, as RFC 3168 has it */
@@ -64,13 +67,16 @@ struct nod_work {
     uint32_t unacked_in; /* octets received since our last ACK */
     uint32_t rcv_mss;    /* the peer's segment size as we see it */
     uint32_t twice[2];   /* octets that came again, to be told once; empty: none (RFC 2883) */
+    uint32_t small_end;  /* of the last segment that was not full, with small_sent */
+    uint32_t sent_flight; /* octets in flight when something was last sent, that included */
     uint16_t dup_acks;
     uint16_t retransmits; /* timeouts in a row */
     uint16_t probes;      /* unanswered window probes */
     uint8_t ack_why;      /* an ACK is due now, and why (enum nod_why); 0: none */
     uint8_t rtx_why;
     uint16_t adv_mss; /* what our SYN says */
-    bool syn_due, probe_due, loss_probe_due, override_due, more, limited, owed;
+    bool syn_due, probe_due, loss_probe_due, override_due, more, limited, owed, small_sent;
+    bool marked;   /* the ACK that is being processed told of marks */
     bool held;     /* one segment in flight was too many (RFC 3168 6.1.2): wait for the timer */
     uint8_t holds; /* in a row */
 };
@@ -95,7 +101,7 @@ struct nod_tcb {
     struct nod_work *work; /* NULL: at rest */
     struct nod_rare *rare; /* NULL: nothing of what only few connections have */
     struct nod_shared_config *config;
-    uint64_t bytes_sent, bytes_received;
+    uint64_t bytes_acked, bytes_received;
     uint16_t mss; /* payload octets of a segment without options, both sides' limit */
     uint16_t events;
     uint8_t snd_scale : 4, rcv_scale : 4;
@@ -112,8 +118,10 @@ void nod_tcb_init(struct nod_env *env, struct nod_tcb *tcb, uint32_t iss);
 bool nod_tcb_wake(struct nod_env *env, struct nod_tcb *tcb); /* false: no memory */
 void nod_tcb_rest(struct nod_env *env, struct nod_tcb *tcb); /* if there is nothing to do */
 void nod_tcb_set_state(struct nod_env *env, struct nod_tcb *tcb, enum nod_state state);
-void nod_tcb_end(struct nod_env *env, struct nod_tcb *tcb, int error);   /* to CLOSED */
-void nod_tcb_flush(struct nod_env *env, struct nod_tcb *tcb);            /* queues and work */
+void nod_tcb_end(struct nod_env *env, struct nod_tcb *tcb, int error); /* to CLOSED */
+void nod_tcb_time_out(struct nod_env *env, struct nod_tcb *tcb);       /* the same; why if known */
+void nod_tcb_soft_error(struct nod_tcb *tcb, int error);               /* trouble that may pass */
+void nod_tcb_flush(struct nod_env *env, struct nod_tcb *tcb);          /* queues and work */
 struct nod_rare *nod_tcb_rare(struct nod_env *env, struct nod_tcb *tcb); /* NULL: no memory */
 void nod_tcb_event(struct nod_tcb *tcb, uint32_t flags);
 nod_trace *nod_tcb_trace(struct nod_env *env, const struct nod_tcb *tcb,
@@ -213,6 +221,41 @@ void nod_timers_on_hold(struct nod_env *env, struct nod_tcb *tcb); /* nothing ne
 void nod_timers_on_state(struct nod_env *env, struct nod_tcb *tcb);
 void nod_timers_schedule(struct nod_env *env, struct nod_tcb *tcb); /* into the wheel */
 void nod_timers_expire(struct nod_env *env, struct nod_tcb *tcb);
+
+void nod_timers_trace(struct nod_env *env, const struct nod_tcb *tcb, enum nod_timer timer,
+                      uint32_t count, nod_usec next);
+
+/* keepalive.c */
+nod_usec nod_keepalive_deadline(const struct nod_tcb *tcb);
+nod_usec nod_keepalive_schedule(struct nod_env *env, struct nod_tcb *tcb); /* makes `rare` too */
+void nod_keepalive_heard(const struct nod_env *env, struct nod_tcb *tcb);
+void nod_keepalive_expire(struct nod_env *env, struct nod_tcb *tcb);
+bool nod_keepalive_take(struct nod_tcb *tcb); /* a probe is due; not any more after this */
+
+/* count.c */
+struct nod_out;
+struct nod_counters *nod_counters(const struct nod_tcb *tcb); /* NULL: nobody counts */
+void nod_count_in(struct nod_tcb *tcb, const struct nod_segment *seg);
+void nod_count_out(struct nod_tcb *tcb, const struct nod_out *out, uint32_t nxt); /* before it */
+void nod_count_gap(struct nod_tcb *tcb, const struct nod_segment *seg);
+void nod_count_rtt(struct nod_tcb *tcb, uint32_t rtt_us);
+void nod_count_timeout(struct nod_tcb *tcb);
+void nod_count_ack(struct nod_tcb *tcb, const struct nod_ack *a);      /* before RACK has seen it */
+void nod_count_limits(const struct nod_env *env, struct nod_tcb *tcb); /* output has ended */
+
+/* user_timeout.c */
+uint16_t nod_uto_encode(nod_usec time);
+nod_usec nod_uto_decode(uint16_t value);
+void nod_uto_take(struct nod_env *env, struct nod_tcb *tcb, const struct nod_tcp_options *opt);
+nod_usec nod_user_timeout(const struct nod_tcb *tcb);
+
+/* urgent.c */
+void nod_urgent_send(struct nod_tcb *tcb); /* all that is queued; `rare` must be there */
+void nod_urgent_say(const struct nod_tcb *tcb, struct nod_tcp_header *h);
+void nod_urgent_acked(struct nod_tcb *tcb);
+void nod_urgent_arrives(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg);
+uint32_t nod_urgent_unread(const struct nod_tcb *tcb); /* octets up to where it ends */
+void nod_urgent_read(struct nod_tcb *tcb);             /* RECEIVE has gone on */
 
 /* output.c */
 struct nod_out {

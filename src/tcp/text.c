@@ -67,6 +67,7 @@ static void hold(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *s
     struct nod_work *w = tcb->work;
     uint32_t seq = seg->seq;
     int64_t added = 0;
+    nod_count_gap(tcb, seg);
     /* What is held must not take the memory that the octets at the gap will need. */
     if (!nod_pool_below(env->pool, 14)) added = -1;
     for (unsigned i = 0; i < seg->part_count && added >= 0; i++) {

@@ -94,7 +94,7 @@ static void arm_user_timeout(struct nod_env *env, struct nod_tcb *tcb)
     bool owed = tcb->snd.una != tcb->snd.nxt || has_unsent(tcb);
     if (owed && !w->owed) w->stalled_since = env->now;
     w->owed = owed;
-    nod_usec limit = is_synchronized(tcb) ? c->user_timeout_us : c->syn_timeout_us;
+    nod_usec limit = is_synchronized(tcb) ? nod_user_timeout(tcb) : c->syn_timeout_us;
     bool armed = owed && limit != NOD_NEVER && w->stalled_since != NOD_NEVER;
     w->at[NOD_TIMER_USER] = armed ? w->stalled_since + limit : NOD_NEVER;
 }
@@ -107,11 +107,12 @@ void nod_timers_schedule(struct nod_env *env, struct nod_tcb *tcb)
         arm_user_timeout(env, tcb);
         for (int i = 0; i < NOD_TIMER_COUNT; i++) first = min_u64(first, tcb->work->at[i]);
     }
+    first = min_u64(first, nod_keepalive_schedule(env, tcb));
     nod_wheel_set(&env->wheel, &tcb->rec.timer, first);
 }
 
-static void trace_timer(struct nod_env *env, const struct nod_tcb *tcb, enum nod_timer timer,
-                        uint32_t count, nod_usec next)
+void nod_timers_trace(struct nod_env *env, const struct nod_tcb *tcb, enum nod_timer timer,
+                      uint32_t count, nod_usec next)
 {
     nod_trace *event = nod_tcb_trace(env, tcb, NOD_TRACE_TIMER);
     if (!event) return;
@@ -126,20 +127,20 @@ static void retransmit(struct nod_env *env, struct nod_tcb *tcb)
     bool held = w->held;
     w->held = false;
     if (held && tcb->snd.una == tcb->snd.nxt) {
-        trace_timer(env, tcb, NOD_TIMER_RETRANSMIT, w->holds, NOD_NEVER);
+        nod_timers_trace(env, tcb, NOD_TIMER_RETRANSMIT, w->holds, NOD_NEVER);
         return;
     }
     nod_loss_on_timeout(env, tcb);
+    nod_count_timeout(tcb);
     if (nod_tcb_syn_unacked(tcb)) {
         w->syn_due = true; /* the SYN first; a FIN behind it waits */
         tcb->flags |= TCB_SYN_AGAIN;
     }
     w->at[NOD_TIMER_RETRANSMIT] = env->now + tcb->rto_us;
-    trace_timer(env, tcb, NOD_TIMER_RETRANSMIT, w->retransmits, tcb->rto_us);
+    nod_timers_trace(env, tcb, NOD_TIMER_RETRANSMIT, w->retransmits, tcb->rto_us);
     if (w->retransmits < tcb->config->c.r1_retransmits || tcb->flags & TCB_TOLD_R1) return;
     tcb->flags |= TCB_TOLD_R1; /* SHLD-9 */
-    if (!tcb->soft_error) tcb->soft_error = NOD_ETIMEDOUT;
-    nod_tcb_event(tcb, NOD_EVENT_SOFT_ERROR);
+    nod_tcb_soft_error(tcb, NOD_ETIMEDOUT);
 }
 
 static void probe(struct nod_env *env, struct nod_tcb *tcb)
@@ -150,7 +151,7 @@ static void probe(struct nod_env *env, struct nod_tcb *tcb)
     w->probes += w->probes < UINT16_MAX;
     nod_usec next = backed_off(tcb, w->probes); /* SHLD-30 */
     w->at[NOD_TIMER_PERSIST] = env->now + next;
-    trace_timer(env, tcb, NOD_TIMER_PERSIST, w->probes, next);
+    nod_timers_trace(env, tcb, NOD_TIMER_PERSIST, w->probes, next);
 }
 
 static void expire(struct nod_env *env, struct nod_tcb *tcb, enum nod_timer timer)
@@ -166,12 +167,11 @@ static void expire(struct nod_env *env, struct nod_tcb *tcb, enum nod_timer time
     case NOD_TIMER_USER: break;
     case NOD_TIMER_FIN_WAIT_2: break;
     case NOD_TIMER_TIME_WAIT: break;
+    case NOD_TIMER_KEEPALIVE: break;
     case NOD_TIMER_COUNT: break;
     }
-    trace_timer(env, tcb, timer, 1, NOD_NEVER);
-    /* What somebody on the way said is why (SHLD-25). */
-    if (timer == NOD_TIMER_USER)
-        nod_tcb_end(env, tcb, tcb->soft_error ? tcb->soft_error : NOD_ETIMEDOUT);
+    nod_timers_trace(env, tcb, timer, 1, NOD_NEVER);
+    if (timer == NOD_TIMER_USER) nod_tcb_time_out(env, tcb);
     if (timer == NOD_TIMER_FIN_WAIT_2) nod_tcb_end(env, tcb, 0);
 }
 
@@ -186,4 +186,5 @@ void nod_timers_expire(struct nod_env *env, struct nod_tcb *tcb)
         if (tcb->rec.state == NOD_CLOSED) return;
         if (tcb->work->at[order[i]] <= env->now) expire(env, tcb, order[i]);
     }
+    nod_keepalive_expire(env, tcb);
 }

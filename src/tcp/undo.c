@@ -57,6 +57,7 @@ void nod_loss_frto(struct nod_tcb *tcb, const struct nod_ack *a)
         undo(tcb);
         return;
     }
+    if (a->old) return;
     bool try_new = l->frto == NOD_FRTO_SENT_AGAIN && a->moved;
     l->frto = try_new ? NOD_FRTO_SENT_NEW : NOD_FRTO_OFF;
 }

@@ -64,9 +64,12 @@ ptrdiff_t nod_tcb_user_send(struct nod_env *env, struct nod_tcb *tcb, const void
     ptrdiff_t room = len ? room_or_wait(tcb) : nod_tcb_send_room(tcb);
     if (room < 0) return room;
     struct nod_work *w = tcb->work;
+    bool urgent = flags & NOD_SEND_URGENT && len;
+    if (urgent && !nod_tcb_rare(env, tcb)) return NOD_ENOMEM;
     uint32_t want = (uint32_t)min_u64(len, (uint64_t)room);
     uint32_t n = want ? nod_queue_write(&w->sendq, env->pool, bytes, want) : 0;
     w->more = flags & NOD_SEND_MORE;
+    if (urgent && n) nod_urgent_send(tcb);
     if (n < len) tcb->flags |= TCB_WANTS_ROOM;
     return n || !len ? (ptrdiff_t)n : NOD_ENOMEM;
 }
@@ -78,13 +81,15 @@ int nod_tcb_user_send_slices(struct nod_env *env, struct nod_tcb *tcb, nod_slice
     if (room < 0) return (int)room;
     struct nod_work *w = tcb->work;
     int n = 0;
-    bool memory = true;
+    bool memory = true, urgent = flags & NOD_SEND_URGENT && count;
+    if (urgent && !nod_tcb_rare(env, tcb)) return NOD_ENOMEM;
     for (; n < count && slices[n].len <= (size_t)room; n++) {
         room -= slices[n].len;
         memory = nod_queue_put(&w->sendq, env->pool, &slices[n]);
         if (!memory) break;
     }
     w->more = flags & NOD_SEND_MORE;
+    if (urgent && n) nod_urgent_send(tcb);
     if (n < count) tcb->flags |= TCB_WANTS_ROOM;
     if (n || !count) return n;
     return memory ? NOD_EAGAIN : NOD_ENOMEM;
@@ -114,6 +119,7 @@ ptrdiff_t nod_tcb_user_receive(struct nod_env *env, struct nod_tcb *tcb, void *b
     if (!tcb->work || !tcb->work->recvq.bytes) return receive_end(tcb);
     uint32_t want = (uint32_t)min_u64(len, UINT32_MAX);
     uint32_t n = nod_queue_read(&tcb->work->recvq, env->pool, buf, want);
+    nod_urgent_read(tcb);
     nod_tcb_after_read(tcb);
     return (ptrdiff_t)n;
 }
@@ -131,6 +137,7 @@ int nod_tcb_user_receive_slices(struct nod_env *env, struct nod_tcb *tcb, nod_sl
     if (!tcb->work || !tcb->work->recvq.bytes) return receive_end(tcb);
     int n = 0;
     while (n < max && nod_queue_take(&tcb->work->recvq, env->pool, &slices[n])) n++;
+    nod_urgent_read(tcb);
     nod_tcb_after_read(tcb);
     return n;
 }

@@ -12,6 +12,7 @@ enum option_kind {
     KIND_SACK_PERMITTED = 4,
     KIND_SACK = 5,
     KIND_TIMESTAMPS = 8,
+    KIND_USER_TIMEOUT = 28,
 };
 
 static uint32_t get24(const uint8_t *p)
@@ -63,6 +64,11 @@ static void parse_option(const uint8_t *p, uint8_t len, bool syn, struct nod_tcp
         opt->has_ts = true;
         opt->ts_val = get32(p + 2);
         opt->ts_ecr = get32(p + 6);
+        break;
+    case KIND_USER_TIMEOUT:
+        if (len != 4) break;
+        opt->has_uto = true;
+        opt->uto = get16(p + 2);
         break;
     case NOD_ACCECN0:
     case NOD_ACCECN1: parse_accecn(p, len, opt); break;
@@ -116,6 +122,7 @@ size_t nod_tcp_options_size(const struct nod_tcp_options *opt)
         size += 4;
     }
     if (opt->has_wscale) size += 4;
+    if (opt->has_uto) size += 4;
     if (opt->accecn_kind) size += nod_tcp_accecn_size(opt->accecn_fields);
     if (opt->sack_count) size += 4 + 8 * (size_t)opt->sack_count;
     return size;
@@ -178,6 +185,12 @@ static uint8_t *emit_options(uint8_t *p, const struct nod_tcp_options *opt)
     if (opt->has_wscale) {
         memcpy(p, (uint8_t[]){KIND_NOP, KIND_WSCALE, 3, opt->wscale}, 4);
         p += 4;
+    }
+    if (opt->has_uto) {
+        *p++ = KIND_USER_TIMEOUT;
+        *p++ = 4;
+        put16(p, opt->uto);
+        p += 2;
     }
     return opt->sack_count ? emit_sack(p, opt) : p;
 }

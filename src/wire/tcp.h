@@ -1,4 +1,5 @@
-/* The TCP header and its options (RFC 9293 section 3.1, RFC 7323, RFC 2018), as a value. */
+/* The TCP header and its options (RFC 9293 section 3.1, RFC 7323, RFC 2018, RFC 5482), as a value.
+ */
 #ifndef NOD_WIRE_TCP_H
 #define NOD_WIRE_TCP_H
 
@@ -8,14 +9,16 @@
 #define NOD_TCP_HEADER_MAX 60
 
 struct nod_tcp_options {
-    bool has_mss : 1, has_wscale : 1, has_ts : 1, sack_permitted : 1;
+    bool has_mss : 1, has_wscale : 1, has_ts : 1, sack_permitted : 1, has_uto : 1;
     uint8_t wscale; /* as on the wire */
+    uint16_t uto;   /* RFC 5482, as on the wire: minutes or seconds in the first bit */
     uint16_t mss;
-    uint32_t ts_val, ts_ecr;
-    uint8_t sack_count;
+    uint8_t sack_count : 3;
     /* RFC 9768 3.2.3: the kind (0: absent) says the order of the fields, `accecn_fields` how many
      * there are. 24 bits each. */
-    uint8_t accecn_kind, accecn_fields;
+    uint8_t accecn_fields : 2;
+    uint8_t accecn_kind;
+    uint32_t ts_val, ts_ecr;
     uint32_t sack[4][2];
     uint32_t accecn[3];
 };

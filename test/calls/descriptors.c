@@ -154,6 +154,17 @@ void info(void)
     CALL(ask_info(fd, 192),
          say(" acked %lld received %lld, unacked %u, pmtu %u", (long long)told.tcpi_bytes_acked,
              (long long)told.tcpi_bytes_received, told.tcpi_unacked, told.tcpi_pmtu));
+    say_line("lost %u, sacked %u, retrans %u of %u, not sent %u, out of order %u", told.tcpi_lost,
+             told.tcpi_sacked, told.tcpi_retrans, told.tcpi_total_retrans, told.tcpi_notsent_bytes,
+             told.tcpi_reord_seen);
+    CALL(ask_info(fd, 232), say(" octets %lld out, %lld again; %u segments with text in, %u out; "
+                                "%u delivered, %u out of order",
+                                (long long)told.tcpi_bytes_sent, (long long)told.tcpi_bytes_retrans,
+                                told.tcpi_data_segs_in, told.tcpi_data_segs_out,
+                                told.tcpi_delivered, told.tcpi_rcv_ooopack));
+    say_line("min_rtt %s, rwnd_limited %lld, sndbuf_limited %lld",
+             told.tcpi_min_rtt > 0 && told.tcpi_min_rtt <= told.tcpi_rtt ? "some" : "none",
+             (long long)told.tcpi_rwnd_limited, (long long)told.tcpi_sndbuf_limited);
     say_line("rtt %s, rto %s, cwnd %s, rcv_space %s", told.tcpi_rtt > 0 ? "some" : "none",
              told.tcpi_rto >= 200000 ? "some" : "none", told.tcpi_snd_cwnd >= 2 ? "some" : "none",
              told.tcpi_rcv_space > 0 ? "some" : "none");

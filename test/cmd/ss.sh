@@ -54,7 +54,7 @@ expect "  a connection: state, queues, both ends" \
 expect "  its stack and process" has ":7177 .*users:((\"nod connect\",pid=$sender))"
 expect "  its timer: nothing moves but probes" has ':7177 .*timer:(persist,[0-9.]*m*s[ec]*,[0-9]*)'
 expect "  what TCP knows, indented" \
-    has '^	 ts sack reno wscale:[0-9]*,[0-9]* rto:[0-9.]* .*rtt:[0-9.]*/[0-9.]* mss:1448 .*cwnd:'
+    has '^	 ts sack reno wscale:[0-9]*,[0-9]* rto:[0-9.]* .*rtt:[0-9.]*/[0-9.]* ato:40 mss:1448 pmtu:1500 .*cwnd:'
 "$NOD" ss >"$work/out"
 expect "nod ss without -i and -o" lacks 'cwnd\|timer'
 "$NOD" ss -ltn >"$work/out"

@@ -169,7 +169,8 @@ static bool queues_right(struct cell *cell, const nod_status *s)
     }
     queued += cell->told & TOLD_DELIVERED ? fresh(cell) : 0;
     held += cell->told & TOLD_HELD ? length : 0;
-    return number_is(cell, "what waits for RECEIVE", s->receive_queue, queued) &&
+    return number_is(cell, "urgent data", s->urgent, cell->told & TOLD_URGENT ? cell->seg.up : 0) &&
+           number_is(cell, "what waits for RECEIVE", s->receive_queue, queued) &&
            number_is(cell, "what is held", s->out_of_order, held);
 }
 
@@ -226,6 +227,9 @@ static bool events_right(struct cell *cell)
     }
     if (told & TOLD_DELIVERED) {
         must |= NOD_EVENT_READABLE;
+    }
+    if (told & TOLD_URGENT) {
+        must |= NOD_EVENT_URGENT;
     }
     if (told & TOLD_GONE || told & TOLD_NEW_ISS) {
         must |= call_end_error(cell) ? NOD_EVENT_ERROR : NOD_EVENT_CLOSED;

@@ -8,9 +8,6 @@
 
 #define ABORTS "departure: RST,ACK as every stack sends it, doc/deviations.md"
 #define NO_NAME "cannot occur: a passive open has no name before ACCEPT, which gives none yet"
-#define URGENT                                                                        \
-    "segments and state only: nod takes urgent octets in line and tells nobody yet, " \
-    "doc/deviations.md"
 
 enum who { ANY, PASSIVE, ACTIVE };
 
@@ -71,10 +68,6 @@ static const struct choice {
     {"SYN-RECEIVED", "RECEIVE", PASSIVE, "SYN-RECEIVED", "none", "none", NULL, NO_NAME},
     {"SYN-RECEIVED", "CLOSE", PASSIVE, "SYN-RECEIVED", "none", "none", NULL, NO_NAME},
     {"SYN-RECEIVED", "STATUS", PASSIVE, "SYN-RECEIVED", "none", "none", NULL, NO_NAME},
-    {"SYN-RECEIVED", "SEG:URG", ANY, NULL, NULL, NULL, NULL, URGENT},
-    {"ESTABLISHED", "SEG:URG", ANY, NULL, NULL, NULL, NULL, URGENT},
-    {"FIN-WAIT-1", "SEG:URG", ANY, NULL, NULL, NULL, NULL, URGENT},
-    {"FIN-WAIT-2", "SEG:URG", ANY, NULL, NULL, NULL, NULL, URGENT},
 };
 
 static bool fits(const struct choice *choice, const struct row *row, bool passive)

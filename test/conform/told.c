@@ -71,7 +71,7 @@ static const struct {
     {"when none is left: error: connection closing (EOF)", 0},
 
     {"open success, data delivered", TOLD_OPEN | TOLD_DELIVERED},
-    {"open success, then urgent signal", TOLD_OPEN},
+    {"open success, then urgent signal", TOLD_OPEN | TOLD_URGENT},
     {"open success then connection closing", TOLD_OPEN | TOLD_PEER_CLOSED},
     {"open success", TOLD_OPEN},
     {"needs acceptable ACK", 0},
@@ -87,8 +87,8 @@ static const struct {
     {"pending RECEIVEs returned", 0},
     {"implied PUSH", 0},
     {"RCV.NXT+1", 0},
-    {"RCV.UP=max", 0}, /* urgent data: see choices.c */
-    {"signal user if ahead", 0},
+    {"RCV.UP=max", 0}, /* with the signal */
+    {"signal user if ahead", TOLD_URGENT},
 
     {"SND.UNA=SEG.ACK", TOLD_ACKED},
     {"acked data removed, SENDs ok", TOLD_ACKED},

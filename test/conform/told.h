@@ -35,6 +35,7 @@ enum told {
     TOLD_BACKS_OFF = 1 << 27, /* RTO doubles, and so on */
     TOLD_UNREAD = 1 << 28,    /* with TOLD_DROPPED: not even its ACK and window are read */
     TOLD_NEW_ISS = 1 << 29,   /* above all numbers of the old incarnation */
+    TOLD_URGENT = 1 << 30,    /* the peer has urgent data */
 };
 
 /* The clauses of `text`, as bits of enum told. False, and the clause, when one is unknown: a

@@ -17,6 +17,9 @@ void run_refused(const char *name, int family);
 /* icmp.c */
 void run_icmp(const char *name, int family, const world_config *config);
 
+/* info.c */
+void run_info(const char *name, int family);
+
 /* serve.c: "echo", "count" or "shut"; returns the exit code */
 int run_serve(const char *how, uint16_t port);
 

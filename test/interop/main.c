@@ -53,6 +53,8 @@ static bool run(const char *name, int family)
         run_simultaneous_close(name, family);
     else if (strcmp(name, "refused") == 0)
         run_refused(name, family);
+    else if (strcmp(name, "info") == 0)
+        run_info(name, family);
     else if (strncmp(name, "expert-", 7) == 0)
         run_expert(name, family, server);
     else

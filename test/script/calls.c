@@ -108,11 +108,15 @@ static long long call_connect(struct stage *stage, struct flow *flow, struct wor
 static long long call_send(struct stage *stage, struct flow *flow, struct words *w)
 {
     size_t len = w->count >= 2 ? strtoul(w->word[1], NULL, 10) : 0;
-    unsigned flags = w->count == 3 && strcmp(w->word[2], "more") == 0 ? NOD_SEND_MORE : 0;
+    unsigned flags = 0;
     uint8_t *bytes = malloc(len ? len : 1);
 
     if (!bytes) {
         return NOD_ENOMEM;
+    }
+    for (int i = 2; i < w->count; i++) {
+        flags |= strcmp(w->word[i], "more") == 0 ? NOD_SEND_MORE : 0;
+        flags |= strcmp(w->word[i], "urgent") == 0 ? NOD_SEND_URGENT : 0;
     }
     for (size_t i = 0; i < len; i++) {
         bytes[i] = stream_byte(false, flow->sent + i);

@@ -37,9 +37,9 @@ static bool check_state(struct stage *stage, struct flow *flow, struct words *w)
            stage_fail(stage, "expected: state %s\n  came:     state %s", w->word[1], came);
 }
 
-static const char *const event_names[] = {"ACCEPT",   "OPEN",        "READABLE",
-                                          "WRITABLE", "PEER_CLOSED", "SENT",
-                                          "ERROR",    "SOFT_ERROR",  "CLOSED"};
+static const char *const event_names[] = {"ACCEPT",      "OPEN",   "READABLE",    "WRITABLE",
+                                          "PEER_CLOSED", "SENT",   "ERROR",       "SOFT_ERROR",
+                                          "CLOSED",      "URGENT", "USER_TIMEOUT"};
 #define EVENTS (sizeof event_names / sizeof event_names[0])
 
 static void heard_as_text(const struct heard *heard, char *buf, size_t size)
@@ -114,10 +114,27 @@ static bool status_field(const struct flow *flow, const nod_status *s, const cha
         {"timestamps", s->timestamps},
         {"sack", s->sack},
         {"cwnd", s->cwnd},
+        {"sacked", s->sacked},
+        {"lost", s->lost},
         {"ssthresh", s->ssthresh},
         {"rto_ms", (long long)(s->rto_us / 1000)},
         {"srtt_ms", (long long)(s->srtt_us / 1000)},
         {"retransmits", s->retransmits},
+        {"urgent", s->urgent},
+        {"sacked", s->sacked},
+        {"lost", s->lost},
+        {"again", s->again},
+        {"bytes_out", (long long)s->count.bytes_out},
+        {"bytes_again", (long long)s->count.bytes_again},
+        {"text_out", s->count.text_out},
+        {"text_again", s->count.text_again},
+        {"delivered", s->count.delivered},
+        {"dsacks", s->count.dsacks},
+        {"reorderings", s->count.reorderings},
+        {"timeouts", s->count.timeouts},
+        {"dscp_in", s->count.dscp},
+        {"peer_user_timeout", (long long)(s->peer_user_timeout_us / NOD_SEC)},
+        {"keepalive_probes", s->keepalive_probes},
         {"backlog_used", s->backlog_used},
         {"segments_retransmitted", s->segments_retransmitted},
         {"ecn", s->ecn},

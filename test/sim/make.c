@@ -115,6 +115,14 @@ static nod_tcp_config make_tcp(struct world *w)
     tcp->delayed_ack_us = one_in(w, 3) ? dice(w, 499999) : tcp->delayed_ack_us;
     tcp->user_timeout_us = NOD_NEVER;
     tcp->syn_timeout_us = 3600 * NOD_SEC;
+    tcp->uto =
+        one_in(w, 3); /* nobody's user timeout may become shorter by it than the road needs */
+    tcp->uto_lower_us = tcp->uto_upper_us = 3600 * NOD_SEC;
+    tcp->keepalive = one_in(w, 4); /* more patient than any road is bad */
+    tcp->keepalive_octet = one_in(w, 2);
+    tcp->keepalive_probes = UINT8_MAX;
+    tcp->keepalive_idle_us = any_size(w, 50 * NOD_MSEC, 20 * NOD_SEC);
+    tcp->keepalive_interval_us = any_size(w, NOD_SEC, 20 * NOD_SEC);
     if (w->impatient) {
         tcp->user_timeout_us = tcp->syn_timeout_us = NOD_SEC + dice(w, 20 * NOD_SEC);
     }

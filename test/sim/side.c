@@ -241,6 +241,11 @@ bool side_heard(struct side *side, const nod_event *event)
     return event->flags & NOD_EVENT_CLOSED ? heard_closed(side) : true;
 }
 
+static unsigned urgent(struct side *side)
+{
+    return one_in(side->conn->world, 30) ? NOD_SEND_URGENT : 0;
+}
+
 static bool write_copy(struct side *side, size_t len)
 {
     uint8_t *bytes = malloc(len);
@@ -250,7 +255,7 @@ static bool write_copy(struct side *side, size_t len)
     for (size_t i = 0; i < len; i++) {
         bytes[i] = stream_byte(side->key, side->sent + i);
     }
-    ptrdiff_t n = nod_tcp_send(stack_of(side), side->handle, bytes, len, flags);
+    ptrdiff_t n = nod_tcp_send(stack_of(side), side->handle, bytes, len, flags | urgent(side));
 
     free(bytes);
     if (no_memory(side, n)) {
@@ -305,7 +310,7 @@ static bool write_slices(struct side *side, size_t len)
     if (count == 0) {
         return side->conn->world->tight ? try_again(side) : fail(side, "a new block", NOD_ENOMEM);
     }
-    int n = nod_tcp_send_slices(stack_of(side), side->handle, slice, count, 0);
+    int n = nod_tcp_send_slices(stack_of(side), side->handle, slice, count, urgent(side));
 
     for (int i = n > 0 ? n : 0; i < count; i++) {
         nod_slice_release(&slice[i]);
@@ -479,14 +484,14 @@ static bool check_status(struct side *side)
         return call_failed(side, "STATUS", result);
     }
     if (s.snd_nxt - s.snd_una > 1u << 30 || s.send_unsent > s.send_queue ||
-        (s.state == NOD_ESTABLISHED && s.bytes_sent + s.send_queue != side->sent) ||
+        (s.state == NOD_ESTABLISHED && s.bytes_acked + s.send_queue != side->sent) ||
         (s.state != NOD_CLOSED && s.bytes_received != side->received + s.receive_queue)) {
         return world_fail(side->conn->world,
                           "connection %d, host %d: in %s the status says una %u, nxt %u, queue %u, "
                           "unsent %u, sent %llu of %llu; received %llu, queue %u, read %llu",
                           side->conn->number, side->host, nod_state_name(s.state),
                           s.snd_una - s.iss, s.snd_nxt - s.iss, s.send_queue, s.send_unsent,
-                          (unsigned long long)s.bytes_sent, (unsigned long long)side->sent,
+                          (unsigned long long)s.bytes_acked, (unsigned long long)side->sent,
                           (unsigned long long)s.bytes_received, s.receive_queue,
                           (unsigned long long)side->received);
     }

@@ -198,6 +198,8 @@ static bool life(void)
     config.tcp.msl_us = NOD_SEC;
     config.tcp.user_timeout_us = 20 * NOD_SEC;
     config.tcp.syn_timeout_us = 10 * NOD_SEC;
+    config.tcp.keepalive = true; /* and so with all that only few connections have */
+    config.tcp.keepalive_idle_us = 200 * NOD_MSEC;
     system_.count = 0;
     if (!pair_open(&w, &config)) goto out;
     uint64_t got_a = 0, got_b = 0, sent_a = 0, sent_b = 0;

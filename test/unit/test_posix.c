@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -429,6 +430,21 @@ static void test_sendfile(void **state)
     nod_close(fd);
 }
 
+/* TCP_NODELAY lets go at once of what a cork holds back. */
+static void test_nodelay_under_a_cork(void **state)
+{
+    (void)state;
+    int on = 1, fd = connect_echo(0);
+    char bytes[4];
+    assert_int_equal(nod_setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on), 0);
+    assert_int_equal(nod_send(fd, "held", 4, 0), 4);
+    nod_usec began = nod_clock();
+    assert_int_equal(nod_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), 0);
+    assert_int_equal(nod_recv(fd, bytes, 4, MSG_WAITALL), 4);
+    assert_true(nod_clock() - began < 150 * NOD_MSEC); /* a cork lasts 200 ms */
+    nod_close(fd);
+}
+
 /* What goes by SCM_RIGHTS is held until it comes, and not when it does not go. */
 static void test_descriptor_in_a_message(void **state)
 {
@@ -531,6 +547,7 @@ int main(void)
         cmocka_unit_test(test_kernel_descriptors_pass),
         cmocka_unit_test(test_linger_waits_for_what_was_not_sent),
         cmocka_unit_test(test_sendfile),
+        cmocka_unit_test(test_nodelay_under_a_cork),
         cmocka_unit_test(test_descriptor_in_a_message),
         cmocka_unit_test(test_stop_waits),
         cmocka_unit_test(test_death_with_the_lock),

@@ -1,0 +1,103 @@
+/* What a script sets with sysctl, as nod's configuration. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "drill.h"
+
+/* Reads up to `count` numbers of /proc/sys/net/ipv4/NAME; how many there were. */
+static int read_sysctl(const char *name, long *numbers, int count)
+{
+    char path[128], text[256], *at = text;
+    snprintf(path, sizeof path, "/proc/sys/net/ipv4/%s", name);
+    FILE *file = fopen(path, "re");
+    if (!file) return 0;
+    size_t len = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[len] = 0;
+    int found = 0;
+    while (found < count) {
+        char *end;
+        long number = strtol(at, &end, 0);
+        if (end == at) break;
+        numbers[found++] = number;
+        at = end;
+    }
+    return found;
+}
+
+/* One number: the environment's, the namespace's, or what is given. */
+static long setting(const char *variable, const char *sysctl, long otherwise)
+{
+    const char *text = getenv(variable);
+    long number;
+    if (text && *text) return strtol(text, NULL, 0);
+    return sysctl && read_sysctl(sysctl, &number, 1) == 1 ? number : otherwise;
+}
+
+/* Of three numbers (least, usual, most) the one that counts here. */
+static uint32_t buffer(const char *variable, const char *sysctl, int which, uint32_t otherwise)
+{
+    long numbers[3];
+    long number = setting(variable, NULL, 0);
+    if (number <= 0 && read_sysctl(sysctl, numbers, 3) == 3) number = numbers[which];
+    return number > 0 ? (uint32_t)number : otherwise;
+}
+
+/* Linux's own choice is at least tcp_min_tso_segs, and at most half of the window of congestion,
+ * which is ten segments at first. */
+unsigned settings_push(void)
+{
+    long segments = setting("NOD_PUSH_SEGMENTS", "tcp_min_tso_segs", 2);
+    return segments < 0 ? 0 : segments > 5 ? 5 : (unsigned)segments;
+}
+
+void settings_stack(nod_config *config)
+{
+    long seed = setting("NOD_SEED", NULL, 1);
+    memcpy(config->secret, &seed, sizeof seed);
+    config->memory_limit = 256u << 20;
+    config->max_connections = 1024;
+    config->icmp_per_second = 1000;
+    settings_tcp(&config->tcp);
+}
+
+/* The first of these that nod has: the environment's, the namespace's, Linux's usual one. */
+static void choose_congestion(nod_tcp_config *config)
+{
+    char name[sizeof config->congestion] = "";
+    const char *text = getenv("NOD_CONGESTION");
+    FILE *file = text ? NULL : fopen("/proc/sys/net/ipv4/tcp_congestion_control", "re");
+    if (file && fgets(name, sizeof name, file)) name[strcspn(name, "\n")] = 0;
+    if (file) fclose(file);
+    nod_tcp_config chosen = *config;
+    snprintf(chosen.congestion, sizeof chosen.congestion, "%s", text ? text : name);
+    if (nod_tcp_config_check(&chosen) != 0)
+        snprintf(chosen.congestion, sizeof chosen.congestion, "cubic");
+    *config = chosen;
+}
+
+nod_usec settings_syn_timeout(int retries, nod_usec rto)
+{
+    return ((1u << (retries < 10 ? retries + 1 : 11)) - 1) * rto;
+}
+
+void settings_tcp(nod_tcp_config *config)
+{
+    config->timestamps = setting("NOD_TIMESTAMPS", "tcp_timestamps", 1) != 0;
+    config->sack = setting("NOD_SACK", "tcp_sack", 1) != 0;
+    config->rack = setting("NOD_RACK", "tcp_recovery", 1) & 1;
+    config->loss_probe = setting("NOD_LOSS_PROBE", "tcp_early_retrans", 3) >= 3;
+    config->frto = setting("NOD_FRTO", "tcp_frto", 2) != 0;
+    choose_congestion(config);
+    config->window_scale = setting("NOD_WINDOW_SCALING", "tcp_window_scaling", 1) != 0;
+    /* The window's scale is that of the largest buffer; nod's are as large from the start. */
+    config->receive_buffer = buffer("NOD_RECEIVE_BUFFER", "tcp_rmem", 2, config->receive_buffer);
+    config->send_buffer = buffer("NOD_SEND_BUFFER", "tcp_wmem", 1, config->send_buffer);
+    config->ttl = (uint8_t)setting("NOD_TTL", "ip_default_ttl", config->ttl);
+    config->fin_wait_2_us = (nod_usec)setting("NOD_FIN_TIMEOUT", "tcp_fin_timeout", 60) * NOD_SEC;
+    config->syn_timeout_us = settings_syn_timeout(
+        (int)setting("NOD_SYN_RETRIES", "tcp_syn_retries", 6), config->rto_initial_us);
+    /* Linux acknowledges at once for as long as a connection is young. */
+    config->delayed_ack = setting("NOD_DELAYED_ACK", NULL, 0) != 0;
+}
