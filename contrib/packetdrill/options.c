@@ -298,6 +298,9 @@ static void fill_info(const sock *s, const nod_status *status, struct tcp_info *
     info->tcpi_ca_state = congestion_state(status);
     if (status->timestamps) info->tcpi_options |= TCPI_OPT_TIMESTAMPS;
     if (status->sack) info->tcpi_options |= TCPI_OPT_SACK;
+    if (status->ecn) info->tcpi_options |= TCPI_OPT_ECN;
+    if (status->ecn_seen) info->tcpi_options |= TCPI_OPT_ECN_SEEN;
+    info->tcpi_delivered_ce = status->ecn_out.ce_packets;
     if (status->snd_scale >= 0) {
         info->tcpi_options |= TCPI_OPT_WSCALE;
         info->tcpi_snd_wscale = (uint8_t)status->snd_scale & 15;

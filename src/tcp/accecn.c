@@ -126,7 +126,11 @@ void nod_accecn_arrives(struct nod_tcb *tcb, const struct nod_segment *seg)
         acknowledge_marks(tcb, seg, begins);
         break;
     }
-    if (seg->payload && !a->repeat) a->repeat = 1;
+    if (!seg->payload) return;
+    /* A counter that has changed is said once, and twice when another one did before it. */
+    uint8_t times = seg->ecn == a->counted ? 1 : 2;
+    if (a->repeat < times) a->repeat = times;
+    a->counted = seg->ecn;
 }
 
 void nod_accecn_duplicate(struct nod_tcb *tcb)
@@ -189,7 +193,10 @@ uint32_t nod_accecn_fit(struct nod_out *out, uint32_t len, uint32_t mss, uint32_
 {
     if (!out->h.opt.accecn_kind) return len;
     uint32_t room = mss - (uint32_t)nod_tcp_accecn_size(out->h.opt.accecn_fields);
-    bool fits = len <= (len + mss - 1) / mss * room, cut = len >= mss && behind >= mss;
+    bool fits = len <= (len + mss - 1) / mss * room;
+    /* It may be cut where much waits behind it, or no segment more comes of it. */
+    uint32_t all = len + behind;
+    bool cut = len >= mss && (behind >= mss || all <= (all + mss - 1) / mss * room);
     bool alone = !out->h.opt.sack_count && !out->h.opt.has_uto;
     if (!out->retransmission && alone && (fits || cut)) return fits ? len : len - len % room;
     out->h.opt.accecn_kind = 0;

@@ -173,7 +173,9 @@ void nod_ecn_arrives(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
 {
     if (seg->ecn != NOD_NOT_ECT) tcb->flags |= TCB_ECN_SEEN;
     if (seg->h.ctl & NOD_SYN) { /* its flags are no count, and no echo */
-        if (opens && tcb->flags & TCB_ACCECN) nod_accecn_syn_sent(env, tcb, seg);
+        if (!opens || !(tcb->flags & TCB_ACCECN)) return;
+        nod_accecn_syn_sent(env, tcb, seg);
+        nod_tcb_ack_now(tcb, NOD_WHY_ACK_HANDSHAKE); /* which says how the SYN,ACK came */
         return;
     }
     if (tcb->flags & TCB_ACCECN) {

@@ -16,16 +16,17 @@ struct nod_accecn {
     struct nod_marks out;  /* s.*: what arrives there, as far as we heard */
     struct nod_marks said; /* `in` when the last option left */
     nod_usec said_at;
-    uint32_t edge;          /* the highest octet that any feedback knew of */
-    uint32_t ts_seen;       /* the peer's latest timestamp */
-    uint32_t cep_told;      /* out.cep when the last option came */
-    uint32_t option_end;    /* of the text that last left with an option */
-    uint16_t acked_average; /* packets an ACK, in sixteenths */
-    uint8_t unsaid;         /* marked packets since our last ACK */
-    uint8_t last, reflect;  /* codepoints of the last packet, and of the last SYN or SYN,ACK */
-    uint8_t repeat;         /* how many more segments carry the option in any case */
-    uint8_t came_again;     /* text that was acknowledged with an option */
-    bool option_came, option_bad;                  /* the peer's */
+    uint32_t edge;                /* the highest octet that any feedback knew of */
+    uint32_t ts_seen;             /* the peer's latest timestamp */
+    uint32_t cep_told;            /* out.cep when the last option came */
+    uint32_t option_end;          /* of the text that last left with an option */
+    uint16_t acked_average;       /* packets an ACK, in sixteenths */
+    uint8_t unsaid;               /* marked packets since our last ACK */
+    uint8_t last, counted;        /* codepoints of the last packet, of the last text */
+    uint8_t reflect;              /* and of the last SYN or SYN,ACK */
+    uint8_t repeat;               /* how many more segments carry the option in any case */
+    uint8_t came_again;           /* text that was acknowledged with an option */
+    bool option_came, option_bad; /* the peer's */
     bool option_passed, option_off, option_in_ack; /* ours */
     bool heard;                                    /* a first count */
     bool deaf;                                     /* counts are not to be believed */
