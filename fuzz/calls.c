@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     /* The first octet says how much memory there is: from hardly any to enough. */
     host_make(&h, ((size_t)choose8(&c) << 12) + 230000);
     while (c.left) {
-        switch (choose8(&c) % 8) {
+        switch (choose8(&c) % 9) {
         case 0:
         case 1:
         case 2: host_call(&h, &c); break;
@@ -28,6 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             nod_stack_tick(h.stack, h.now);
             break;
         case 7: events(&h); break;
+        case 8: host_too_big(&h, &c); break;
         }
     }
     host_free(&h);

@@ -120,6 +120,8 @@ static void follow(struct host *h, const nod_frame *frame)
     bool six = p[l3] >> 4 == 6;
     size_t l4 = l3 + (six ? 40 : 20), total = nod_frame_length(frame);
     if (p[l3 + (six ? 6 : 9)] != 6 || have < l4 + 20) return;
+    memcpy(h->sent, p + l3, sizeof(h->sent));
+    h->sent_size = (uint16_t)(total - l3);
     uint16_t local = (uint16_t)(p[l4] << 8 | p[l4 + 1]);
     uint16_t remote = (uint16_t)(p[l4 + 2] << 8 | p[l4 + 3]);
     for (int i = 0; i < h->conns; i++) {
@@ -287,6 +289,45 @@ void host_segment(struct host *h, struct choices *choices)
     if (g.seq == c->seq && shape & 32) c->seq += (uint32_t)g.len;
 }
 
+void host_too_big(struct host *h, struct choices *choices)
+{
+    uint8_t packet[14 + 40 + 8 + sizeof(h->sent)] = {0}, *ip = packet;
+    bool six = h->sent[0] >> 4 == 6;
+    size_t header = six ? 40 : 20, len = 8 + sizeof(h->sent);
+    if (!h->sent_size) return;
+    if (six) {
+        memcpy(ip, mac, 6);
+        memcpy(ip + 6, peer_mac, 6);
+        put16(ip + 12, 0x86dd);
+        ip += 14;
+        ip[0] = 0x60;
+        put16(ip + 4, (uint32_t)len);
+        ip[6] = 58, ip[7] = 64;
+        memcpy(ip + 8, h->sent + 24, 16);
+        memcpy(ip + 24, h->sent + 8, 16);
+    } else {
+        ip[0] = 0x45;
+        put16(ip + 2, (uint32_t)(20 + len));
+        ip[8] = 64, ip[9] = 1;
+        memcpy(ip + 12, h->sent + 16, 4);
+        memcpy(ip + 16, h->sent + 12, 4);
+        put16(ip + 10, ip_sum(ip, 20));
+    }
+    uint8_t *icmp = ip + header, *quote = icmp + 8;
+    icmp[0] = six ? 2 : 3, icmp[1] = six ? 0 : 4;
+    put16(icmp + 6, choose8(choices) & 1 ? choose16(choices) : 552 + choose16(choices) % 1000);
+    memcpy(quote, h->sent, sizeof(h->sent));
+    if (choose8(choices) & 1) put16(quote + (six ? 4 : 2), choose16(choices));
+    put32(quote + header + 4, near(choices, get32(quote + header + 4)));
+    uint8_t pseudo[40 + 8 + sizeof(h->sent)] = {0};
+    memcpy(pseudo, ip + 8, 32);
+    put16(pseudo + 34, (uint32_t)len);
+    pseudo[39] = 58;
+    memcpy(pseudo + 40, icmp, len);
+    put16(icmp + 2, six ? ip_sum(pseudo, sizeof(pseudo)) : ip_sum(icmp, len));
+    host_raw(h, six ? 0 : 1, packet, (size_t)(icmp - packet) + len);
+}
+
 static nod_handle any_handle(const struct host *h, struct choices *c)
 {
     uint8_t which = choose8(c);
@@ -358,6 +399,8 @@ static void call_config(struct host *h, nod_handle handle, struct choices *c)
     config.keepalive_octet = more & 2;
     config.user_timeout_set = more & 4;
     config.uto = more & 8;
+    config.mtu_probing = more % 3;
+    config.path_mtu_raise_us = (300 + choose16(c)) * NOD_SEC;
     config.keepalive_probes = more >> 3;
     config.keepalive_idle_us = choose32(c);
     config.keepalive_interval_us = choose32(c);

@@ -22,6 +22,8 @@ struct host {
     int handles;
     struct host_conn conn[HOST_HANDLES];
     int conns;
+    uint8_t sent[60]; /* the headers of the last segment that it sent, from IP's on */
+    uint16_t sent_size;
 };
 
 void host_make(struct host *h, size_t memory_limit);
@@ -33,6 +35,8 @@ void host_output(struct host *h, int max);
 
 /* A segment from the peer of connection `c`: its fields near what the stack expects. */
 void host_segment(struct host *h, struct choices *choices);
+/* A router says that the last segment, or one near it, was too big. */
+void host_too_big(struct host *h, struct choices *choices);
 /* Bytes as they are, on an interface. */
 void host_raw(struct host *h, int iface, const uint8_t *bytes, size_t len);
 /* One of the user's calls, on a handle that may be anything. */

@@ -10,6 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint8_t what = choose8(&c);
         if (what & 3) {
             host_segment(&h, &c);
+        } else if (what & 64) {
+            host_too_big(&h, &c);
         } else {
             size_t len = choose16(&c) % 200;
             if (len > c.left) len = c.left;

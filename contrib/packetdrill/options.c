@@ -281,7 +281,7 @@ static void fill_info(const sock *s, const nod_status *status, struct tcp_info *
         .tcpi_retrans = (status->again + mss - 1) / mss,
         .tcpi_last_data_sent = msec_since(status->since_sent_us),
         .tcpi_last_data_recv = msec_since(status->since_received_us),
-        .tcpi_pmtu = world_mtu(),
+        .tcpi_pmtu = status->path_mtu ? status->path_mtu : world_mtu(),
         .tcpi_rtt = (uint32_t)status->srtt_us,
         .tcpi_rttvar = (uint32_t)status->rttvar_us,
         .tcpi_snd_ssthresh = status->ssthresh == UINT32_MAX ? 0x7fffffff : status->ssthresh / mss,

@@ -104,6 +104,10 @@ void settings_tcp(nod_tcp_config *config)
     config->sack = setting("NOD_SACK", "tcp_sack", 1) != 0;
     config->rack = setting("NOD_RACK", "tcp_recovery", 1) & 1;
     config->loss_probe = setting("NOD_LOSS_PROBE", "tcp_early_retrans", 3) >= 3;
+    long probing = setting("NOD_MTU_PROBING", "tcp_mtu_probing", config->mtu_probing);
+    if (probing >= 0 && probing <= NOD_MTU_PROBING_ALWAYS) config->mtu_probing = (uint8_t)probing;
+    long base = setting("NOD_BASE_MSS", "tcp_base_mss", config->mss_base);
+    if (base >= config->mss_min && base <= UINT16_MAX) config->mss_base = (uint16_t)base;
     config->frto = setting("NOD_FRTO", "tcp_frto", 2) != 0;
     choose_congestion(config);
     config->window_scale = setting("NOD_WINDOW_SCALING", "tcp_window_scaling", 1) != 0;

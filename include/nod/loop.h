@@ -25,6 +25,9 @@ typedef struct nod_loop {
     nod_capture *capture; /* or NULL */
     nod_loop_hook *hook;  /* or NULL */
     void *ctx;
+    /* With a TAP: as in nod_iface_config. */
+    bool probe, ignore_routers;
+    enum nod_defence defence;
     /* The loop's own. */
     int capture_iface;
     int held_count; /* frames that the link did not take yet */

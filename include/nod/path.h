@@ -25,6 +25,8 @@ typedef struct nod_path_config {
     uint32_t mark_bytes;
     nod_usec reorder_us; /* how long a reordered packet is held back; 0: 3 x delay or 10 ms */
     bool down;           /* a pulled cable: everything is lost */
+    uint16_t mtu;        /* octets of the largest IP packet that gets through; 0: any */
+    bool mtu_silent;     /* and of larger ones nobody hears: a black hole. Else nod_path_answers */
 } nod_path_config;
 
 enum nod_fate_flags {
@@ -34,12 +36,13 @@ enum nod_fate_flags {
     NOD_FATE_DUPLICATED = 1 << 3,
     NOD_FATE_REORDERED = 1 << 4,
     NOD_FATE_DAMAGED = 1 << 5,
-    NOD_FATE_MARKED = 1 << 6, /* CE */
+    NOD_FATE_TOO_BIG = 1 << 6, /* larger than `mtu` */
+    NOD_FATE_MARKED = 1 << 7,  /* CE */
 };
-#define NOD_FATE_GONE (NOD_FATE_LOST | NOD_FATE_QUEUE_FULL | NOD_FATE_DOWN)
+#define NOD_FATE_GONE (NOD_FATE_LOST | NOD_FATE_QUEUE_FULL | NOD_FATE_DOWN | NOD_FATE_TOO_BIG)
 
 typedef struct nod_path_stats {
-    uint64_t in, out, lost, queue_full, down, duplicated, reordered, damaged, marked;
+    uint64_t in, out, lost, queue_full, down, duplicated, reordered, damaged, too_big, marked;
 } nod_path_stats;
 
 /* NULL: no memory or nonsense in the configuration. Damage copies into blocks of `pool`. */
@@ -57,6 +60,11 @@ int nod_path_push(nod_path *path, nod_frame *frame, nod_usec now, uint32_t *ids,
 
 /* Takes out frames that have arrived by `now`, in order of arrival. Returns how many. */
 int nod_path_pop(nod_path *path, nod_frame *frames, int max, nod_usec now);
+
+/* What the path has to say to those whose packets were larger than `mtu`: ICMP (RFC 1191, RFC
+ * 8201), which belongs onto the path of the other direction. Takes the frames out; returns how
+ * many. */
+int nod_path_answers(nod_path *path, nod_frame *frames, int max);
 
 /* When the next frame arrives; NOD_NEVER when none is on its way. */
 nod_usec nod_path_deadline(const nod_path *path);

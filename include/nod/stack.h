@@ -40,8 +40,9 @@ typedef struct nod_config {
     bool answer_closed;             /* RST for segments to no connection, unreachables for other
                                        protocols; default true, false makes a host that stays silent */
     uint32_t icmp_per_second;       /* ICMP errors sent in a second at most (RFC 4443 2.4 f); 100 */
-    bool accept_redirects; /* ICMP redirects from the gateway in use (RFC 1122 3.2.2.2); true */
-    bool flow_labels;      /* IPv6 packets say which connection they belong to (RFC 6437); true */
+    bool
+        accept_redirects; /* redirects by the gateway in use (RFC 1122 3.2.2.2, RFC 4861 8); true */
+    bool flow_labels;     /* IPv6 packets say which connection they belong to (RFC 6437); true */
     /* Octets that parts of datagrams may hold while they wait for the rest, 60 s at most
      * (RFC 1122 3.3.2, RFC 8200 4.5): 1 MiB; 256 KiB hold any one datagram. 0: fragments are
      * dropped. */
@@ -72,6 +73,14 @@ enum nod_iface_kind {
     NOD_IFACE_ETHERNET, /* with an Ethernet header; ARP and neighbour discovery run */
 };
 
+/* What to do when another host says that an address of ours is its own (RFC 5227 section 2.4).
+ * There is an event each time, for IPv6 nothing else. */
+enum nod_defence {
+    NOD_DEFEND_ALWAYS, /* c: say in broadcast whose it is, once in 10 s, and go on */
+    NOD_DEFEND_ONCE,   /* b: the same, but give it up if that is not the last of it for 10 s */
+    NOD_DEFEND_NEVER,  /* a: give it up */
+};
+
 typedef struct nod_iface_config {
     enum nod_iface_kind kind;
     uint16_t mtu;   /* bytes of an IP packet: 1280 to 65535 (128 and up without IPv6) */
@@ -81,6 +90,15 @@ typedef struct nod_iface_config {
     uint32_t gso_max;
     /* The link completes TCP checksums (NOD_FRAME_CSUM_TODO). */
     bool csum_offload;
+
+    /* Ethernet: ask the others on the link before an address is used, and announce it then. Takes
+     * 4 to 7 s for IPv4 (RFC 5227), 1 to 2 s for IPv6 (RFC 4862 5.4); until then the address is
+     * tentative, and as if it were not there. */
+    bool probe;
+    enum nod_defence defence;
+    /* Ethernet: neither ask for IPv6 routers nor believe what they say (RFC 4861 6.3). Default
+     * routes that were given come before theirs. */
+    bool ignore_routers;
 } nod_iface_config;
 
 #define NOD_IFACES_MAX 8
@@ -91,11 +109,32 @@ typedef struct nod_iface_config {
 int nod_stack_add_iface(nod_stack *stack, const nod_iface_config *config);
 
 /* Gives the interface an address; the prefix is reached over it without a gateway.
- * NOD_EINVAL: no such interface, or not a unicast address; NOD_ENOMEM: too many. */
+ * NOD_EINVAL: no such interface, or not a unicast address; NOD_ENOMEM: too many; NOD_EEXIST: it
+ * has that one already. An address that another host was found to have may be tried again. */
 int nod_stack_add_addr(nod_stack *stack, int iface, const nod_addr *addr, int prefix_len);
 
+enum nod_address_state {
+    NOD_ADDRESS_TENTATIVE, /* being probed; not used yet */
+    NOD_ADDRESS_IN_USE,
+    NOD_ADDRESS_DUPLICATE, /* another host has it; not used (any more). Connections that used it
+                              were reset, and have ended with NOD_ENOTLOCAL */
+};
+
+typedef struct nod_address {
+    int iface, prefix_len;
+    nod_addr addr;
+    enum nod_address_state state;
+    uint32_t conflicts;   /* packets of another host that claimed it */
+    uint8_t other_mac[6]; /* with conflicts: of the last such host */
+} nod_address;
+
+/* Writes what the stack knows of up to `max` of its addresses. Returns how many. NOD_EVENT_ADDRESS
+ * tells when to look. */
+int nod_stack_addresses(const nod_stack *stack, nod_address *out, int max);
+
 /* Adds a route. `gateway` may be NULL (the prefix is on the link). The longest prefix wins.
- * A default route is prefix length 0. */
+ * A default route is prefix length 0. Of several to the same prefix, one whose gateway does not
+ * answer stands back (RFC 1122 3.3.1). */
 int nod_stack_add_route(nod_stack *stack, int iface, const nod_addr *prefix, int prefix_len,
                         const nod_addr *gateway);
 
@@ -129,6 +168,9 @@ enum nod_event_flags {
     NOD_EVENT_CLOSED = 1 << 8,      /* ended in order: CLOSED, or TIME-WAIT is over */
     NOD_EVENT_URGENT = 1 << 9,      /* the peer has urgent data, or more of it: nod_status.urgent */
     NOD_EVENT_USER_TIMEOUT = 1 << 10, /* the peer told its own: nod_status.peer_user_timeout_us */
+    /* With handle 0: an address is in use now, was found to be another host's, or was defended.
+     * nod_stack_addresses says which. */
+    NOD_EVENT_ADDRESS = 1 << 15,
 };
 
 typedef struct nod_event {

@@ -43,11 +43,25 @@ typedef struct nod_ecn_counts {
 /* All times in microseconds. Set for a stack in nod_config.tcp, for one connection when it
  * is opened, and while it lives with nod_tcp_set_config; what has been agreed with the peer
  * (options, window scale) does not change any more then. */
+/* Packetization layer path MTU discovery (RFC 4821): finds out without ICMP. */
+enum nod_mtu_probing {
+    NOD_MTU_PROBING_OFF,
+    /* When full segments time out again and again, smaller ones are tried; and the way back to
+     * larger ones, after that or when what ICMP said is old, is by probes. */
+    NOD_MTU_PROBING_BLACK_HOLE,
+    NOD_MTU_PROBING_ALWAYS, /* begins with mss_base, and probes for what is more than that */
+};
+
 typedef struct nod_tcp_config {
     uint32_t send_buffer;    /* bytes; 256 KiB */
     uint32_t receive_buffer; /* bytes; 256 KiB. Never shrinks a window already offered */
     uint16_t mss_max;        /* segments no larger than this, both ways; 0: what the MTU allows */
-    bool nagle;              /* RFC 9293 3.7.4; true */
+    uint16_t mss_min;        /* a peer that takes only less is sent segments of so much all the
+                                same: dust costs us more than it (CVE-2019-11479); 64 */
+    /* Path MTU, octets of an IPv4 packet: no message and no silence makes it smaller (RFC 1191
+     * says 68); 552, as Linux. IPv6 has 1280. */
+    uint16_t path_mtu_min;
+    bool nagle; /* RFC 9293 3.7.4; true */
     /* Nagle's algorithm as appendix A.3 and Linux have it: what is not full waits only while
      * another segment that was not full is on its way. The tail of a SEND leaves at once; false */
     bool nagle_tail;
@@ -75,10 +89,14 @@ typedef struct nod_tcp_config {
      * limits, lengthens or shortens the connection's. false; 100 s, 1 h */
     bool uto;
     nod_usec uto_lower_us, uto_upper_us;
-    nod_usec syn_timeout_us; /* the same for a SYN: at least 3 min (MUST-23) by default */
-    nod_usec fin_wait_2_us;  /* how long FIN-WAIT-2 lasts when nobody can read any more; 60 s */
-    uint8_t r1_retransmits;  /* after so many the user hears of it (SHLD-9); 3 */
-    bool soft_errors;        /* NOD_EVENT_SOFT_ERROR is told (3.9.1.8, SHLD-20); true */
+    nod_usec syn_timeout_us;    /* the same for a SYN: at least 3 min (MUST-23) by default */
+    nod_usec fin_wait_2_us;     /* how long FIN-WAIT-2 lasts when nobody can read any more; 60 s */
+    uint16_t mss_base;          /* what is taken to get through everywhere (RFC 4821 7.2); 1024 */
+    uint8_t mtu_probing;        /* enum nod_mtu_probing; BLACK_HOLE */
+    nod_usec path_mtu_raise_us; /* how long a smaller path MTU is believed (RFC 1191 3: at least
+                                   5 min); 10 min, NOD_NEVER for ever */
+    uint8_t r1_retransmits;     /* after so many the user hears of it (SHLD-9); 3 */
+    bool soft_errors;           /* NOD_EVENT_SOFT_ERROR is told (3.9.1.8, SHLD-20); true */
     /* Keep-alive (3.8.4): when so long nothing was outstanding and nothing was heard, a probe; the
      * next ones at the interval; after so many without an answer the end, NOD_ETIMEDOUT. */
     bool keepalive;                 /* false (MUST-25) */

@@ -20,6 +20,7 @@ enum nod_trace_type {
     NOD_TRACE_CWND,       /* the congestion window changed */
     NOD_TRACE_DROP,       /* of the packet `frame`, with the reason */
     NOD_TRACE_ICMP_IN,    /* an ICMP error about a connection */
+    NOD_TRACE_PATH_MTU,   /* a connection's idea of the path MTU changed */
 };
 
 enum nod_ctl {
@@ -53,7 +54,9 @@ enum nod_why {
     NOD_WHY_WINDOW_PROBE,       /* to a zero window */
     NOD_WHY_RETRANSMIT_TIMEOUT, /* RTO, of SYN, data or FIN */
     NOD_WHY_RETRANSMIT_FAST,    /* found lost by what arrived after it (RFC 8985, RFC 6582) */
-    NOD_WHY_LOSS_PROBE,         /* an ACK is overdue (RFC 8985 section 7) */
+    NOD_WHY_RETRANSMIT_TOO_BIG, /* what was too big for the path, in smaller pieces */
+    NOD_WHY_MTU_PROBE,  /* new data, in a segment larger than is known to get through (RFC 4821) */
+    NOD_WHY_LOSS_PROBE, /* an ACK is overdue (RFC 8985 section 7) */
     NOD_WHY_KEEPALIVE,
     NOD_WHY_RST_ABORT,         /* the user's ABORT, or unread data at release */
     NOD_WHY_RST_NO_CONNECTION, /* nobody there */
@@ -75,6 +78,16 @@ enum nod_call {
     NOD_CALL_ABORT,
     NOD_CALL_RELEASE,
     NOD_CALL_COUNT
+};
+
+/* Why a connection's idea of the path MTU changed. */
+enum nod_path_news {
+    NOD_PATH_ICMP,       /* a router says that packets were too big (RFC 1191, RFC 8201) */
+    NOD_PATH_KNOWN,      /* another connection to the same address has found out */
+    NOD_PATH_EXPIRED,    /* what was known is too old: larger ones are tried again */
+    NOD_PATH_BLACK_HOLE, /* full segments vanish in silence (RFC 4821 7.7) */
+    NOD_PATH_PROBED,     /* a probe got through (RFC 4821 7.6.1) */
+    NOD_PATH_COUNT
 };
 
 typedef struct nod_trace_segment {
@@ -135,14 +148,20 @@ typedef struct nod_trace {
         struct {
             uint8_t type, code;
             int error;
+            uint16_t mtu; /* of a message "too big": what it says; 0: it does not */
         } icmp;
+        struct {
+            uint16_t from, to; /* octets of an IP packet */
+            uint8_t news;      /* enum nod_path_news */
+        } path;
     } u;
 } nod_trace;
 
 /* Pulls up to `max` events in the order in which they happened. Returns how many. */
 int nod_stack_trace(nod_stack *stack, nod_trace *events, int max);
 
-const char *nod_why_name(enum nod_why why); /* "retransmit-timeout" */
+const char *nod_why_name(enum nod_why why);              /* "retransmit-timeout" */
+const char *nod_path_news_name(enum nod_path_news news); /* "icmp" */
 const char *nod_timer_name(enum nod_timer timer);
 const char *nod_call_name(enum nod_call call); /* "SEND" */
 

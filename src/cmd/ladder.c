@@ -59,11 +59,13 @@ static int kind_of(const struct ladder *ladder, int side, const nod_trace *trace
     case NOD_TRACE_CALL: return LADDER_CALL;
     case NOD_TRACE_TIMER: return LADDER_TIMER;
     case NOD_TRACE_DROP:
+        if (trace->u.drop.reason == NOD_DROP_ICMP) return -1; /* no segment: no arrow */
         /* A damaged packet is dropped before it is a segment: this is its arrival. */
         return arrived_before(ladder, side, trace->frame) ? LADDER_DROP : LADDER_ARRIVE;
-    case NOD_TRACE_ICMP_IN: return LADDER_ICMP;
+    case NOD_TRACE_ICMP_IN: return trace->u.icmp.error ? LADDER_ICMP : -1; /* else: PATH_MTU */
     case NOD_TRACE_RTT: return -1;
     case NOD_TRACE_CWND: return -1;
+    case NOD_TRACE_PATH_MTU: return LADDER_PATH_MTU;
     }
     return -1;
 }

@@ -21,6 +21,7 @@ enum ladder_kind {
     LADDER_TIMER,
     LADDER_DROP,
     LADDER_ICMP,
+    LADDER_PATH_MTU,
     LADDER_REMARK, /* the world itself does something: a power cut */
     LADDER_ERROR,  /* an application is told of an error */
 };

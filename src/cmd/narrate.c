@@ -54,6 +54,8 @@ static enum sentence_key cause_of_data(struct flow *out, const struct ladder_row
         out->was_shut = false;
         return S_DATA_RESUMES;
     }
+    if (seg->why == NOD_WHY_RETRANSMIT_TOO_BIG && again) return S_DATA_AGAIN_SMALLER;
+    if (seg->why == NOD_WHY_MTU_PROBE) return S_MTU_PROBE;
     if (seg->why == NOD_WHY_LOSS_PROBE) return again ? S_LOSS_PROBE_AGAIN : S_LOSS_PROBE;
     if (seg->why == NOD_WHY_RETRANSMIT_FAST) {
         bool known = out->recovering;
@@ -98,6 +100,8 @@ static enum sentence_key cause_of_rst(const struct ladder_row *row, const nod_tr
     case NOD_WHY_WINDOW_PROBE:
     case NOD_WHY_RETRANSMIT_TIMEOUT:
     case NOD_WHY_RETRANSMIT_FAST:
+    case NOD_WHY_RETRANSMIT_TOO_BIG:
+    case NOD_WHY_MTU_PROBE:
     case NOD_WHY_LOSS_PROBE:
     case NOD_WHY_KEEPALIVE:
     case NOD_WHY_ACK_TIME_WAIT:
@@ -140,6 +144,8 @@ static enum sentence_key cause_of_ack(const struct flow *in, const struct ladder
     case NOD_WHY_FIN:
     case NOD_WHY_RETRANSMIT_TIMEOUT:
     case NOD_WHY_RETRANSMIT_FAST:
+    case NOD_WHY_RETRANSMIT_TOO_BIG:
+    case NOD_WHY_MTU_PROBE:
     case NOD_WHY_LOSS_PROBE:
     case NOD_WHY_RST_ABORT:
     case NOD_WHY_RST_NO_CONNECTION:
@@ -226,6 +232,7 @@ static enum sentence_key fate_of(const struct ladder_row *row, const nod_trace_s
     unsigned fate = row->depart != NULL ? row->depart->fate : 0;
     if ((fate & NOD_FATE_QUEUE_FULL) != 0) return S_QUEUE;
     if ((fate & NOD_FATE_DOWN) != 0) return S_DOWN;
+    if ((fate & NOD_FATE_TOO_BIG) != 0) return S_TOO_BIG;
     if ((fate & NOD_FATE_LOST) == 0) return S_NONE;
     if ((seg->ctl & (NOD_SYN | NOD_ACK)) == NOD_SYN) return S_LOST_SYN;
     if (row->sentence.cause == S_ACK_FIN_LAST || row->sentence.cause == S_ACK_TIME_WAIT)
@@ -386,6 +393,19 @@ static void narrate_call(struct ladder_row *row, const struct ladder_event *even
     }
 }
 
+static enum sentence_key cause_of_path(enum nod_path_news news)
+{
+    switch (news) {
+    case NOD_PATH_ICMP: return S_MTU_ICMP;
+    case NOD_PATH_KNOWN: return S_MTU_KNOWN;
+    case NOD_PATH_EXPIRED: return S_MTU_EXPIRED;
+    case NOD_PATH_BLACK_HOLE: return S_MTU_HOLE;
+    case NOD_PATH_PROBED: return S_MTU_PROBED;
+    case NOD_PATH_COUNT: break;
+    }
+    return S_NONE;
+}
+
 void narrate_local(struct narrator *n, struct ladder_row *row, const struct ladder_event *event)
 {
     struct sentence *s = &row->sentence;
@@ -393,6 +413,10 @@ void narrate_local(struct narrator *n, struct ladder_row *row, const struct ladd
     (void)n;
     s->who = row->from;
     if (event->kind == LADDER_CALL) narrate_call(row, event);
+    if (event->kind == LADDER_PATH_MTU) {
+        s->cause = cause_of_path((enum nod_path_news)event->trace.u.path.news);
+        s->n = event->trace.u.path.to;
+    }
     if (event->kind == LADDER_REMARK) s->cause = (enum sentence_key)event->remark;
     if (event->kind == LADDER_ERROR) {
         s->cause = S_TOLD;

@@ -267,6 +267,8 @@ static int build_stage(struct play *p)
     nod_path_config path = p->world->path;
     int error;
     if (p->scenario->held_back_ms != 0) path.reorder_us = p->scenario->held_back_ms * NOD_MSEC;
+    path.mtu = p->scenario->path_mtu;
+    path.mtu_silent = p->scenario->black_hole;
     if (path.rate_bps == 0) path.rate_bps = p->scenario->rate_bps;
     p->sim = nod_sim_new(p->world->seed);
     if (p->sim == NULL) return NOD_ENOMEM;

@@ -51,6 +51,8 @@ struct scenario {
     uint32_t receive_buffer; /* of RIGHT; 0: the default */
     uint32_t held_back_ms;   /* how long a reordered packet is held back; 0: the default */
     uint64_t rate_bps;       /* unless --rate says otherwise; 0: no limit */
+    uint16_t path_mtu;       /* of a link in the middle; 0: as at the ends */
+    bool black_hole;         /* which does not say so */
     bool no_nagle;
     int action_count, mishap_count;
     const struct action *actions;

@@ -139,6 +139,9 @@ char *act_words(const struct ladder_event *event, char *buf, size_t size)
         return buf;
     case LADDER_ERROR: snprintf(buf, size, "%s", short_error(event->error)); return buf;
     case LADDER_ICMP: snprintf(buf, size, "ICMP"); return buf;
+    case LADDER_PATH_MTU:
+        snprintf(buf, size, "MTU %u", (unsigned)event->trace.u.path.to);
+        return buf;
     case LADDER_DROP: snprintf(buf, size, "%s", _("dropped")); return buf;
     case LADDER_DEPART:
     case LADDER_ARRIVE:

@@ -54,6 +54,16 @@ static void harm_stats(const nod_link *link, nod_link_stats *out)
     nod_path_get_stats(harm->in, &out->harm_in);
 }
 
+/* What one direction says to those whose packets it did not take goes the other way. */
+static void answer(nod_path *from, nod_path *to, nod_usec now)
+{
+    nod_frame frame;
+    while (nod_path_answers(from, &frame, 1) > 0) {
+        nod_path_push(to, &frame, now, NULL, NULL);
+        nod_frame_release(&frame);
+    }
+}
+
 static void drop_first(harm_link *harm, int count)
 {
     harm->waiting -= count;
@@ -85,6 +95,7 @@ static int harm_send(nod_link *link, nod_frame *frames, int count, nod_usec now)
         nod_path_push(harm->out, &frames[i], now, NULL, NULL);
         nod_frame_release(&frames[i]);
     }
+    answer(harm->out, harm->in, now);
     int error = pump_out(harm, now);
     return error ? error : count;
 }
@@ -100,6 +111,7 @@ static int pump_in(harm_link *harm, nod_usec now)
         nod_path_push(harm->in, &frames[i], now, NULL, NULL);
         nod_frame_release(&frames[i]);
     }
+    answer(harm->in, harm->out, now);
     return got < 0 ? got : 0;
 }
 

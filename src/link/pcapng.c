@@ -212,8 +212,13 @@ static void describe(const nod_trace *trace, char *buf, size_t size)
     case NOD_TRACE_DROP:
         snprintf(buf, size, "dropped: %s", nod_drop_name((enum nod_drop)trace->u.drop.reason));
         return;
+    case NOD_TRACE_PATH_MTU:
+        snprintf(buf, size, "path MTU %u, was %u: %s", trace->u.path.to, trace->u.path.from,
+                 nod_path_news_name((enum nod_path_news)trace->u.path.news));
+        return;
     case NOD_TRACE_ICMP_IN:
-        snprintf(buf, size, "ICMP error: %s", nod_strerror(trace->u.icmp.error));
+        snprintf(buf, size, "ICMP error: %s",
+                 trace->u.icmp.error ? nod_strerror(trace->u.icmp.error) : "too big");
         return;
     }
     snprintf(buf, size, "event %u", trace->type);

@@ -24,8 +24,9 @@ enum icmp6 {
     PARAMETER_6 = 4,
     ECHO_6 = 128,
     ECHO_REPLY_6 = 129,
-    SOLICITATION = 135,
-    ADVERTISEMENT = 136
+    LISTENER_QUERY = 130,
+    ROUTER_SOLICITATION = 133,
+    REDIRECT_6 = 137
 };
 
 static bool checksum_is_good(const nod_frame *frame, const struct nod_packet *packet)
@@ -131,8 +132,9 @@ static bool is_error(int family, uint8_t type)
            type == TIME_EXCEEDED_4 || type == PARAMETER_4;
 }
 
-/* Reads the quoted packet without its checksum or full length, which an error may change. */
-static bool parse_quote(const uint8_t *p, size_t len, struct nod_ip *ip)
+/* Reads the quoted packet without its checksum, which an error may change. The length that it
+ * says is of the packet, not of the quotation. */
+static bool parse_quote(const uint8_t *p, size_t len, struct nod_ip *ip, uint32_t *size)
 {
     if (len < 1) return false;
     *ip = (struct nod_ip){0};
@@ -140,6 +142,7 @@ static bool parse_quote(const uint8_t *p, size_t len, struct nod_ip *ip)
         ip->family = 4;
         ip->size = (p[0] & 15u) * 4;
         ip->protocol = p[9];
+        *size = get16(p + 2);
         nod_ip_map4(ip->src, p + 12);
         nod_ip_map4(ip->dst, p + 16);
         return ip->size >= NOD_IP4_HEADER && !(get16(p + 6) & 0x1fff);
@@ -148,6 +151,7 @@ static bool parse_quote(const uint8_t *p, size_t len, struct nod_ip *ip)
     ip->family = 6;
     ip->size = NOD_IP6_HEADER;
     ip->protocol = p[6];
+    *size = NOD_IP6_HEADER + (uint32_t)get16(p + 4);
     memcpy(ip->src, p + 8, 16);
     memcpy(ip->dst, p + 24, 16);
     return true;
@@ -166,7 +170,7 @@ static enum nod_drop error_in(struct nod_net *net, struct nod_packet *packet)
 {
     const uint8_t *quote = packet->l4 + ICMP_HEADER;
     size_t len = min_u32((uint32_t)packet->have, packet->ip.payload) - ICMP_HEADER;
-    if (!parse_quote(quote, len, &packet->quoted)) return NOD_DROP_ICMP;
+    if (!parse_quote(quote, len, &packet->quoted, &packet->quoted_size)) return NOD_DROP_ICMP;
     if (len < packet->quoted.size + 8) return NOD_DROP_ICMP;
     if (!nod_net_is_local(net, packet->quoted.src)) return NOD_DROP_ICMP;
     if (packet->ip.family == 4 && packet->l4[0] == QUENCH_4) return NOD_DROP_ICMP; /* MUST-55 */
@@ -174,6 +178,13 @@ static enum nod_drop error_in(struct nod_net *net, struct nod_packet *packet)
     packet->quoted_l4 = quote + packet->quoted.size;
     packet->icmp_type = packet->l4[0];
     packet->icmp_code = packet->l4[1];
+    if (packet->ip.family == 6) {
+        packet->too_big = packet->icmp_type == TOO_BIG_6;
+        packet->next_mtu = get32(packet->l4 + 4);
+    } else {
+        packet->too_big = packet->icmp_type == UNREACHABLE_4 && packet->icmp_code == 4;
+        packet->next_mtu = get16(packet->l4 + 6);
+    }
     packet->kind = NOD_NET_ERROR;
     return NOD_DROP_NONE;
 }
@@ -191,11 +202,14 @@ void nod_icmp_input(struct nod_net *net, nod_frame *frame, struct nod_packet *pa
     } else if (type == (six ? ECHO_6 : ECHO_4)) {
         packet->drop = NOD_DROP_NONE;
         if (may_echo(net, packet)) echo(net, frame, packet);
-    } else if (six && (type == SOLICITATION || type == ADVERTISEMENT)) {
+    } else if (six && type >= ROUTER_SOLICITATION && type <= REDIRECT_6) {
         packet->drop = NOD_DROP_NEIGHBOUR;
         if (packet->ip.reassembled) return; /* RFC 6980 section 5 */
         packet->drop = NOD_DROP_NONE;
         if (net->iface[packet->iface].config.kind == NOD_IFACE_ETHERNET)
             packet->drop = nod_nd_input(net, frame, packet);
+    } else if (six && type == LISTENER_QUERY) {
+        packet->drop = NOD_DROP_NONE;
+        if (net->iface[packet->iface].config.kind == NOD_IFACE_ETHERNET) nod_mld_query(net, packet);
     }
 }

@@ -31,6 +31,8 @@ static enum nod_drop check_addresses(const struct nod_net *net, struct nod_packe
 {
     const struct nod_ip *ip = &out->ip;
     if (!nod_net_is_local(net, ip->dst)) {
+        bool group6 = ip->family == 6 && net->iface[out->iface].config.kind == NOD_IFACE_ETHERNET;
+        if (group6 && !nod_mld_is_joined(net, out->iface, ip->dst)) return NOD_DROP_NOT_OURS;
         if (!nod_net_is_broadcast(net, ip->dst)) return NOD_DROP_NOT_OURS;
         out->broadcast = true;
     }

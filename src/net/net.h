@@ -5,46 +5,43 @@
 
 #include "base/pool.h"
 #include "base/trace.h"
+#include "net/neighbour.h"
 #include "wire/ip.h"
 
-#define NOD_NEIGHBOURS 128    /* remembered at once; the one unused longest makes room */
-#define NOD_NEIGHBOUR_QUEUE 4 /* frames that wait for one address (RFC 1122 2.3.2.2) */
-#define NOD_NET_QUEUE 64      /* answers and released frames that wait for output */
-#define NOD_LOOPED 256        /* frames on their way from this host to itself */
-#define NOD_DATAGRAMS 64      /* in reassembly at once; the oldest makes room */
+#define NOD_NET_QUEUE 64 /* answers and released frames that wait for output */
+#define NOD_LOOPED 256   /* frames on their way from this host to itself */
+#define NOD_DATAGRAMS 64 /* in reassembly at once; the oldest makes room */
+#define NOD_PATHS 128    /* destinations of which the path MTU is known */
 #define NOD_DATAGRAM_PARTS 128
 #define NOD_REDIRECTS 16 /* routes of single hosts that gateways told us of */
 
 /* The interface that leads back to this host. Users cannot name it. */
 #define NOD_IFACE_LOOPBACK NOD_IFACES_MAX
 
-enum neighbour_state {
-    NEIGHBOUR_FREE,
-    NEIGHBOUR_INCOMPLETE, /* asked, no answer yet */
-    NEIGHBOUR_REACHABLE,
-    NEIGHBOUR_STALE, /* known, but not confirmed lately */
-    NEIGHBOUR_PROBE, /* in use and asked again */
-};
-
-struct nod_neighbour {
-    uint8_t ip[16], mac[6];
-    uint8_t state, iface, tries, queued;
-    nod_usec deadline, used;
-    nod_frame *queue[NOD_NEIGHBOUR_QUEUE];
-};
-
 struct nod_iface {
     nod_iface_config config;
-    uint8_t addr[NOD_ADDRS_MAX][16];
-    uint8_t prefix[NOD_ADDRS_MAX]; /* of 128 bits */
+    uint8_t addr[NOD_ADDRS_MAX][16]; /* in use */
+    uint8_t prefix[NOD_ADDRS_MAX];   /* of 128 bits */
     unsigned addrs;
+    struct nod_claim claim[NOD_ADDRS_MAX]; /* all that were given to it */
+    unsigned claims;
+    struct nod_link_state link; /* Ethernet */
 };
 
 struct nod_route {
     uint8_t prefix[16], gateway[16];
     uint8_t bits; /* of 128 */
     uint8_t iface;
-    bool direct; /* no gateway */
+    bool direct;      /* no gateway */
+    nod_usec failed;  /* when the gateway did not answer; 0: never */
+    nod_usec expires; /* one that a router told of; 0: this one is not there */
+};
+
+/* What is known of the path to an address. */
+struct nod_path_entry {
+    uint8_t dst[16];
+    nod_usec until;
+    uint16_t mtu;
 };
 
 /* What a gateway said: this host is reached through that other gateway. */
@@ -60,7 +57,16 @@ struct nod_net {
     unsigned ifaces;
     struct nod_route route[NOD_ROUTES_MAX];
     unsigned routes;
-    struct nod_neighbour *neighbours; /* NOD_NEIGHBOURS; made with the first Ethernet */
+    struct nod_path_entry path[NOD_PATHS];
+    unsigned paths;
+    struct nod_route router[NOD_ROUTERS_MAX];  /* default routes that were advertised */
+    struct nod_route on_link[NOD_ON_LINK_MAX]; /* what was said to be on the link */
+    unsigned learned;                          /* how many of those there are */
+    struct nod_neighbours *neighbours;         /* made with the first Ethernet */
+    unsigned doubtful;                         /* neighbours that TCP may confirm now */
+    bool changed;                              /* addresses did: the stack looks at them */
+    uint8_t random_key[16];
+    uint64_t randoms;
     nod_frame *queue[NOD_NET_QUEUE];
     unsigned queue_first, queue_count;
     nod_frame *looped[NOD_LOOPED];
@@ -98,7 +104,10 @@ struct nod_packet {
     /* With ERROR: the quoted packet, and what went wrong. */
     struct nod_ip quoted;
     const uint8_t *quoted_l4; /* at least 8 bytes */
+    uint32_t quoted_size;     /* octets of the quoted packet */
     uint8_t icmp_type, icmp_code;
+    bool too_big;      /* it was larger than a link on its way takes (RFC 1191, RFC 8201) */
+    uint32_t next_mtu; /* what that link takes, as the message says; 0: it does not */
 };
 
 void nod_net_init(struct nod_net *net, nod_pool *pool, const nod_config *config, uint64_t *drops,
@@ -119,7 +128,8 @@ void nod_net_unreachable(struct nod_net *net, const nod_frame *frame,
 bool nod_net_route(const struct nod_net *net, const uint8_t dst[16], uint8_t *iface,
                    uint8_t src[16]);
 /* The interface's address for packets to `dst` (MUST-44): by RFC 6724 section 5 one of the same
- * scope, and of those the one with the longest prefix in common. False: it has none. */
+ * scope, and of those the one with the longest prefix in common. False: it has none; a link-local
+ * one is none for packets to elsewhere. */
 bool nod_net_source(const struct nod_net *net, uint8_t iface, const uint8_t dst[16],
                     uint8_t src[16]);
 bool nod_net_is_local(const struct nod_net *net, const uint8_t ip[16]);
@@ -130,6 +140,20 @@ bool nod_net_is_bad_source(const struct nod_net *net, const uint8_t ip[16]);
 
 /* Ready to leave? False: it waits for a neighbour now, or was dropped; the frame is empty. */
 bool nod_net_resolve(struct nod_net *net, nod_frame *frame, const uint8_t dst[16]);
+
+/* path.c: the path MTU. Never less than 1280 for IPv6 (RFC 8201 4). */
+/* The largest packet that gets to `dst`, as far as is known, and until when that holds. */
+uint16_t nod_net_path_mtu(const struct nod_net *net, const uint8_t dst[16], uint8_t iface,
+                          nod_usec *until);
+/* What was found out about the path to one address, and no other (RFC 4821 5.2). */
+void nod_net_path_learn(struct nod_net *net, const uint8_t dst[16], uint16_t mtu, nod_usec until);
+/* What a message "too big" means to who sends packets of up to `in_use` octets, and who goes no
+ * lower than `least4` with IPv4; 0: nothing. */
+uint16_t nod_net_claimed_mtu(const struct nod_packet *packet, uint16_t in_use, uint16_t least4);
+/* What a transport knows of the way to `dst`: it works (RFC 4861 7.3.1; worth a call only while
+ * net->doubtful), or it seems not to (RFC 9293 MUST-20). */
+void nod_net_confirm(struct nod_net *net, uint8_t iface, const uint8_t dst[16]);
+void nod_net_doubt(struct nod_net *net, uint8_t iface, const uint8_t dst[16]);
 
 /* fragments.c: true when the frame has become a whole datagram, that begins with its IP header;
  * else packet->drop says what became of it. */
@@ -151,22 +175,26 @@ enum nod_drop nod_redirect_input(struct nod_net *net, const struct nod_packet *p
 const struct nod_redirect *nod_redirect_find(const struct nod_net *net, uint8_t iface,
                                              const uint8_t dst[16]);
 
-/* iface.c */
-bool nod_net_next_hop(const struct nod_net *net, const uint8_t dst[16], uint8_t *iface,
-                      uint8_t next_hop[16]);
+/* Runs the timers, but those of fragments. True: `given_up` is a frame that nobody will take; call
+ * again. */
+bool nod_net_expire(struct nod_net *net, nod_frame *given_up);
+nod_usec nod_net_deadline(const struct nod_net *net);
 
-/* neighbour.c */
-struct nod_neighbour *nod_neighbour_find(struct nod_net *net, uint8_t iface, const uint8_t ip[16],
-                                         bool make);
-void nod_neighbour_learn(struct nod_net *net, struct nod_neighbour *n, const uint8_t mac[6],
-                         bool confirmed);
-void nod_neighbour_expire(struct nod_net *net);
-/* Negative advice from a transport: nothing comes back from there (RFC 9293 section 3.8.3). */
-void nod_neighbour_doubt(struct nod_net *net, const uint8_t dst[16]);
-nod_usec nod_neighbour_next(const struct nod_net *net);
-enum nod_drop nod_arp_input(struct nod_net *net, uint8_t iface, const uint8_t *p, size_t len);
-enum nod_drop nod_nd_input(struct nod_net *net, const nod_frame *frame,
-                           const struct nod_packet *packet);
+/* The largest packet that the link takes, as its configuration or, for IPv6, a router says. */
+uint16_t nod_net_mtu(const struct nod_net *net, uint8_t iface, int family);
+
+/* From 0 to below `n`, the same for the same secret. */
+uint64_t nod_net_random(struct nod_net *net, uint64_t n);
+
+/* iface.c */
+struct nod_hop {
+    uint8_t ip[16];
+    uint8_t iface;
+    bool gateway;
+};
+/* The way to `dst`, over interface `iface` if one leads there; -1: any. False: no route. */
+bool nod_net_next_hop(const struct nod_net *net, const uint8_t dst[16], int iface,
+                      struct nod_hop *hop);
 
 /* errors.c: ICMP errors that this host sends, as far as it may */
 void nod_icmp_problem(struct nod_net *net, const nod_frame *frame, const struct nod_packet *packet);

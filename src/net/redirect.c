@@ -1,5 +1,6 @@
-/* Redirects: routes of single hosts that gateways tell of (RFC 1122 section 3.2.2.2). They count
- * only from the gateway that is in use, to another on the same link, and for a time. */
+/* Redirects: routes of single hosts that gateways tell of (RFC 1122 section 3.2.2.2, RFC 4861
+ * section 8). They count only from the gateway that is in use, to another on the same link, and for
+ * a time. */
 #include <string.h>
 
 #include "net/net.h"
@@ -18,8 +19,7 @@ const struct nod_redirect *nod_redirect_find(const struct nod_net *net, uint8_t 
 
 static bool is_on_link(const struct nod_iface *iface, const uint8_t ip[16])
 {
-    if (nod_ip_family(ip) == 6 && nod_ip_prefix_match(ip, (uint8_t[16]){0xfe, 0x80}, 10))
-        return true;
+    if (nod_ip_is_link_local(ip)) return true;
     for (unsigned a = 0; a < iface->addrs; a++)
         if (nod_ip_prefix_match(iface->addr[a], ip, iface->prefix[a])) return true;
     return false;
@@ -40,14 +40,15 @@ static struct nod_redirect *place_for(struct nod_net *net, uint8_t iface, const 
 enum nod_drop nod_redirect_input(struct nod_net *net, const struct nod_packet *packet,
                                  const uint8_t dst[16], const uint8_t gateway[16])
 {
-    uint8_t iface, hop[16];
+    struct nod_hop hop;
     if (!net->accept_redirects || packet->broadcast) return NOD_DROP_ICMP;
-    if (!nod_net_next_hop(net, dst, &iface, hop) || iface != packet->iface) return NOD_DROP_ICMP;
-    bool in_use = memcmp(hop, packet->ip.src, 16) == 0 && memcmp(hop, dst, 16) != 0;
-    if (!in_use || !is_on_link(&net->iface[iface], gateway)) return NOD_DROP_ICMP;
+    if (!nod_net_next_hop(net, dst, -1, &hop) || hop.iface != packet->iface) return NOD_DROP_ICMP;
+    bool in_use = hop.gateway && memcmp(hop.ip, packet->ip.src, 16) == 0;
+    bool itself = nod_ip_family(dst) == 6 && memcmp(gateway, dst, 16) == 0; /* RFC 4861 8.3 */
+    if (!in_use || (!itself && !is_on_link(&net->iface[hop.iface], gateway))) return NOD_DROP_ICMP;
     if (nod_net_is_local(net, gateway) || nod_net_is_bad_source(net, gateway)) return NOD_DROP_ICMP;
-    struct nod_redirect *r = place_for(net, iface, dst);
-    *r = (struct nod_redirect){.iface = iface, .until = net->now + LIFETIME_US};
+    struct nod_redirect *r = place_for(net, hop.iface, dst);
+    *r = (struct nod_redirect){.iface = hop.iface, .until = net->now + LIFETIME_US};
     memcpy(r->dst, dst, 16);
     memcpy(r->gateway, gateway, 16);
     return NOD_DROP_NONE;

@@ -66,7 +66,8 @@ static void note(batch_notes *notes, const nod_trace *trace)
     case NOD_TRACE_TIMER:
     case NOD_TRACE_RTT:
     case NOD_TRACE_CWND:
-    case NOD_TRACE_ICMP_IN: break;
+    case NOD_TRACE_ICMP_IN:
+    case NOD_TRACE_PATH_MTU: break;
     }
 }
 
@@ -200,6 +201,9 @@ int nod_loop_begin(nod_loop *loop)
 {
     nod_iface_config iface;
     nod_link_iface(loop->link, &iface);
+    iface.probe = loop->probe;
+    iface.ignore_routers = loop->ignore_routers;
+    iface.defence = loop->defence;
     loop->held_count = 0;
     if (loop->capture)
         loop->capture_iface =

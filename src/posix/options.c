@@ -340,6 +340,21 @@ static int get_maxseg(const sock *s, int fd, void *value, socklen_t *len)
     return give(value, len, &mss, sizeof mss);
 }
 
+static int path_mtu(const sock *s)
+{
+    nod_status status;
+    if (!s->handle || nod_tcp_status(nod_net->stack, s->handle, &status) < 0)
+        return (int)device_mtu();
+    return status.path_mtu ? status.path_mtu : (int)device_mtu();
+}
+
+static bool is_path_mtu(const sock *s, int level, int name)
+{
+    if (s->attempt == ATTEMPT_NONE) return false;
+    return s->ip6 ? level == IPPROTO_IPV6 && name == IPV6_MTU
+                  : level == IPPROTO_IP && name == IP_MTU;
+}
+
 /* Linux's names are up to 16 octets long, and programs are given all of them. */
 static int get_congestion(const sock *s, void *value, socklen_t *len)
 {
@@ -364,8 +379,8 @@ static bool get_own(sock *s, int fd, int level, int name, void *value, socklen_t
         return *error = get_maxseg(s, fd, value, len), true;
     else if (level == IPPROTO_TCP && name == TCP_CONGESTION)
         return *error = get_congestion(s, value, len), true;
-    else if (level == IPPROTO_IP && name == IP_MTU && s->attempt != ATTEMPT_NONE)
-        number = (int)device_mtu();
+    else if (is_path_mtu(s, level, name))
+        number = path_mtu(s);
     else if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY && s->ip6 && s->local.addr.family)
         number = s->v6only;
     else

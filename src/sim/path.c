@@ -7,6 +7,7 @@
 
 #include "bottleneck.h"
 #include "flight.h"
+#include "narrow.h"
 #include "rng.h"
 
 #define FORCED_MAX 64
@@ -24,6 +25,7 @@ struct nod_path {
     nod_pool *pool;
     nod_rng rng;
     nod_bottleneck bottleneck;
+    nod_narrow narrow;
     nod_flight flight;
     nod_usec latest; /* arrival of the latest packet that was not held back */
     struct forced forced[FORCED_MAX];
@@ -76,6 +78,7 @@ void nod_path_free(nod_path *path)
     }
     nod_flight_clear(&path->flight);
     nod_bottleneck_clear(&path->bottleneck);
+    nod_narrow_clear(&path->narrow);
     free(path);
 }
 
@@ -218,15 +221,35 @@ static int send_off(nod_path *path, nod_frame *frame, struct dice *dice, nod_use
     return error < 0 ? error : nod_flight_put(&path->flight, frame, at);
 }
 
-/* Chance and the state of the road decide together; what is gone meets no other harm. */
-static int decide(nod_path *path, struct dice *dice, uint64_t bytes, nod_usec now, nod_usec *leaves)
+static bool is_too_big(const nod_path *path, const struct dice *dice, const nod_frame *packet)
+{
+    return (path->config.mtu && nod_narrow_size(packet) > path->config.mtu) ||
+           dice->fate & NOD_FATE_TOO_BIG;
+}
+
+static int refuse(nod_path *path, struct dice *dice, const nod_frame *packet)
 {
     const nod_path_config *c = &path->config;
+
+    path->stats.too_big++;
+    dice->fate = NOD_FATE_TOO_BIG;
+    return c->mtu_silent ? 0 : nod_narrow_refuse(&path->narrow, path->pool, packet, c->mtu);
+}
+
+/* Chance and the state of the road decide together; what is gone meets no other harm. */
+static int decide(nod_path *path, struct dice *dice, const nod_frame *packet, nod_usec now,
+                  nod_usec *leaves)
+{
+    const nod_path_config *c = &path->config;
+    uint64_t bytes = nod_frame_length(packet);
 
     if (c->down || dice->fate & NOD_FATE_DOWN) {
         path->stats.down++;
         dice->fate = NOD_FATE_DOWN;
         return 0;
+    }
+    if (is_too_big(path, dice, packet)) {
+        return refuse(path, dice, packet);
     }
     int passed = dice->fate & NOD_FATE_QUEUE_FULL
                      ? 0
@@ -260,7 +283,7 @@ static int push_packet(nod_path *path, nod_frame *packet, nod_usec now, uint32_t
         packet->id = (*ids)++;
     }
     force(path, &dice);
-    int error = decide(path, &dice, nod_frame_length(packet), now, &leaves);
+    int error = decide(path, &dice, packet, now, &leaves);
 
     if (error == 0 && !(dice.fate & NOD_FATE_GONE)) {
         error = send_off(path, packet, &dice, leaves);
@@ -302,6 +325,11 @@ int nod_path_pop(nod_path *path, nod_frame *frames, int max, nod_usec now)
     }
     path->stats.out += (uint64_t)n;
     return n;
+}
+
+int nod_path_answers(nod_path *path, nod_frame *frames, int max)
+{
+    return nod_narrow_take(&path->narrow, frames, max);
 }
 
 nod_usec nod_path_deadline(const nod_path *path)

@@ -88,6 +88,16 @@ static void arrive_at(nod_sim *sim, struct nod_sim_host *host, int iface)
     }
 }
 
+/* What the road says to who sends too large packets comes to them on the way back. */
+static void answer(nod_sim *sim, int link, int end)
+{
+    nod_frame frame;
+
+    while (nod_path_answers(sim->link[link].end[end].away, &frame, 1) > 0) {
+        nod_path_push(sim->link[link].end[!end].away, &frame, sim->now, NULL, NULL);
+    }
+}
+
 /* One packet goes onto the wire. */
 static void depart(nod_sim *sim, int link, int end, nod_frame *packet)
 {
@@ -100,6 +110,7 @@ static void depart(nod_sim *sim, int link, int end, nod_frame *packet)
     if (record) {
         record->fate = fate;
     }
+    answer(sim, link, end);
 }
 
 /* What a stack put out: a large segment is cut here, so that each packet has its record. */

@@ -76,8 +76,13 @@ static void to_tcb(nod_stack *s, struct nod_tcb *tcb, struct nod_segment *seg)
         nod_drop_segment(&s->env, &tcb->rec, seg->frame, NOD_DROP_MEMORY);
         return;
     }
+    bool open = tcb->rec.state >= NOD_ESTABLISHED;
+    uint32_t una = tcb->snd.una, nxt = tcb->rcv.nxt;
     nod_tcb_input(&s->env, tcb, seg);
     nod_tcb_check(tcb);
+    bool progress = tcb->snd.una != una || (open && tcb->rcv.nxt != nxt);
+    if (progress && s->net.doubtful) /* RFC 4861 7.3.1 */
+        nod_net_confirm(&s->net, tcb->rec.iface, tcb->rec.key.remote);
     nod_settle(s, tcb);
 }
 
@@ -216,6 +221,10 @@ static void icmp_error(nod_stack *s, uint32_t frame, const struct nod_packet *pa
         nod_drop_segment(&s->env, rec, frame, NOD_DROP_ICMP);
         return;
     }
+    if (packet->too_big) {
+        nod_path_too_big(s, tcb, frame, seq, packet);
+        return;
+    }
     nod_trace *event = nod_tcb_trace(&s->env, tcb, NOD_TRACE_ICMP_IN);
     if (event) {
         event->frame = frame;
@@ -239,6 +248,7 @@ static void frame_arrives(nod_stack *s, nod_frame *frame, bool looped)
     s->env.stats.frames_in++;
     s->env.stats.bytes_in += nod_frame_length(frame);
     nod_net_input(&s->net, frame, looped, &packet);
+    if (s->net.changed) nod_addresses_changed(s);
     switch (packet.kind) {
     case NOD_NET_DONE:
         if (packet.drop != NOD_DROP_NONE) nod_drop_segment(&s->env, NULL, frame->id, packet.drop);

@@ -38,8 +38,7 @@ void nod_config_drop(nod_stack *s, struct nod_shared_config *config)
 uint16_t nod_adv_mss(const nod_stack *s, const struct nod_key *key, uint8_t iface,
                      const nod_tcp_config *c)
 {
-    uint32_t headers = nod_ip_family(key->local) == 6 ? 60 : 40;
-    uint32_t mss = s->net.iface[iface].config.mtu - headers;
+    uint32_t mss = nod_net_mtu(&s->net, iface, nod_ip_family(key->local)) - nod_key_headers(key);
     if (c->mss_max) mss = min_u32(mss, c->mss_max);
     return (uint16_t)mss;
 }
@@ -71,6 +70,7 @@ struct nod_tcb *nod_tcb_new(nod_stack *s, const struct nod_key *key, uint8_t ifa
         tcb->rec.state = NOD_SYN_RECEIVED;
     else
         nod_tcb_set_state(&s->env, tcb, state);
+    nod_path_look(s, tcb);
     s->env.stats.connections++;
     return tcb;
 }

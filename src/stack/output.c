@@ -158,6 +158,7 @@ static bool send_due(nod_stack *s, nod_frame *frame)
         struct nod_out out;
         uint8_t state = tcb->rec.state;
         nod_not_due(s, tcb);
+        if (nod_path_is_due(s, tcb)) nod_path_look(s, tcb);
         if (!nod_tcb_output(&s->env, tcb, text_max(s, tcb), &out)) {
             nod_timers_schedule(&s->env, tcb);
             nod_tcb_rest(&s->env, tcb);
@@ -209,8 +210,10 @@ static void expire_tcb(nod_stack *s, struct nod_tcb *tcb)
     if (nod_tcb_wake(&s->env, tcb)) {
         bool told = tcb->flags & TCB_TOLD_R1;
         nod_timers_expire(&s->env, tcb);
-        /* R1: the fault may be the next hop's (MUST-20). */
-        if (!told && tcb->flags & TCB_TOLD_R1) nod_neighbour_doubt(&s->net, tcb->rec.key.remote);
+        nod_path_tell(s, tcb);
+        /* R1 is negative advice to IP (MUST-20): the first hop may be what has failed. */
+        if (!told && tcb->flags & TCB_TOLD_R1)
+            nod_net_doubt(&s->net, tcb->rec.iface, tcb->rec.key.remote);
         nod_settle(s, tcb);
     } else { /* keep-alive, at rest: perhaps there is memory later */
         nod_wheel_set(&s->env.wheel, &tcb->rec.timer, s->env.now + NOD_SEC);
@@ -237,13 +240,17 @@ void nod_stack_tick(nod_stack *s, nod_usec now)
     nod_loopback_input(s);
     while ((node = nod_wheel_expire(&s->env.wheel, s->env.now)))
         expire(s, NOD_CONTAINER(node, struct nod_record, timer));
-    nod_neighbour_expire(&s->net);
+    nod_frame given_up;
+    while (nod_net_expire(&s->net, &given_up)) {
+        nod_segment_undeliverable(s, &given_up);
+        nod_frame_release(&given_up);
+    }
+    if (s->net.changed) nod_addresses_changed(s);
 }
 
 nod_usec nod_stack_deadline(const nod_stack *s)
 {
     if (s->due_first || s->env.replies.count || s->net.queue_count || s->net.looped_count)
         return s->env.now;
-    nod_usec fragments = nod_fragments_next(&s->net);
-    return min_u64(fragments, min_u64(nod_wheel_next(&s->env.wheel), nod_neighbour_next(&s->net)));
+    return min_u64(nod_wheel_next(&s->env.wheel), nod_net_deadline(&s->net));
 }

@@ -107,6 +107,10 @@ static uint32_t take_flags(struct nod_record *object, int *error)
 int nod_stack_events(nod_stack *s, nod_event *events, int max)
 {
     int n = 0;
+    if (max > 0 && s->tell_addresses) {
+        events[n++] = (nod_event){.flags = NOD_EVENT_ADDRESS};
+        s->tell_addresses = false;
+    }
     while (n < max && s->event_first != NOD_EVENT_END) {
         uint32_t slot = s->event_first;
         struct nod_slot *at = nod_env_slot(&s->env, slot);

@@ -24,6 +24,11 @@ void nod_config_default(nod_config *c)
             {
                 .send_buffer = 256 << 10,
                 .receive_buffer = 256 << 10,
+                .mss_min = 64,
+                .path_mtu_min = 552,
+                .mss_base = 1024,
+                .mtu_probing = NOD_MTU_PROBING_BLACK_HOLE,
+                .path_mtu_raise_us = 600 * NOD_SEC,
                 .nagle = true,
                 .delayed_ack = true,
                 .window_scale = true,
@@ -69,7 +74,12 @@ bool nod_tcp_config_is_valid(const nod_tcp_config *c)
         c->rto_max_us < c->rto_initial_us || c->rto_max_us > 3600 * NOD_SEC)
         return false;
     if (!c->ttl || c->dscp > 63 || c->delayed_ack_us >= NOD_SEC / 2) return false;
-    if (c->mss_max && c->mss_max < 64) return false;
+    if (c->mss_min < 64 || c->mss_min > 536 || (c->mss_max && c->mss_max < c->mss_min))
+        return false;
+    if (c->path_mtu_min < c->mss_min + 40u || c->path_mtu_min > 1280) return false;
+    if (c->mss_base < c->mss_min || c->mtu_probing > NOD_MTU_PROBING_ALWAYS) return false;
+    if (c->path_mtu_raise_us < 300 * NOD_SEC) return false; /* RFC 1191 3, RFC 8201 4 */
+    if (c->path_mtu_raise_us > FAR_US && c->path_mtu_raise_us != NOD_NEVER) return false;
     if (c->ecn_request > NOD_ECN_ACCURATE || c->ecn_accept > NOD_ECN_ACCURATE) return false;
     if (c->msl_us > 86400 * NOD_SEC || c->fin_wait_2_us > FAR_US) return false;
     if ((c->user_timeout_us > FAR_US && c->user_timeout_us != NOD_NEVER) ||
@@ -229,15 +239,6 @@ void nod_stack_get_stats(const nod_stack *s, nod_stack_stats *out)
     out->trace_lost = s->env.trace.lost;
 }
 
-static bool ensure_neighbours(struct nod_net *net)
-{
-    if (net->neighbours) return true;
-    net->neighbours = nod_pool_take(net->pool, NOD_NEIGHBOURS * sizeof(*net->neighbours));
-    if (!net->neighbours) return false;
-    memset(net->neighbours, 0, NOD_NEIGHBOURS * sizeof(*net->neighbours));
-    return true;
-}
-
 int nod_stack_add_iface(nod_stack *s, const nod_iface_config *config)
 {
     if (config->kind != NOD_IFACE_IP && config->kind != NOD_IFACE_ETHERNET) return NOD_EINVAL;
@@ -245,10 +246,11 @@ int nod_stack_add_iface(nod_stack *s, const nod_iface_config *config)
     if (s->net.ifaces == NOD_IFACES_MAX) return NOD_ENOMEM;
     if (config->kind == NOD_IFACE_ETHERNET) {
         if (config->mac[0] & 1) return NOD_EINVAL;
-        if (!ensure_neighbours(&s->net)) return NOD_ENOMEM;
+        if (!nod_neighbours_make(&s->net)) return NOD_ENOMEM;
     }
     int index = (int)s->net.ifaces++;
     s->net.iface[index].config = *config;
+    nod_router_start(&s->net, (uint8_t)index);
     if (config->kind != NOD_IFACE_ETHERNET) return index;
     /* The link-local address that every IPv6 interface has (RFC 4291 2.5.6, appendix A). */
     const uint8_t *m = config->mac;
@@ -285,11 +287,7 @@ int nod_stack_add_addr(nod_stack *s, int iface, const nod_addr *addr, int prefix
     if (nod_ip_is_multicast(ip) || nod_ip_is_unspecified(ip) || nod_ip_is_broadcast(ip) ||
         is_mapped(addr, ip))
         return NOD_EINVAL;
-    struct nod_iface *to = &s->net.iface[iface];
-    if (to->addrs == NOD_ADDRS_MAX) return NOD_ENOMEM;
-    memcpy(to->addr[to->addrs], ip, 16);
-    to->prefix[to->addrs++] = (uint8_t)mapped_bits(addr, prefix_len);
-    return 0;
+    return nod_claim_add(&s->net, (uint8_t)iface, ip, (uint8_t)mapped_bits(addr, prefix_len));
 }
 
 int nod_stack_add_route(nod_stack *s, int iface, const nod_addr *prefix, int prefix_len,
@@ -300,6 +298,7 @@ int nod_stack_add_route(nod_stack *s, int iface, const nod_addr *prefix, int pre
     if (gateway && gateway->family != prefix->family) return NOD_EINVAL;
     if (s->net.routes == NOD_ROUTES_MAX) return NOD_ENOMEM;
     struct nod_route *route = &s->net.route[s->net.routes++];
+    *route = (struct nod_route){0};
     nod_ip_from_addr(route->prefix, prefix);
     route->bits = (uint8_t)mapped_bits(prefix, prefix_len);
     route->iface = (uint8_t)iface;

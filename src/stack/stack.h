@@ -40,6 +40,7 @@ struct nod_stack {
     uint32_t slot_hint;
     uint32_t event_first, event_last; /* slots */
     struct nod_tcb *due_first, **due_tail;
+    bool tell_addresses; /* an event that belongs to no connection */
     struct nod_listener *listeners;
     uint16_t port_counter[NOD_PORT_COUNTERS]; /* RFC 6056 algorithm 4 */
 };
@@ -55,6 +56,10 @@ struct nod_listener *nod_demux_listener(const nod_stack *s, const struct nod_key
 /* Is this address, or all that is not said of it, among those that the listener listens at? */
 bool nod_listener_is_at(const struct nod_listener *l, const uint8_t local[16]);
 nod_endpoint nod_listener_local(const struct nod_listener *l);
+
+/* address.c: what the net layer has to say to connections and users */
+void nod_addresses_changed(nod_stack *s);
+void nod_segment_undeliverable(nod_stack *s, const nod_frame *frame); /* no neighbour took it */
 
 /* input.c */
 void nod_loopback_input(nod_stack *s); /* what this host sent to itself */
@@ -92,6 +97,14 @@ void nod_due(nod_stack *s, struct nod_tcb *tcb);
 void nod_not_due(nod_stack *s, struct nod_tcb *tcb);
 uint16_t nod_adv_mss(const nod_stack *s, const struct nod_key *key, uint8_t iface,
                      const nod_tcp_config *c);
+
+/* path.c: the path MTU */
+uint16_t nod_path_mtu(const nod_stack *s, const struct nod_tcb *tcb); /* in use */
+bool nod_path_is_due(const nod_stack *s, const struct nod_tcb *tcb);
+void nod_path_look(nod_stack *s, struct nod_tcb *tcb); /* at what others know */
+void nod_path_tell(nod_stack *s, struct nod_tcb *tcb); /* others, if there is news */
+void nod_path_too_big(nod_stack *s, struct nod_tcb *tcb, uint32_t frame, uint32_t seq,
+                      const struct nod_packet *packet);
 
 /* listen.c */
 int nod_listener_new(nod_stack *s, const nod_open *open, const struct nod_key *key,

@@ -191,7 +191,8 @@ static void add_path(const nod_stack *s, const struct nod_record *rec, nod_statu
     if (rec->kind == NOD_RECORD_LISTENER) return;
     bool is_tcb = rec->kind == NOD_RECORD_TCB;
     const nod_tcp_config *c = is_tcb ? &((const struct nod_tcb *)rec)->config->c : &s->config.tcp;
-    out->path_mtu = s->net.iface[rec->iface].config.mtu;
+    out->path_mtu = is_tcb ? nod_path_mtu(s, (const struct nod_tcb *)rec)
+                           : nod_net_mtu(&s->net, rec->iface, nod_ip_family(rec->key.local));
     out->adv_mss = nod_adv_mss(s, &rec->key, rec->iface, c);
 }
 

@@ -130,6 +130,8 @@ const char *nod_why_name(enum nod_why why)
         [NOD_WHY_WINDOW_PROBE] = "window-probe",
         [NOD_WHY_RETRANSMIT_TIMEOUT] = "retransmit-timeout",
         [NOD_WHY_RETRANSMIT_FAST] = "retransmit-fast",
+        [NOD_WHY_RETRANSMIT_TOO_BIG] = "retransmit-too-big",
+        [NOD_WHY_MTU_PROBE] = "mtu-probe",
         [NOD_WHY_LOSS_PROBE] = "loss-probe",
         [NOD_WHY_KEEPALIVE] = "keep-alive",
         [NOD_WHY_RST_ABORT] = "rst-abort",
@@ -141,6 +143,16 @@ const char *nod_why_name(enum nod_why why)
         [NOD_WHY_ACK_MARKED] = "ack-marked",
     };
     return why < NOD_WHY_COUNT ? names[why] : "?";
+}
+
+const char *nod_path_news_name(enum nod_path_news news)
+{
+    static const char *const names[] = {
+        [NOD_PATH_ICMP] = "icmp",       [NOD_PATH_KNOWN] = "known",
+        [NOD_PATH_EXPIRED] = "expired", [NOD_PATH_BLACK_HOLE] = "black-hole",
+        [NOD_PATH_PROBED] = "probed",
+    };
+    return news < NOD_PATH_COUNT ? names[news] : "?";
 }
 
 const char *nod_timer_name(enum nod_timer timer)

@@ -6,6 +6,8 @@ void nod_tcb_established(struct nod_env *env, struct nod_tcb *tcb, const struct 
 {
     nod_tcb_set_state(env, tcb, NOD_ESTABLISHED);
     tcb->flags |= TCB_OPEN_TOLD;
+    nod_keepalive_heard(env, tcb); /* `rare` may be older than the connection */
+    if (tcb->config->c.mtu_probing == NOD_MTU_PROBING_ALWAYS) nod_search_on_open(env, tcb);
     /* The first segment without SYN says it again: small records do not keep it (RFC 5482 3.2). */
     if (tcb->config->c.uto) tcb->flags |= TCB_UTO_DUE;
     if (!(seg->h.ctl & NOD_SYN)) {
@@ -127,6 +129,7 @@ void nod_tcb_process_ack(struct nod_env *env, struct nod_tcb *tcb, struct nod_se
     };
     if (a.moved) take_new_ack(env, tcb, seg, &a);
     nod_loss_on_ack(env, tcb, seg, &a);
+    if (a.moved) nod_mtu_on_ack(env, tcb, a.acked);
     /* A peer that answers probes of its closed window is alive, and owes us nothing until the
      * next one (MUST-37); the probes go on slowing down all the same (SHLD-30). */
     bool probed = !a.moved && tcb->snd.wnd == 0 && tcb->work->probes;

@@ -7,6 +7,16 @@
 
 #define CHALLENGES_A_SECOND 10
 
+uint32_t nod_key_headers(const struct nod_key *key)
+{
+    return (uint32_t)nod_ip_header_size(nod_ip_family(key->local)) + NOD_TCP_HEADER;
+}
+
+uint32_t nod_key_least_mss(const struct nod_key *key, uint16_t least4)
+{
+    return (nod_ip_family(key->local) == 6 ? 1280u : least4) - nod_key_headers(key);
+}
+
 nod_endpoint nod_key_local(const struct nod_key *key)
 {
     return (nod_endpoint){.addr = nod_ip_to_addr(key->local), .port = key->local_port};

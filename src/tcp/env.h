@@ -143,6 +143,10 @@ uint32_t nod_ts_offset(const struct nod_env *env, const struct nod_key *key);
 /* TSval now: a clock of 1 ms. */
 uint32_t nod_ts_now(const struct nod_env *env, const struct nod_key *key);
 
+/* Octets of the headers before text, IP's and TCP's, without options. */
+uint32_t nod_key_headers(const struct nod_key *key);
+/* What text every path takes, less options: IPv6's links have 1280 octets, IPv4's `least4`. */
+uint32_t nod_key_least_mss(const struct nod_key *key, uint16_t least4);
 nod_endpoint nod_key_local(const struct nod_key *key);
 nod_endpoint nod_key_remote(const struct nod_key *key);
 

@@ -135,7 +135,7 @@ static void count_duplicates(struct nod_tcb *tcb, struct nod_ack *a)
     bool counts = has_sack(tcb) ? a->d.octets > 0 : a->duplicate;
     if (!counts) return;
     w->dup_acks += w->dup_acks < UINT16_MAX;
-    if (has_sack(tcb) || l->phase == NOD_LOSS_TIMEOUT) return;
+    if (has_sack(tcb) || l->phase == NOD_LOSS_TIMEOUT || l->phase == NOD_LOSS_TOO_BIG) return;
     if (l->dup_octets + mss > nod_board_out(&l->board)) return;
     l->dup_octets += mss;
     a->d.octets += mss; /* RFC 9937's DeliveredData */
@@ -202,10 +202,12 @@ static void act(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *
         nod_loss_undo_if_false(tcb, a);
     }
     if (l->phase == NOD_LOSS_TIMEOUT) nod_loss_frto(tcb, a);
-    if (l->phase == NOD_LOSS_NONE && is_time_to_recover(env, tcb)) enter_recovery(env, tcb, a);
+    if (l->phase == NOD_LOSS_NONE && is_time_to_recover(env, tcb) && !nod_search_on_loss(env, tcb))
+        enter_recovery(env, tcb, a);
     switch ((enum nod_loss_phase)l->phase) {
     case NOD_LOSS_NONE:
-    case NOD_LOSS_TIMEOUT: grow(env, tcb, a, flight); break;
+    case NOD_LOSS_TIMEOUT:
+    case NOD_LOSS_TOO_BIG: grow(env, tcb, a, flight); break;
     case NOD_LOSS_FAST: in_recovery(env, tcb, a, lost_before); break;
     }
 }
@@ -245,6 +247,7 @@ void nod_loss_on_reorder_timer(struct nod_env *env, struct nod_tcb *tcb)
     static const struct nod_ack nothing;
     detect(env, tcb);
     if (tcb->work->loss.phase != NOD_LOSS_NONE || !tcb->work->loss.board.lost) return;
+    if (nod_search_on_loss(env, tcb)) return;
     enter_recovery(env, tcb, &nothing);
     in_recovery(env, tcb, &nothing, 0);
     trace_cwnd(env, tcb);
@@ -255,9 +258,10 @@ void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb)
 {
     struct nod_work *w = tcb->work;
     struct nod_loss *l = &w->loss;
+    bool too_big = nod_mtu_on_timeout(env, tcb);
     w->dup_acks = 0;
     l->dup_octets = 0;
-    if (l->board.runs) {
+    if (l->board.runs && !too_big) {
         const struct nod_sent *first = nod_board_at(&l->board, l->board.first);
         bool renege = first->state == NOD_SENT_SACKED;
         bool again = l->phase == NOD_LOSS_TIMEOUT && seq_lt(tcb->snd.una, l->recover);
@@ -279,7 +283,7 @@ void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb)
     l->probe_out = false;
     l->recover = tcb->snd.nxt;
     w->at[NOD_TIMER_REORDER] = NOD_NEVER;
-    w->rtx_why = NOD_WHY_RETRANSMIT_TIMEOUT;
+    w->rtx_why = too_big ? NOD_WHY_RETRANSMIT_TOO_BIG : NOD_WHY_RETRANSMIT_TIMEOUT;
     w->timed_at = NOD_NEVER;
     w->retransmits += w->retransmits < UINT16_MAX;
     tcb->rto_us = (uint32_t)min_u64(2 * (uint64_t)tcb->rto_us, tcb->config->c.rto_max_us);
@@ -301,6 +305,19 @@ void nod_loss_on_ecn(struct nod_env *env, struct nod_tcb *tcb, uint32_t ack)
     was_reduced(tcb);
     if (least) nod_timers_on_hold(env, tcb);
     trace_cwnd(env, tcb);
+}
+
+/* RFC 1191 6.4, RFC 8201 5.4, RFC 4821 7.6.2: the congestion window is what it was. */
+void nod_loss_on_too_big(struct nod_tcb *tcb, uint32_t recover)
+{
+    struct nod_work *w = tcb->work;
+    nod_loss_leave_recovery(tcb);
+    w->loss.phase = NOD_LOSS_TOO_BIG;
+    w->loss.recover = recover;
+    w->loss.probe_out = false;
+    w->dup_acks = 0;
+    w->rtx_why = NOD_WHY_RETRANSMIT_TOO_BIG;
+    w->at[NOD_TIMER_REORDER] = w->at[NOD_TIMER_LOSS_PROBE] = NOD_NEVER;
 }
 
 static struct nod_departure departure(struct nod_env *env, struct nod_tcb *tcb)
@@ -329,6 +346,7 @@ void nod_loss_on_sent_again(struct nod_env *env, struct nod_tcb *tcb, uint32_t s
 {
     struct nod_loss *l = &tcb->work->loss;
     struct nod_departure left = departure(env, tcb);
+    nod_search_on_sent_again(env, tcb, seq, end);
     if (!l->undo_at) l->undo_at = env->now;
     while (seq_lt(seq, end)) {
         struct nod_sent *run = nod_board_from(&l->board, env->pool, seq, end - seq);

@@ -10,6 +10,7 @@ enum nod_loss_phase {
     NOD_LOSS_NONE,
     NOD_LOSS_FAST,    /* fast recovery */
     NOD_LOSS_TIMEOUT, /* after a retransmission timeout */
+    NOD_LOSS_TOO_BIG, /* what is lost was too big for the path: no congestion */
 };
 
 enum nod_frto {

@@ -103,7 +103,7 @@ static bool send_syn(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *o
     w->syn_due = false;
     if (!again && !answer) w->timed_at = env->now;
     leave(env, tcb, out);
-    nod_timers_on_sent(env, tcb);
+    nod_timers_on_sent(env, tcb, false);
     return true;
 }
 
@@ -159,6 +159,7 @@ static bool send_text(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, ui
     fill_header(env, tcb, seq, NOD_ACK, why, out);
     drop_what_does_not_fit(tcb, len, out);
     out->retransmission = seq_lt(seq, tcb->snd.nxt);
+    if (why == NOD_WHY_MTU_PROBE) out->h.opt.accecn_kind = 0; /* its size is what it is about */
     uint32_t behind = nod_tcb_data_end(tcb) - (seq + len);
     uint32_t fit = nod_accecn_fit(out, len, nod_tcb_mss(tcb), behind);
     if (fit) add_text(tcb, seq, fit, out);
@@ -171,9 +172,11 @@ static bool send_text(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, ui
         fin_leaves(env, tcb);
         end++;
     }
+    bool oldest = out->retransmission && seq == tcb->snd.una;
     note_sent(env, tcb, out, seq, end);
+    nod_mtu_on_sent(tcb, seq, out->text);
     leave(env, tcb, out);
-    nod_timers_on_sent(env, tcb);
+    nod_timers_on_sent(env, tcb, oldest);
     return true;
 }
 
@@ -188,7 +191,8 @@ static uint32_t room_at(const struct nod_tcb *tcb, uint32_t from)
 {
     uint32_t used = from - tcb->snd.una, out = nod_loss_out(tcb);
     uint32_t wnd = tcb->snd.wnd > used ? tcb->snd.wnd - used : 0;
-    return min_u32(wnd, tcb->cc.cwnd > out ? tcb->cc.cwnd - out : 0);
+    uint32_t cwnd = nod_mtu_cwnd(tcb);
+    return min_u32(wnd, cwnd > out ? cwnd - out : 0);
 }
 
 /* The end of what is lost without a gap from `run` on, as far as one segment goes. */
@@ -212,14 +216,15 @@ static bool send_again(struct nod_env *env, struct nod_tcb *tcb, const struct no
     if (!room) return false;
     uint32_t again_end = seq_min(end, data_end);
     uint32_t len = seq_gt(again_end, from) ? again_end - from : 0;
-    /* A short segment at the end is filled up with what was not sent yet. */
-    if (len < mss && again_end == tcb->snd.nxt) len = min_u32(mss, data_end - from);
+    bool ready = tcb->work->loss.board.spare; /* for what was not sent yet */
+    /* A short segment at the end is filled up with that. */
+    if (len < mss && again_end == tcb->snd.nxt && ready) len = min_u32(mss, data_end - from);
     uint32_t want = len;
     len = min_u32(len, whole_segments(tcb, min_u32(room, text_max)));
     /* No window is filled up with a crumb: the next ACK makes room for a whole segment. */
     if (len < mss && len < want && from != tcb->snd.una) return false;
     bool fin = tcb->flags & TCB_CLOSED && from + len == data_end &&
-               (!(tcb->flags & TCB_FIN_SENT) || seq_gt(end, data_end));
+               (tcb->flags & TCB_FIN_SENT ? seq_gt(end, data_end) : ready);
     return send_text(env, tcb, from, len, fin, tcb->work->rtx_why, out);
 }
 
@@ -243,6 +248,17 @@ static bool small_is_allowed(const struct nod_tcb *tcb, uint32_t len, uint32_t a
     return len >= max_u32(tcb->snd.max_wnd / 2, 1) && !w->more;
 }
 
+/* One segment, whatever the link could cut; a smaller one, if its text lies in many blocks. */
+static bool send_mtu_probe(struct nod_env *env, struct nod_tcb *tcb, uint32_t size,
+                           struct nod_out *out)
+{
+    uint32_t seq = tcb->snd.nxt;
+    send_text(env, tcb, seq, size, false, NOD_WHY_MTU_PROBE, out);
+    out->gso_size = 0;
+    if (out->text > nod_tcb_mss(tcb)) nod_search_on_sent(tcb, seq, out->text);
+    return true;
+}
+
 static bool send_new(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max,
                      struct nod_out *out)
 {
@@ -255,6 +271,9 @@ static bool send_new(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max
         nod_cc_ops(&tcb->cc)->on_idle(&tcb->cc, &w->cc_own, mss); /* RFC 5681 4.1 */
     uint32_t room = room_at(tcb, tcb->snd.nxt);
     uint32_t len = min_u32(min_u32(avail, room), text_max);
+    uint32_t probe = nod_search_size(env, tcb, avail);
+    if (probe && room >= probe) return send_mtu_probe(env, tcb, probe, out);
+    if (probe) return false; /* the next ACKs make room for it */
     if (len >= mss) {
         len = whole_segments(tcb, len);
     } else if (len && !small_is_allowed(tcb, len, avail)) {
@@ -361,18 +380,21 @@ static bool pick_text(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_ma
 {
     struct nod_work *w = tcb->work;
     struct nod_loss *l = &w->loss;
+    const struct nod_sent *lost = nod_board_first_lost(&l->board);
     if (!nod_board_ready(&l->board, env->pool)) {
         if (w->at[NOD_TIMER_SWS_OVERRIDE] == NOD_NEVER) /* looks again for memory */
             w->at[NOD_TIMER_SWS_OVERRIDE] = env->now + OVERRIDE_US;
-        return false;
+        return lost && send_again(env, tcb, lost, text_max, out); /* whose ACK gives some back */
     }
     if (w->probe_due && send_probe(env, tcb, out)) return true;
     if (w->loss_probe_due && send_loss_probe(env, tcb, out)) return true;
-    const struct nod_sent *lost = nod_board_first_lost(&l->board);
-    bool new = !(tcb->flags & TCB_FIN_SENT);
-    if (l->frto == NOD_FRTO_SENT_NEW && new &&send_new(env, tcb, text_max, out)) return true;
+    bool more = !(tcb->flags & TCB_FIN_SENT);
+    if (l->frto == NOD_FRTO_SENT_NEW) {
+        if (more && send_new(env, tcb, text_max, out)) return true;
+        if (seq_gt(tcb->snd.nxt, l->recover)) return false; /* the next ACK decides */
+    }
     if (lost) return send_again(env, tcb, lost, text_max, out);
-    return new &&send_new(env, tcb, text_max, out);
+    return more && send_new(env, tcb, text_max, out);
 }
 
 static bool pick(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max, struct nod_out *out)

@@ -24,6 +24,7 @@ void nod_loss_on_probe_timer(struct nod_env *env, struct nod_tcb *tcb)
 {
     struct nod_work *w = tcb->work;
     struct nod_loss *l = &w->loss;
+    if (nod_mtu_on_silence(env, tcb)) return;
     w->loss_probe_due = !l->probe_out && l->probe_ready;
     w->at[NOD_TIMER_RETRANSMIT] = env->now + tcb->rto_us;
 }

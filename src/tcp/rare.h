@@ -33,6 +33,29 @@ struct nod_accecn {
     bool ts_known, ack_of_ack;
 };
 
+/* The search for what a path lets through without ICMP (search.c; RFC 4821 7.2, 7.3). */
+struct nod_search {
+    bool on, top;   /* top: the next probe is of all of `high`, not of the middle */
+    uint8_t lost;   /* probes of this size in a row of which nobody knows why */
+    uint16_t high;  /* what may get through; what does is nod_mtu.path */
+    uint16_t probe; /* the size of the one that is out; 0: none is */
+    uint32_t seq;   /* where it begins */
+    nod_usec not_before;
+};
+
+/* A path that lets less through than both ends would take (mtu.c). Sizes are octets of text in a
+ * segment without options, as an MSS is. All zero: nothing is known, and tcb->mss is the ends'. */
+struct nod_mtu {
+    uint16_t cap;       /* what both ends take */
+    uint16_t path;      /* what the path lets through */
+    uint16_t claim;     /* what ICMP says it is, not believed yet; 0: nothing */
+    uint32_t claim_seq; /* the segment that this is said of */
+    uint32_t resend;    /* what may be out while what was too big goes again; 0: as ever */
+    nod_usec raise_at;  /* when `path` is too old to go by */
+    bool tell;          /* `path` is news for other connections to the same address */
+    struct nod_search search;
+};
+
 /* What a sender with something to send waits for. */
 enum nod_limit {
     NOD_LIMIT_NONE, /* nothing is to be sent, nor acknowledged */
@@ -55,6 +78,7 @@ struct nod_counters {
 
 struct nod_rare {
     struct nod_accecn accecn;
+    struct nod_mtu mtu;
     struct nod_counters count;
     nod_usec heard_at;   /* when an acceptable segment last came; at first, when this was made */
     nod_usec probed_at;  /* the last keep-alive probe */

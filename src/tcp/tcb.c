@@ -164,8 +164,7 @@ void nod_tcb_negotiate(struct nod_tcb *tcb, const struct nod_tcp_options *opt, i
 {
     const nod_tcp_config *c = &tcb->config->c;
     uint32_t mss = opt->has_mss ? opt->mss : family == 6 ? 1220 : 536; /* MUST-15 */
-    mss = max_u32(mss, 64); /* a peer that asks for dust would have us drown it in headers */
-    tcb->mss = (uint16_t)min_u32(tcb->mss, mss);
+    nod_mtu_agree(tcb, mss);
     if (opt->has_ts && c->timestamps) tcb->flags |= TCB_TS;
     if (opt->sack_permitted && c->sack) tcb->flags |= TCB_SACK;
     if (opt->has_wscale && c->window_scale) {

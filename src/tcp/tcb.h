@@ -38,9 +38,10 @@ enum nod_tcb_flags {
     TCB_URGENT_OUT = 1 << 13,   /* rare->snd_up is not acknowledged yet */
     TCB_URGENT_IN = 1 << 14,    /* rare->rcv_up is not reached by RECEIVE yet */
     TCB_UTO_DUE = 1 << 15,      /* the user timeout option goes with the next segment */
+    TCB_MSS_PROVEN = 1 << 24,   /* a segment of the size of tcb->mss has been acknowledged */
 
-    TCB_REFLECT = 1 << 23,   /* TCB_ACCECN: the next ACK says how the SYN,ACK came */
-    TCB_ECN = 1 << 24,       /* agreed on, as RFC 3168 has it */
+    TCB_REFLECT = 1 << 22,   /* TCB_ACCECN: the next ACK says how the SYN,ACK came */
+    TCB_ECN = 1 << 23,       /* agreed on, as RFC 3168 has it */
     TCB_ACCECN = 1 << 25,    /* or as RFC 9768: rare->accecn is there */
     TCB_ECT = 1 << 26,       /* new text may be marked */
     TCB_ECE = 1 << 27,       /* TCB_ECN: marked text came, and no CWR since */
@@ -69,13 +70,15 @@ struct nod_work {
     uint32_t twice[2];   /* octets that came again, to be told once; empty: none (RFC 2883) */
     uint32_t small_end;  /* of the last segment that was not full, with small_sent */
     uint32_t sent_flight; /* octets in flight when something was last sent, that included */
+    uint32_t proof_end;   /* with proof_out: an ACK of this octet means TCB_MSS_PROVEN */
     uint16_t dup_acks;
     uint16_t retransmits; /* timeouts in a row */
     uint16_t probes;      /* unanswered window probes */
     uint8_t ack_why;      /* an ACK is due now, and why (enum nod_why); 0: none */
     uint8_t rtx_why;
     uint16_t adv_mss; /* what our SYN says */
-    bool syn_due, probe_due, loss_probe_due, override_due, more, limited, owed, small_sent;
+    bool syn_due, probe_due, loss_probe_due, override_due, more, limited, owed, small_sent,
+        proof_out;
     bool marked;   /* the ACK that is being processed told of marks */
     bool held;     /* one segment in flight was too many (RFC 3168 6.1.2): wait for the timer */
     uint8_t holds; /* in a row */
@@ -102,7 +105,7 @@ struct nod_tcb {
     struct nod_rare *rare; /* NULL: nothing of what only few connections have */
     struct nod_shared_config *config;
     uint64_t bytes_acked, bytes_received;
-    uint16_t mss; /* payload octets of a segment without options, both sides' limit */
+    uint16_t mss; /* text of a segment without options: both sides' limit, or the path's */
     uint16_t events;
     uint8_t snd_scale : 4, rcv_scale : 4;
     uint8_t throttle; /* of challenge ACKs; here, because it must outlive `work` */
@@ -137,6 +140,12 @@ void nod_tcb_negotiate(struct nod_tcb *tcb, const struct nod_tcp_options *opt, i
 static inline uint32_t nod_tcb_mss(const struct nod_tcb *tcb)
 {
     return tcb->mss - (tcb->flags & TCB_TS ? 12u : 0u);
+}
+
+/* What both ends take, whatever the path does. */
+static inline uint32_t nod_tcb_agreed_mss(const struct nod_tcb *tcb)
+{
+    return tcb->rare && tcb->rare->mtu.cap ? tcb->rare->mtu.cap : tcb->mss;
 }
 
 /* The sequence number after the last octet of the send queue: where the FIN goes. */
@@ -197,6 +206,8 @@ void nod_loss_on_reorder_timer(struct nod_env *env, struct nod_tcb *tcb);
 void nod_loss_on_sent(struct nod_env *env, struct nod_tcb *tcb, uint32_t end);
 void nod_loss_on_sent_again(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint32_t end);
 void nod_loss_leave_recovery(struct nod_tcb *tcb);
+/* What is lost was too big for the path: until `recover` is acknowledged, that is no congestion. */
+void nod_loss_on_too_big(struct nod_tcb *tcb, uint32_t recover);
 
 /* sack.c: returns the highest octet that the peer says it has */
 uint32_t nod_loss_take_sack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg,
@@ -207,14 +218,46 @@ void nod_loss_remember(struct nod_tcb *tcb); /* as it was, before a recovery or 
 void nod_loss_undo_if_false(struct nod_tcb *tcb, const struct nod_ack *a);
 void nod_loss_frto(struct nod_tcb *tcb, const struct nod_ack *a);
 
-/* probe.c */
+/* probe.c: the tail loss probe */
 void nod_loss_arm_probe(struct nod_env *env, struct nod_tcb *tcb);
 void nod_loss_on_probe_timer(struct nod_env *env, struct nod_tcb *tcb);
 void nod_loss_probe_sent(struct nod_tcb *tcb, bool again);
 bool nod_loss_probe_acked(struct nod_tcb *tcb, const struct nod_ack *a);
 
+/* mtu.c: how large segments may be */
+void nod_mtu_agree(struct nod_tcb *tcb, uint32_t peer_mss); /* a SYN said so */
+/* What is known of the path from others: packets of this MSS pass; ask again at `until`. */
+void nod_mtu_look(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, nod_usec until);
+/* ICMP says that the segment at `seq`, which is out, was larger than the path takes. False: it
+ * says nothing new. */
+bool nod_mtu_on_too_big(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, uint32_t seq);
+void nod_mtu_on_sent(struct nod_tcb *tcb, uint32_t seq, uint32_t text); /* a segment with text */
+void nod_mtu_on_ack(struct nod_env *env, struct nod_tcb *tcb, uint32_t acked); /* SND.UNA moved */
+/* The retransmission timer ran out. True: the path is why, and what is out goes again already. */
+bool nod_mtu_on_timeout(struct nod_env *env, struct nod_tcb *tcb);
+/* An ACK is overdue. True: ICMP has said why, and what is out goes again. */
+bool nod_mtu_on_silence(struct nod_env *env, struct nod_tcb *tcb);
+uint32_t nod_mtu_cwnd(const struct nod_tcb *tcb); /* the congestion window, or less */
+/* The path takes `mss` now: tcb->mss follows. The TCB has its nod_rare. */
+void nod_mtu_set(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, enum nod_path_news news);
+
+/* search.c: the path MTU without ICMP */
+void nod_search_on_open(struct nod_env *env, struct nod_tcb *tcb);
+void nod_search_begin(struct nod_env *env, struct nod_tcb *tcb, uint32_t high);
+void nod_search_on_timeout(struct nod_env *env, struct nod_tcb *tcb);
+/* Octets of the probe that is due, with as much text behind it as shows its loss; 0: none is. */
+uint32_t nod_search_size(const struct nod_env *env, const struct nod_tcb *tcb, uint32_t avail);
+void nod_search_on_sent(struct nod_tcb *tcb, uint32_t seq, uint32_t size);
+void nod_search_on_ack(struct nod_env *env, struct nod_tcb *tcb);
+void nod_search_on_sent_again(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint32_t end);
+/* Something was found lost. True: a probe and nothing else, which is no congestion. */
+bool nod_search_on_loss(struct nod_env *env, struct nod_tcb *tcb);
+/* ICMP says that the segment at `seq` was too big, and `mss` is not. True: it was the probe. */
+bool nod_search_on_too_big(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, uint32_t seq);
+
 /* timers.c: named events */
-void nod_timers_on_sent(struct nod_env *env, struct nod_tcb *tcb); /* something that wants an ACK */
+/* Something that wants an ACK; `oldest`: what begins at SND.UNA, again. */
+void nod_timers_on_sent(struct nod_env *env, struct nod_tcb *tcb, bool oldest);
 void nod_timers_on_ack(struct nod_env *env, struct nod_tcb *tcb, bool moved); /* SND.UNA did */
 void nod_timers_on_window(struct nod_env *env, struct nod_tcb *tcb);          /* SND.WND changed */
 void nod_timers_on_hold(struct nod_env *env, struct nod_tcb *tcb); /* nothing new before it */

@@ -88,7 +88,7 @@ void nod_tcb_take_text(struct nod_env *env, struct nod_tcb *tcb, struct nod_segm
     uint32_t size = seg->text;
     /* A merged segment of many is no sign of a large MSS. */
     if (size <= tcb->config->c.receive_buffer / 2)
-        w->rcv_mss = max_u32(w->rcv_mss, min_u32(size, tcb->mss));
+        w->rcv_mss = max_u32(w->rcv_mss, min_u32(size, nod_tcb_agreed_mss(tcb)));
     /* Of several parts that came twice the first is told (RFC 2883 section 4.2). */
     uint32_t twice[2];
     bool told = seg->h.seq != seg->seq;

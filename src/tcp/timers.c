@@ -43,9 +43,11 @@ static void arm_retransmit(struct nod_env *env, struct nod_tcb *tcb, bool restar
     }
 }
 
-void nod_timers_on_sent(struct nod_env *env, struct nod_tcb *tcb)
+void nod_timers_on_sent(struct nod_env *env, struct nod_tcb *tcb, bool oldest)
 {
-    arm_retransmit(env, tcb, false); /* RFC 6298 5.1 */
+    /* RFC 6298 5.1. The oldest octets have another round trip's time when they leave again: else
+     * the timeout comes in the middle of a recovery that goes well. */
+    arm_retransmit(env, tcb, oldest);
     nod_loss_arm_probe(env, tcb);
 }
 

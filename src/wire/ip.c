@@ -53,6 +53,11 @@ bool nod_ip_is_loopback(const uint8_t ip[16])
     return nod_ip_family(ip) == 4 ? ip[12] == 127 : memcmp(ip, one, 16) == 0;
 }
 
+bool nod_ip_is_link_local(const uint8_t ip[16])
+{
+    return ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80;
+}
+
 bool nod_ip_is_broadcast(const uint8_t ip[16])
 {
     static const uint8_t all[4] = {255, 255, 255, 255};

@@ -75,6 +75,7 @@ int nod_ip_family(const uint8_t ip[16]);
 bool nod_ip_is_multicast(const uint8_t ip[16]);
 bool nod_ip_is_unspecified(const uint8_t ip[16]);
 bool nod_ip_is_loopback(const uint8_t ip[16]);
+bool nod_ip_is_link_local(const uint8_t ip[16]);                              /* fe80::/10 */
 bool nod_ip_is_broadcast(const uint8_t ip[16]);                               /* 255.255.255.255 */
 bool nod_ip_prefix_match(const uint8_t a[16], const uint8_t b[16], int bits); /* of 128 */
 

@@ -41,6 +41,7 @@ static void got_of_tcp(void)
     EACH(get(fd, IPPROTO_IP, IP_TOS, 4), say_option());
     EACH(get(fd, IPPROTO_IP, IP_TTL, 4), say_option());
     EACH(get(fd, IPPROTO_IP, IP_MTU, 4), say_option());
+    EACH(get(fd, IPPROTO_IPV6, IPV6_MTU, 4), say_option());
     EACH(get(fd, IPPROTO_IPV6, IPV6_V6ONLY, 4), say_option());
     EACH(get(fd, IPPROTO_IPV6, IPV6_TCLASS, 4), say_option());
     EACH(get(fd, IPPROTO_UDP, 1, 4), say_option());

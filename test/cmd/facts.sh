@@ -44,6 +44,15 @@ expect "two losses, two repairs" has 'sent again: 2; lost on the way: 2'
 expect "once by three ACKs" has 'fast retransmit'
 expect "once by a probe" has 'tail loss probe'
 
+play path-mtu
+expect "all of the first flight is too big" has 'sent again: 4; lost on the way: 3'
+expect "a router says so" has 'MTU 1400 .*by ICMP'
+expect "and what was too big goes again" is "$(arrows '1348 bytes (again)')" 3
+
+play black-hole
+expect "nobody says so" has 'MTU 1064 .*black hole'
+expect "and it arrives in pieces" has 'ack 1449'
+
 play lost-ack
 expect "nothing is sent again" has 'sent again: 0; lost on the way: 1'
 expect "the next ACK says it all" has 'says all that the lost one said'

@@ -17,6 +17,9 @@ void run_refused(const char *name, int family);
 /* icmp.c */
 void run_icmp(const char *name, int family, const world_config *config);
 
+/* conflict.c */
+void run_conflict(const char *name, int family);
+
 /* info.c */
 void run_info(const char *name, int family);
 

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
 #include <stdio.h>
@@ -134,22 +135,55 @@ static void knock(world *w)
     close(fd);
 }
 
+/* The kernel's end of a TAP says that it is a router. Only from its link-local address is that
+ * believed, and that is tentative for a second. */
+static void advertise(world *w)
+{
+    struct sockaddr_in6 all = {.sin6_family = AF_INET6};
+    struct nd_router_advert ra = {.nd_ra_type = ND_ROUTER_ADVERT};
+    int hops = 255, index = (int)if_nametoindex(nod_link_name(w->loop.link));
+    int fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6);
+    CHECK(w, fd >= 0, "no raw socket: %s", strerror(errno));
+    setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof hops);
+    setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &index, sizeof index);
+    inet_pton(AF_INET6, "ff02::1", &all.sin6_addr);
+    ra.nd_ra_router_lifetime = htons(1800);
+    sendto(fd, &ra, sizeof ra, 0, (void *)&all, sizeof all);
+    close(fd);
+    world_settle(w);
+}
+
+/* OPEN, to where only a router knows the way. */
+static int open_beyond(world *w, const nod_open *open, bool learn, nod_handle *handle)
+{
+    nod_addr any = {.family = (uint8_t)w->family};
+    nod_usec until = nod_clock() + 5 * NOD_SEC;
+    if (!learn) {
+        CHECK(w, nod_stack_add_route(w->loop.stack, 0, &any, 0, &w->host) == 0, "route");
+        return nod_tcp_open(w->loop.stack, open, handle);
+    }
+    int error = NOD_EUNREACH;
+    while (error == NOD_EUNREACH && nod_clock() < until) {
+        advertise(w);
+        error = nod_tcp_open(w->loop.stack, open, handle);
+    }
+    return error;
+}
+
 /* The kernel forwards, and has no way to where nod wants to go: that is trouble which may
  * pass, so the open goes on and the user is told. */
-static void unreachable_in(world *w)
+static void unreachable_in(world *w, bool tap)
 {
     nod_open open = {.remote.port = PORT};
     nod_handle handle;
     nod_event event = {0};
-    nod_addr any = {.family = (uint8_t)w->family};
     if (!world_setting(w->family == 4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding",
                        "1")) {
         printf("not tested: unreachable networks, for /proc/sys cannot be written here\n");
         return;
     }
     nod_addr_parse(w->family == 4 ? "192.0.2.1" : "2001:db8::1", &open.remote.addr);
-    CHECK(w, nod_stack_add_route(w->loop.stack, 0, &any, 0, &w->host) == 0, "route");
-    int error = nod_tcp_open(w->loop.stack, &open, &handle);
+    int error = open_beyond(w, &open, tap && w->family == 6, &handle);
     CHECK(w, error == 0, "OPEN: %s", nod_strerror(error));
     world_settle(w);
     CHECK(w, nod_stack_events(w->loop.stack, &event, 1) == 1, "nod hears nothing");
@@ -165,6 +199,6 @@ void run_icmp(const char *name, int family, const world_config *config)
     pings(&w);
     if (family == 6) options(&w);
     knock(&w);
-    unreachable_in(&w);
+    unreachable_in(&w, config->tap);
     world_close(&w);
 }

@@ -17,6 +17,9 @@ static const nod_path_config bad_network = {
 
 /* Congestion that is told: nothing is lost. */
 static const nod_path_config marking_network = {.mark = 0.01, .delay_us = 200};
+/* A link in the middle that takes 1400 octets, and says so to both ends, or to nobody. */
+static const nod_path_config narrow = {.mtu = 1400, .delay_us = 200};
+static const nod_path_config black_hole = {.mtu = 1400, .mtu_silent = true, .delay_us = 200};
 
 static uint64_t megabytes(uint64_t usual, uint64_t quick)
 {
@@ -30,6 +33,8 @@ static bool run(const char *name, int family)
     const world_config bad = {.harm = &bad_network, .rto_min_us = 5 * NOD_MSEC};
     const world_config ecn = {.harm = &marking_network, .ecn = NOD_ECN_CLASSIC};
     const world_config accurate = {.harm = &marking_network, .ecn = NOD_ECN_ACCURATE};
+    const world_config small = {.harm = &narrow};
+    const world_config hole = {.harm = &black_hole, .finds_holes = true};
     bool server = strstr(name, "-server") != NULL;
     if (strncmp(name, "bulk-plain", 10) == 0)
         run_bulk(name, family, false, &plain, megabytes(256, 8));
@@ -45,12 +50,18 @@ static bool run(const char *name, int family)
         run_bulk(name, family, server, &ecn, megabytes(64, 4));
     else if (strncmp(name, "accecn-", 7) == 0) /* which the kernel answers with the classic kind */
         run_bulk(name, family, server, &accurate, megabytes(64, 4));
+    else if (strncmp(name, "path-mtu-", 9) == 0)
+        run_bulk(name, family, server, &small, megabytes(16, 4));
+    else if (strncmp(name, "black-hole-", 11) == 0)
+        run_bulk(name, family, server, &hole, megabytes(16, 4));
     else if (strncmp(name, "half-close-", 11) == 0)
         run_half_close(name, family, server);
     else if (strncmp(name, "states-", 7) == 0)
         run_states(name, family, server);
     else if (strcmp(name, "simultaneous-close") == 0)
         run_simultaneous_close(name, family);
+    else if (strcmp(name, "conflict") == 0)
+        run_conflict(name, family);
     else if (strcmp(name, "refused") == 0)
         run_refused(name, family);
     else if (strcmp(name, "info") == 0)

@@ -77,6 +77,8 @@ void world_open(world *w, const char *name, int family, const world_config *conf
 
     if (config->calm) world_setting("net/ipv4/tcp_early_retrans", "0"); /* no tail loss probes */
 
+    if (config->finds_holes) world_setting("net/ipv4/tcp_mtu_probing", "1");
+
     nod_config_default(&stack);
     memcpy(stack.secret, &w->seed, sizeof w->seed);
     stack.secret[31] = 1;
@@ -95,7 +97,9 @@ void world_open(world *w, const char *name, int family, const world_config *conf
         w->loop.capture = nod_capture_open(config->pcap, nod_loop_epoch());
         CHECK(w, w->loop.capture, "%s: %s", config->pcap, strerror(errno));
     }
+    w->loop.probe = config->probe;
     CHECK(w, nod_loop_begin(&w->loop) == 0, "the stack does not take the device");
+    if (config->probe) return;
     int error = nod_stack_add_addr(w->loop.stack, 0, &w->own, family == 4 ? 24 : 64);
     CHECK(w, error == 0, "no address: %s", nod_strerror(error));
 }

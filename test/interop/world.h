@@ -22,9 +22,11 @@ typedef struct world {
 } world;
 
 typedef struct world_config {
-    bool plain; /* no offload */
-    bool tap;   /* Ethernet, with ARP and neighbour discovery */
-    bool calm;  /* the kernel sends nothing again before 200 ms, however fast the link */
+    bool plain;       /* no offload */
+    bool tap;         /* Ethernet, with ARP and neighbour discovery */
+    bool probe;       /* addresses are probed before they are used; nod has none yet */
+    bool calm;        /* the kernel sends nothing again before 200 ms, however fast the link */
+    bool finds_holes; /* the kernel does as nod does by itself (RFC 4821) */
     const nod_path_config *harm; /* or NULL */
     nod_usec rto_min_us, msl_us; /* 0: the default */
     enum nod_ecn ecn; /* what both ends ask for and accept; the kernel the classic kind */

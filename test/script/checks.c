@@ -100,6 +100,7 @@ static bool status_field(const struct flow *flow, const nod_status *s, const cha
         long long value;
     } fields[] = {
         {"mss", s->mss},
+        {"path_mtu", s->path_mtu},
         {"snd_una", s->snd_una - flow->iss},
         {"snd_nxt", s->snd_nxt - flow->iss},
         {"snd_wnd", s->snd_wnd},

@@ -431,18 +431,52 @@ bool packet_read(struct flow *flow, const uint8_t *p, size_t len, struct segment
     return true;
 }
 
+/* Wraps the ICMP header at `icmp` and what follows it, `len` octets with the IP header. */
+static size_t finish_icmp(const struct flow *flow, uint8_t *buf, size_t len)
+{
+    bool six = flow->peer.addr.family == 6;
+    size_t ip = ip_header(six ? 6 : 4);
+    uint8_t *icmp = buf + ip;
+
+    wrap(flow, six ? PROTO_ICMP6 : PROTO_ICMP, 0, buf, len);
+    put16(icmp + 2,
+          ~(six ? transport_sum(buf, len, PROTO_ICMP6) : add(0, icmp, len - ip)) & 0xffff);
+    return len;
+}
+
 size_t packet_icmp(const struct flow *flow, unsigned code, uint8_t *buf)
 {
     bool six = flow->peer.addr.family == 6;
-    size_t ip = ip_header(six ? 6 : 4), len = ip + 8 + flow->quote_len;
+    size_t ip = ip_header(six ? 6 : 4);
     uint8_t *icmp = buf + ip;
 
     memset(icmp, 0, 8);
     icmp[0] = six ? 1 : 3;
     icmp[1] = (uint8_t)code;
     memcpy(icmp + 8, flow->quote, flow->quote_len);
-    wrap(flow, six ? PROTO_ICMP6 : PROTO_ICMP, 0, buf, len);
-    put16(icmp + 2,
-          ~(six ? transport_sum(buf, len, PROTO_ICMP6) : add(0, icmp, len - ip)) & 0xffff);
-    return len;
+    return finish_icmp(flow, buf, ip + 8 + flow->quote_len);
+}
+
+size_t packet_too_big(const struct flow *flow, const struct too_big *what, uint8_t *buf)
+{
+    bool six = flow->peer.addr.family == 6;
+    size_t ip = ip_header(six ? 6 : 4);
+    uint8_t *icmp = buf + ip, *quote = icmp + 8;
+
+    memset(icmp, 0, 8);
+    icmp[0] = six ? 2 : 3;
+    icmp[1] = six ? 0 : 4;
+    if (six) {
+        put32(icmp + 4, what->mtu);
+    } else {
+        put16(icmp + 6, what->mtu);
+    }
+    memcpy(quote, flow->quote, flow->quote_len);
+    if (what->has_seq) {
+        put32(quote + ip + 4, what->seq + flow->iss);
+    }
+    if (what->size) {
+        put16(quote + (six ? 4 : 2), what->size - (six ? (uint32_t)ip : 0));
+    }
+    return finish_icmp(flow, buf, ip + 8 + flow->quote_len);
 }

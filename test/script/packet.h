@@ -40,4 +40,14 @@ bool packet_read(struct flow *flow, const uint8_t *bytes, size_t len, struct seg
  * length. */
 size_t packet_icmp(const struct flow *flow, unsigned code, uint8_t *buf);
 
+/* "Packet too big" or "fragmentation needed": about the flow's last packet, but for what is said
+ * of it here. */
+struct too_big {
+    uint32_t mtu;
+    bool has_seq;
+    uint32_t seq;  /* relative */
+    uint32_t size; /* of the packet; 0: as it was */
+};
+size_t packet_too_big(const struct flow *flow, const struct too_big *what, uint8_t *buf);
+
 #endif

@@ -12,8 +12,9 @@
  * timestamps of nod to its first. Several connections have names: `open ... as b`,
  * `> b: Flags [S]`, `send 5 on b`. Lines without a time come first and set the stage: config
  * NAME VALUE, nod ADDRESS, peer [NAME] PORT to PORT, mtu N, tolerance SECONDS. `#` begins a
- * comment. `< icmp CODE` is a destination unreachable about nod's last packet. `< badsum
- * Flags ...` has a wrong checksum. `restart` begins a new incarnation, `reboot` is nod's. */
+ * comment. `< icmp CODE` is a destination unreachable about nod's last packet; `< too-big MTU
+ * [seq N] [size N]` says that it was too big, or that one at N was. `< badsum Flags ...` has a
+ * wrong checksum. `restart` begins a new incarnation, `reboot` is nod's. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,24 @@ static bool inject_icmp(struct stage *stage, struct flow *flow, const char *code
                               packet_icmp(flow, (unsigned)strtoul(code, NULL, 10), bytes));
 }
 
+static bool inject_too_big(struct stage *stage, struct flow *flow, char *text)
+{
+    static uint8_t bytes[512];
+    struct words w = words_split(text);
+    const char *seq = words_take(&w, "seq"), *size = words_take(&w, "size");
+    struct too_big what = {
+        .has_seq = seq != NULL,
+        .seq = seq ? (uint32_t)strtoul(seq, NULL, 10) : 0,
+        .size = size ? (uint32_t)strtoul(size, NULL, 10) : 0,
+    };
+
+    if (w.count != 2) {
+        return stage_fail(stage, "too-big MTU [seq N] [size N]");
+    }
+    what.mtu = (uint32_t)strtoul(w.word[1], NULL, 10);
+    return stage_inject_bytes(stage, bytes, packet_too_big(flow, &what, bytes));
+}
+
 static bool run_inject(struct stage *stage, char *text)
 {
     struct flow *flow = take_flow(stage, &text);
@@ -75,6 +94,8 @@ static bool run_inject(struct stage *stage, char *text)
     }
     if (strncmp(text, "icmp ", 5) == 0) {
         return inject_icmp(stage, flow, text + 5);
+    } else if (strncmp(text, "too-big ", 8) == 0) {
+        return inject_too_big(stage, flow, text);
     }
     if ((wrong = segment_parse(text + (bad_sum ? 7 : 0), &segment))) {
         return stage_fail(stage, "%s", wrong);

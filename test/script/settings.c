@@ -1,10 +1,11 @@
 /* Lines without a time: what the stage is like; and settings by name. */
 #include "settings.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { KIND_U32, KIND_USEC, KIND_BOOL, KIND_U16, KIND_U8, KIND_ECN };
+enum kind { KIND_TEXT, KIND_U32, KIND_USEC, KIND_BOOL, KIND_U16, KIND_U8, KIND_ECN };
 
 static const struct setting {
     const char *name;
@@ -14,6 +15,11 @@ static const struct setting {
     {"send_buffer", KIND_U32, offsetof(nod_tcp_config, send_buffer)},
     {"receive_buffer", KIND_U32, offsetof(nod_tcp_config, receive_buffer)},
     {"mss_max", KIND_U16, offsetof(nod_tcp_config, mss_max)},
+    {"mss_min", KIND_U16, offsetof(nod_tcp_config, mss_min)},
+    {"path_mtu_min", KIND_U16, offsetof(nod_tcp_config, path_mtu_min)},
+    {"mss_base", KIND_U16, offsetof(nod_tcp_config, mss_base)},
+    {"mtu_probing", KIND_U8, offsetof(nod_tcp_config, mtu_probing)},
+    {"path_mtu_raise", KIND_USEC, offsetof(nod_tcp_config, path_mtu_raise_us)},
     {"nagle", KIND_BOOL, offsetof(nod_tcp_config, nagle)},
     {"nagle_tail", KIND_BOOL, offsetof(nod_tcp_config, nagle_tail)},
     {"delayed_ack", KIND_BOOL, offsetof(nod_tcp_config, delayed_ack)},
@@ -42,6 +48,7 @@ static const struct setting {
     {"ttl", KIND_U8, offsetof(nod_tcp_config, ttl)},
     {"dscp", KIND_U8, offsetof(nod_tcp_config, dscp)},
     {"r1_retransmits", KIND_U8, offsetof(nod_tcp_config, r1_retransmits)},
+    {"congestion", KIND_TEXT, offsetof(nod_tcp_config, congestion)},
     {"rack", KIND_BOOL, offsetof(nod_tcp_config, rack)},
     {"loss_probe", KIND_BOOL, offsetof(nod_tcp_config, loss_probe)},
     {"prr", KIND_BOOL, offsetof(nod_tcp_config, prr)},
@@ -71,6 +78,7 @@ static bool apply(nod_tcp_config *config, const struct setting *s, const char *v
     void *at = (char *)config + s->at;
 
     switch (s->kind) {
+    case KIND_TEXT: return snprintf(at, sizeof config->congestion, "%s", value) > 0;
     case KIND_U32: *(uint32_t *)at = (uint32_t)strtoul(value, NULL, 10); return true;
     case KIND_U16: *(uint16_t *)at = (uint16_t)strtoul(value, NULL, 10); return true;
     case KIND_U8: *(uint8_t *)at = (uint8_t)strtoul(value, NULL, 10); return true;

@@ -85,6 +85,23 @@ static nod_iface_config make_iface(struct world *w)
     return iface;
 }
 
+/* A link in the middle that takes less than the first one, in one direction or in both. */
+static void make_narrow(struct world *w)
+{
+    uint16_t least = w->family == 6 ? 1280 : 576, most = w->iface.mtu;
+
+    if (most <= least || !one_in(w, 4)) {
+        return;
+    }
+    for (int i = 0; i < 2; i++) {
+        if (one_in(w, 4)) {
+            continue;
+        }
+        w->path[i].mtu = (uint16_t)(least + dice(w, (uint64_t)(most - least)));
+        w->path[i].mtu_silent = one_in(w, 3);
+    }
+}
+
 static nod_tcp_config make_tcp(struct world *w)
 {
     nod_config config;
@@ -96,6 +113,7 @@ static nod_tcp_config make_tcp(struct world *w)
         tcp->send_buffer = (uint32_t)any_size(w, one_in(w, 3) ? 100 : 4000, 1000000);
         tcp->receive_buffer = (uint32_t)any_size(w, one_in(w, 3) ? 100 : 4000, 1000000);
     }
+    tcp->mtu_probing = one_in(w, 4) ? NOD_MTU_PROBING_ALWAYS : NOD_MTU_PROBING_BLACK_HOLE;
     tcp->mss_max = one_in(w, 6) ? (uint16_t)(100 + dice(w, 2000)) : 0;
     tcp->nagle = !one_in(w, 3);
     tcp->delayed_ack = !one_in(w, 4);
@@ -221,6 +239,7 @@ bool world_make(struct world *w)
         /* ARP has no checksum: on a real wire Ethernet's own one keeps damage away from it. */
         w->path[0].damage = w->path[1].damage = 0;
     }
+    make_narrow(w);
     w->ecn = one_in(w, 2);
     if (w->ecn) {
         make_marks(w, &w->path[0]);

@@ -252,6 +252,10 @@ static void print_event(struct world *w, const nod_trace *e)
     case NOD_TRACE_DROP:
         fprintf(f, "drop of packet %u: %s", e->frame, nod_drop_name(e->u.drop.reason));
         break;
+    case NOD_TRACE_PATH_MTU:
+        fprintf(f, "path mtu %u to %u: %s", e->u.path.from, e->u.path.to,
+                nod_path_news_name(e->u.path.news));
+        break;
     case NOD_TRACE_ICMP_IN: fprintf(f, "icmp: %s", nod_strerror(e->u.icmp.error)); break;
     case NOD_TRACE_SEGMENT_OUT:
     case NOD_TRACE_SEGMENT_IN: break;

@@ -80,28 +80,39 @@ static void introduce(struct peer *p)
     peer_icmp(p, na, sizeof(na));
 }
 
-void peer_make(struct peer *p, const nod_config *config, int family, bool ethernet)
+void peer_make_bare(struct peer *p, const nod_config *config, int family,
+                    const nod_iface_config *iface)
 {
     nod_config c;
     nod_config_default(&c);
     if (config) c = *config;
     for (unsigned i = 0; i < sizeof(c.secret); i++) c.secret[i] |= (uint8_t)(i * 37 + 1);
-    *p = (struct peer){.now = 1000 * NOD_SEC,
+    *p = (struct peer){.now = 990 * NOD_SEC,
                        .family = family,
-                       .ethernet = ethernet,
+                       .ethernet = iface->kind == NOD_IFACE_ETHERNET,
                        .host = address(family, 1),
                        .far = address(family, 2),
                        .host_mac = {2, 0, 0, 0, 0, 1},
                        .far_mac = {2, 0, 0, 0, 0, 2}};
     p->stack = nod_stack_new(&c, p->now, NULL);
     assert_non_null(p->stack);
-    nod_iface_config iface = {.kind = ethernet ? NOD_IFACE_ETHERNET : NOD_IFACE_IP, .mtu = 1500};
-    memcpy(iface.mac, p->host_mac, 6);
-    p->iface = nod_stack_add_iface(p->stack, &iface);
+    nod_iface_config own = *iface;
+    memcpy(own.mac, p->host_mac, 6);
+    p->iface = nod_stack_add_iface(p->stack, &own);
     assert_int_equal(p->iface, 0);
+}
+
+void peer_make(struct peer *p, const nod_config *config, int family, bool ethernet)
+{
+    nod_iface_config iface = {.kind = ethernet ? NOD_IFACE_ETHERNET : NOD_IFACE_IP, .mtu = 1500};
+    peer_make_bare(p, config, family, &iface);
     assert_int_equal(nod_stack_add_addr(p->stack, 0, &p->host, family == 6 ? 64 : 24), 0);
     nod_addr all = {.family = (uint8_t)family};
     assert_int_equal(nod_stack_add_route(p->stack, 0, &all, 0, &p->far), 0);
+    for (int i = 0; i < 10; i++) { /* to 1000 s */
+        peer_tick(p, NOD_SEC);
+        peer_drain(p);
+    }
     if (ethernet) introduce(p);
 }
 

@@ -18,8 +18,11 @@ struct peer {
 };
 
 /* 10.0.0.1 or fd00::1 is the stack, .2 or ::2 we. Over Ethernet the stack knows our MAC from
- * the start. `config` may be NULL. The secret is fixed. */
+ * the start, and has asked for routers in vain. `config` may be NULL. The secret is fixed. */
 void peer_make(struct peer *p, const nod_config *config, int family, bool ethernet);
+/* The same without addresses and routes, and nothing has happened yet. */
+void peer_make_bare(struct peer *p, const nod_config *config, int family,
+                    const nod_iface_config *iface);
 void peer_free(struct peer *p);
 
 /* A packet that the stack sent. */

@@ -201,8 +201,8 @@ static void segments_to_everybody(void **state)
 {
     int family = *(int *)*state;
     static const char *const all4[] = {"10.0.0.255", "255.255.255.255", "224.0.0.1", "239.9.9.9"};
-    static const char *const all6[] = {"ff02::1", "ff0e::9"};
-    for (uint16_t port = 80; port <= 81; port++) { /* of a listener, and closed */
+    static const char *const all6[] = {"ff02::1", "ff02::1:ff00:1"}; /* groups that are joined */
+    for (uint16_t port = 80; port <= 81; port++) {                   /* of a listener, and closed */
         struct peer p;
         peer_make(&p, NULL, family, true);
         peer_drain(&p);

@@ -73,6 +73,10 @@ static void to_oneself(void **state)
             nod_addr second = p.host;
             second.bytes[family == 6 ? 15 : 3] = 99;
             assert_int_equal(nod_stack_add_addr(p.stack, 0, &second, family == 6 ? 64 : 24), 0);
+            for (int i = 0; i < 2; i++) { /* the others hear of its group */
+                peer_tick(&p, NOD_SEC);
+                peer_drain(&p);
+            }
             const nod_addr *to = other ? &second : &p.host;
             nod_handle listener = peer_listen(&p, 80, 4), near, far;
             for (int life = 0; life < 2; life++) {

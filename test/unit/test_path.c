@@ -527,6 +527,116 @@ static void test_marks_where_it_is_full(void **state)
     done(&w);
 }
 
+static void word(uint8_t *p, size_t x)
+{
+    p[0] = (uint8_t)(x >> 8);
+    p[1] = (uint8_t)x;
+}
+
+/* An IP packet that may not be fragmented, behind an Ethernet header or alone. */
+static unsigned push_ip(struct world *w, int family, size_t size, bool ethernet)
+{
+    uint8_t bytes[14 + SIZE] = {[0] = 2, [5] = 1, [6] = 2, [11] = 2};
+    uint8_t *ip = bytes + (ethernet ? 14 : 0);
+    nod_frame frame;
+    unsigned fate = 0;
+
+    if (ethernet) {
+        word(bytes + 12, family == 6 ? 0x86dd : 0x0800);
+    } else {
+        memset(bytes, 0, sizeof bytes);
+    }
+    ip[0] = family == 6 ? 0x60 : 0x45;
+    word(ip + (family == 6 ? 4 : 2), size - (family == 6 ? 40 : 0));
+    ip[family == 6 ? 8 : 12] = 10;  /* from */
+    ip[family == 6 ? 24 : 16] = 11; /* to */
+    ip[6] = family == 6 ? 6 : 0x40;
+    nod_frame_from_bytes(w->pool, bytes, size + (ethernet ? 14 : 0), &frame);
+    assert_int_equal(nod_path_push(w->path, &frame, 0, NULL, &fate), 0);
+    return fate;
+}
+
+static unsigned sum_of(const uint8_t *p, size_t len, uint32_t sum)
+{
+    for (size_t i = 0; i < len; i++) {
+        sum += (uint32_t)p[i] << (i % 2 ? 0 : 8);
+    }
+    while (sum >> 16) {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    return sum;
+}
+
+static void assert_told(struct world *w, int family, bool ethernet)
+{
+    uint8_t bytes[1400];
+    nod_frame frame;
+
+    assert_int_equal(nod_path_answers(w->path, &frame, 1), 1);
+    size_t len = nod_frame_copy(&frame, 0, bytes, sizeof bytes), at = ethernet ? 14 : 0;
+    const uint8_t *ip = bytes + at, *icmp = ip + (family == 6 ? 40 : 20);
+
+    nod_frame_release(&frame);
+    assert_int_equal(nod_path_answers(w->path, &frame, 1), 0);
+    if (ethernet) {
+        assert_int_equal(bytes[5], 2); /* back to where it came from */
+        assert_int_equal(bytes[11], 1);
+    }
+    len -= at;
+    assert_int_equal(ip[family == 6 ? 24 : 16], 10);
+    assert_int_equal(icmp[6] << 8 | icmp[7], 1400);
+    if (family == 6) {
+        assert_int_equal(len, 1280);
+        assert_true(icmp[0] == 2 && icmp[1] == 0 && ip[6] == 58);
+        assert_int_equal(sum_of(icmp, len - 40, sum_of(ip + 8, 32, (uint32_t)len - 40 + 58)),
+                         0xffff);
+    } else {
+        assert_int_equal(len, 576);
+        assert_true(icmp[0] == 3 && icmp[1] == 4 && ip[9] == 1);
+        assert_int_equal(sum_of(ip, 20, 0), 0xffff);
+        assert_int_equal(sum_of(icmp, len - 20, 0), 0xffff);
+    }
+    assert_int_equal(icmp[8] >> 4, family); /* the packet, quoted */
+}
+
+static void test_narrow_link_says_so(void **state)
+{
+    struct world w = make(&(nod_path_config){.mtu = 1400}, 1);
+    nod_path_stats stats;
+    nod_frame frame;
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        int family = i & 1 ? 6 : 4;
+        bool ethernet = i & 2;
+
+        assert_int_equal(push_ip(&w, family, 1400, ethernet), 0);
+        assert_int_equal(nod_path_pop(w.path, &frame, 1, 0), 1);
+        nod_frame_release(&frame);
+        assert_int_equal(nod_path_answers(w.path, &frame, 1), 0);
+        assert_int_equal(push_ip(&w, family, 1401, ethernet), NOD_FATE_TOO_BIG);
+        assert_empty(&w);
+        assert_told(&w, family, ethernet);
+    }
+    nod_path_get_stats(w.path, &stats);
+    assert_int_equal(stats.too_big, 4);
+    assert_int_equal(push_ip(&w, 4, 1500, false), NOD_FATE_TOO_BIG); /* goes with the path */
+    done(&w);
+}
+
+static void test_black_hole_says_nothing(void **state)
+{
+    struct world w = make(&(nod_path_config){.mtu = 1400, .mtu_silent = true}, 1);
+    nod_frame frame;
+
+    (void)state;
+    assert_int_equal(push_ip(&w, 4, 1401, false), NOD_FATE_TOO_BIG);
+    assert_empty(&w);
+    assert_int_equal(nod_path_answers(w.path, &frame, 1), 0);
+    assert_int_equal(push_ip(&w, 6, 1400, false), 0);
+    done(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -549,6 +659,8 @@ int main(void)
         cmocka_unit_test(test_large_segment_is_cut),
         cmocka_unit_test(test_marks),
         cmocka_unit_test(test_marks_where_it_is_full),
+        cmocka_unit_test(test_narrow_link_says_so),
+        cmocka_unit_test(test_black_hole_says_nothing),
     };
 
     return cmocka_run_group_tests_name("path", tests, NULL, NULL);
