@@ -3,7 +3,7 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 PRODUCTS = nod-cmd nod-preload catalogues # and the libraries that these need
 
-.PHONY: all build demo test conformance mutants bench-sockets packetdrill format install clean help
+.PHONY: all build demo test tests conformance mutants bench-sockets packetdrill format install clean help
 
 all: build
 
@@ -34,14 +34,17 @@ test:
 	@scripts/install-deps test
 	@JOBS=$(JOBS) scripts/test
 
-conformance: mutants
-	@scripts/conformance
+conformance: tests
+	@JOBS=$(JOBS) scripts/conformance
+	@JOBS=$(JOBS) scripts/mutants
 
-mutants:
+mutants: tests
+	@JOBS=$(JOBS) scripts/mutants
+
+tests: # builds them
 	@scripts/install-deps test
 	@cmake --preset release >/dev/null
 	@cmake --build --preset release -j $(JOBS)
-	@JOBS=$(JOBS) scripts/mutants
 
 bench-sockets:
 	@scripts/install-deps bench

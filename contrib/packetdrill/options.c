@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "drill.h"
+#include "nod/linux.h"
 
 #define SPACE_LEAST 2304 /* of SO_SNDBUF and SO_RCVBUF, as they are read */
 
@@ -53,6 +54,7 @@ void options_init(sock *s)
     nod_config config;
     nod_config_default(&config);
     s->config = config.tcp;
+    s->config.counters = true; /* for TCP_INFO */
     settings_tcp(&s->config);
     s->send_space = (int)s->config.send_buffer;
     s->receive_space = (int)s->config.receive_buffer;
@@ -107,13 +109,16 @@ static int set_socket(sock *s, int name, int value)
     switch (name) {
     case SO_REUSEADDR:
     case SO_REUSEPORT:
-    case SO_KEEPALIVE:
     case SO_OOBINLINE:
     case SO_PRIORITY:
     case SO_MARK:
     case SO_BUSY_POLL:
     case SO_ZEROCOPY:
     case SO_TIMESTAMPING: return keep(s, SOL_SOCKET, name, value);
+    case SO_KEEPALIVE:
+        s->config.keepalive = value;
+        socket_apply(s);
+        return keep(s, SOL_SOCKET, name, value);
     case SO_SNDBUF:
     case SO_SNDBUFFORCE:
     case SO_RCVBUF:
@@ -134,6 +139,7 @@ static int set_user_timeout(sock *s, int value)
     if (value < 0) return EINVAL;
     nod_config_default(&config);
     s->config.user_timeout_us = value ? (nod_usec)value * NOD_MSEC : config.tcp.user_timeout_us;
+    s->config.user_timeout_set = value != 0;
     socket_apply(s);
     return keep(s, IPPROTO_TCP, TCP_USER_TIMEOUT, value);
 }
@@ -144,6 +150,17 @@ static int set_maxseg(sock *s, int value)
     s->config.mss_max = (uint16_t)value;
     socket_apply(s);
     return 0;
+}
+
+static int set_keepalive(sock *s, int name, int value)
+{
+    if (value < 1 || value > 32767) return EINVAL;
+    nod_usec time = (nod_usec)value * NOD_SEC;
+    if (name == TCP_KEEPIDLE) s->config.keepalive_idle_us = time;
+    if (name == TCP_KEEPINTVL) s->config.keepalive_interval_us = time;
+    if (name == TCP_KEEPCNT) s->config.keepalive_probes = (uint8_t)(value < 255 ? value : 255);
+    socket_apply(s);
+    return keep(s, IPPROTO_TCP, name, value);
 }
 
 static int set_tcp(sock *s, int name, int value)
@@ -158,6 +175,9 @@ static int set_tcp(sock *s, int name, int value)
         s->cork = value;
         if (!value) uncork(s);
         return 0;
+    case TCP_KEEPIDLE:
+    case TCP_KEEPINTVL:
+    case TCP_KEEPCNT: return set_keepalive(s, name, value);
     case TCP_MAXSEG: return set_maxseg(s, value);
     case TCP_USER_TIMEOUT: return set_user_timeout(s, value);
     case TCP_NOTSENT_LOWAT: s->lowat_unsent = (uint32_t)value; break;
@@ -220,100 +240,32 @@ static int give(const void *from, socklen_t size, void *value, socklen_t *len)
     return 0;
 }
 
-static uint8_t linux_state(enum nod_state state)
-{
-    switch (state) {
-    case NOD_CLOSED: return 7;
-    case NOD_LISTEN: return 10;
-    case NOD_SYN_SENT: return 2;
-    case NOD_SYN_RECEIVED: return 3;
-    case NOD_ESTABLISHED: return 1;
-    case NOD_FIN_WAIT_1: return 4;
-    case NOD_FIN_WAIT_2: return 5;
-    case NOD_CLOSE_WAIT: return 8;
-    case NOD_CLOSING: return 11;
-    case NOD_LAST_ACK: return 9;
-    case NOD_TIME_WAIT: return 6;
-    }
-    return 7;
-}
-
-/* As far as packetdrill's headers go, which is beyond those of many systems. */
+/* What packetdrill knows beyond the headers of many systems: of kernels that have Accurate ECN. */
 struct long_info {
-    struct tcp_info info;
-    uint8_t rest[280 - sizeof(struct tcp_info)];
+    struct tcp_info base;
+    uint32_t rcv_wnd, rehash;
+    uint16_t total_rto, total_rto_recoveries;
+    uint32_t total_rto_time;
+    uint32_t received_ce;
+    uint32_t delivered_e1, delivered_e0, delivered_ce;
+    uint32_t received_e1, received_e0, received_ce_bytes;
+    uint32_t ecn;
 };
-
-static uint32_t msec_since(nod_usec us)
-{
-    return us == NOD_NEVER ? 0 : (uint32_t)(us / NOD_MSEC);
-}
-
-/* What our SYN says (the headers of IPv6 are 20 octets longer). */
-static uint32_t advertised_mss(const sock *s)
-{
-    uint32_t fits = world_mtu() - (s->local.addr.family == 6 ? 60u : 40u), max = s->config.mss_max;
-    return max && max < fits ? max : fits;
-}
-
-static uint8_t congestion_state(const nod_status *status)
-{
-    if (status->recovery) return TCP_CA_Recovery;
-    if (status->retransmits) return TCP_CA_Loss;
-    return status->sacked || status->dup_acks ? TCP_CA_Disorder : TCP_CA_Open;
-}
-
-static void fill_info(const sock *s, const nod_status *status, struct tcp_info *info)
-{
-    uint32_t mss = status->mss ? status->mss : 536;
-    uint32_t flight = status->send_queue - status->send_unsent;
-    *info = (struct tcp_info){
-        .tcpi_state = linux_state(status->state),
-        .tcpi_retransmits = (uint8_t)(status->retransmits < 255 ? status->retransmits : 255),
-        .tcpi_probes = (uint8_t)(status->probes < 255 ? status->probes : 255),
-        .tcpi_rto = (uint32_t)status->rto_us,
-        .tcpi_snd_mss = mss,
-        .tcpi_rcv_mss = status->rcv_mss,
-        .tcpi_advmss = advertised_mss(s),
-        .tcpi_unacked = (flight + mss - 1) / mss,
-        .tcpi_sacked = (status->sacked + mss - 1) / mss,
-        .tcpi_lost = (status->lost + status->again + mss - 1) / mss,
-        .tcpi_retrans = (status->again + mss - 1) / mss,
-        .tcpi_last_data_sent = msec_since(status->since_sent_us),
-        .tcpi_last_data_recv = msec_since(status->since_received_us),
-        .tcpi_pmtu = status->path_mtu ? status->path_mtu : world_mtu(),
-        .tcpi_rtt = (uint32_t)status->srtt_us,
-        .tcpi_rttvar = (uint32_t)status->rttvar_us,
-        .tcpi_snd_ssthresh = status->ssthresh == UINT32_MAX ? 0x7fffffff : status->ssthresh / mss,
-        .tcpi_snd_cwnd = status->cwnd / mss,
-        .tcpi_reordering = 3,
-        .tcpi_rcv_space = status->rcv_wnd,
-        .tcpi_total_retrans = status->segments_retransmitted,
-        .tcpi_bytes_acked = status->bytes_sent - flight,
-        .tcpi_bytes_received = status->bytes_received,
-        .tcpi_notsent_bytes = status->send_unsent,
-        .tcpi_bytes_sent = status->bytes_sent,
-        .tcpi_snd_wnd = status->snd_wnd,
-    };
-    info->tcpi_ca_state = congestion_state(status);
-    if (status->timestamps) info->tcpi_options |= TCPI_OPT_TIMESTAMPS;
-    if (status->sack) info->tcpi_options |= TCPI_OPT_SACK;
-    if (status->ecn) info->tcpi_options |= TCPI_OPT_ECN;
-    if (status->ecn_seen) info->tcpi_options |= TCPI_OPT_ECN_SEEN;
-    info->tcpi_delivered_ce = status->ecn_out.ce_packets;
-    if (status->snd_scale >= 0) {
-        info->tcpi_options |= TCPI_OPT_WSCALE;
-        info->tcpi_snd_wscale = (uint8_t)status->snd_scale & 15;
-        info->tcpi_rcv_wscale = (uint8_t)status->rcv_scale & 15;
-    }
-}
+_Static_assert(sizeof(struct long_info) == 280, "as packetdrill wants it");
 
 static int get_info(const sock *s, void *value, socklen_t *len)
 {
     nod_status status = {.state = NOD_CLOSED};
     struct long_info all = {0};
     if (s->handle) nod_tcp_status(world_stack(), s->handle, &status);
-    fill_info(s, &status, &all.info);
+    nod_linux_tcp_info(&status, &all, sizeof all);
+    all.received_ce = status.ecn_in.ce_packets;
+    all.received_ce_bytes = status.ecn_in.ce_bytes;
+    all.received_e0 = status.ecn_in.ect0_bytes;
+    all.received_e1 = status.ecn_in.ect1_bytes;
+    all.delivered_ce = status.ecn_out.ce_bytes;
+    all.delivered_e0 = status.ecn_out.ect0_bytes;
+    all.delivered_e1 = status.ecn_out.ect1_bytes;
     return give(&all, sizeof all, value, len);
 }
 

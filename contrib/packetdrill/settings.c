@@ -5,12 +5,23 @@
 
 #include "drill.h"
 
+/* `run` keeps what an older kernel has refused in a folder. */
+static FILE *open_sysctl(const char *name)
+{
+    const char *refused = getenv("NOD_SYSCTLS");
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", refused ? refused : "", name);
+    FILE *file = refused ? fopen(path, "re") : NULL;
+    if (file) return file;
+    snprintf(path, sizeof path, "/proc/sys/net/ipv4/%s", name);
+    return fopen(path, "re");
+}
+
 /* Reads up to `count` numbers of /proc/sys/net/ipv4/NAME; how many there were. */
 static int read_sysctl(const char *name, long *numbers, int count)
 {
-    char path[128], text[256], *at = text;
-    snprintf(path, sizeof path, "/proc/sys/net/ipv4/%s", name);
-    FILE *file = fopen(path, "re");
+    char text[256], *at = text;
+    FILE *file = open_sysctl(name);
     if (!file) return 0;
     size_t len = fread(text, 1, sizeof text - 1, file);
     fclose(file);

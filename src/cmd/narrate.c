@@ -199,7 +199,8 @@ static void narrate_departure(struct narrator *n, struct ladder_row *row)
     if ((seg->ctl & NOD_SYN) != 0 && !seg->retransmission && seg->why == NOD_WHY_OPEN &&
         (seg->ctl & NOD_ACK) == 0)
         begin_anew(out, in);
-    if (len > 0 && (seg->ctl & NOD_RST) == 0)
+    bool asks = seg->why == NOD_WHY_KEEPALIVE; /* its octet, if any, is none of the stream's */
+    if (len > 0 && (seg->ctl & NOD_RST) == 0 && !asks)
         again = flow_sent(out, row->seq, len, seg->len > 0, now, s) || seg->retransmission;
     if ((seg->ctl & NOD_RST) != 0) {
         s->cause = cause_of_rst(row, seg);
@@ -207,7 +208,7 @@ static void narrate_departure(struct narrator *n, struct ladder_row *row)
         s->cause = cause_of_syn(out, seg, again);
     } else if ((seg->ctl & NOD_FIN) != 0) {
         s->cause = cause_of_fin(in, seg, row->ack, again);
-    } else if (seg->len > 0) {
+    } else if (seg->len > 0 && !asks) {
         s->cause = cause_of_data(out, row, seg, again);
     } else {
         s->cause = cause_of_ack(in, row, seg);

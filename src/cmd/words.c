@@ -73,6 +73,11 @@ char *options_words(const struct ladder_row *row, char *buf, size_t size)
     if (seg->has_mss) add(buf, size, gap, _("segments up to %u bytes"), (unsigned)seg->mss);
     if (seg->has_wscale) add(buf, size, gap, _("later windows ×%u"), 1u << seg->wscale);
     if ((seg->ctl & NOD_SYN) != 0 && seg->has_ts) add(buf, size, gap, _("timestamps"));
+    if ((seg->ctl & NOD_URG) != 0) add(buf, size, gap, _("urgent before %u"), row->seq + seg->up);
+    if (seg->has_uto) {
+        uint32_t minutes = (seg->uto & 0x8000) != 0 ? 60 : 1;
+        add(buf, size, gap, _("user timeout %u s"), (seg->uto & 0x7fffu) * minutes);
+    }
     if (seg->sack_permitted) add(buf, size, gap, _("SACK understood"));
     for (int i = 0; i < seg->sack_count && i < 4; i++) {
         add(buf, size, gap, _("already has %u to %u"), seg->sack[i][0] - base,

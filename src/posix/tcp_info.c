@@ -41,9 +41,9 @@ static uint32_t ms(nod_usec span)
 
 static uint8_t congestion_state(const nod_status *s)
 {
-    if (s->retransmits > 0 && s->state > NOD_SYN_RECEIVED) return TCP_CA_Loss;
     if (s->recovery) return TCP_CA_Recovery;
-    return s->dup_acks > 0 ? TCP_CA_Disorder : TCP_CA_Open;
+    if (s->retransmits > 0 && s->state > NOD_SYN_RECEIVED) return TCP_CA_Loss;
+    return s->sacked > 0 || s->dup_acks > 0 ? TCP_CA_Disorder : TCP_CA_Open;
 }
 
 /* Linux counts SYN and FIN as segments that are delivered. */
@@ -98,7 +98,7 @@ static void fill_traffic(const nod_status *s, uint32_t mss, struct tcp_info *inf
     uint32_t flight = s->send_queue - s->send_unsent;
     info->tcpi_unacked = (flight + mss - 1) / mss;
     info->tcpi_sacked = (s->sacked + mss - 1) / mss;
-    info->tcpi_lost = (s->lost + mss - 1) / mss;
+    info->tcpi_lost = (s->lost + s->again + mss - 1) / mss; /* lost until acknowledged */
     info->tcpi_retrans = (s->again + mss - 1) / mss;
     info->tcpi_last_data_sent = ms(s->since_sent_us);
     info->tcpi_last_data_recv = ms(s->since_received_us);

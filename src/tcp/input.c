@@ -264,8 +264,11 @@ static enum step seventh_segment_text(struct nod_env *env, struct nod_tcb *tcb,
     case NOD_FIN_WAIT_1:
     case NOD_FIN_WAIT_2:
         if (seg->text && tcb->flags & TCB_RELEASED) {
-            /* Half-duplex close: nobody will ever read this (SHLD-3). */
-            nod_tcb_send_rst(env, tcb, NOD_WHY_RST_NO_READER);
+            /* Half-duplex close: nobody will ever read this (SHLD-3). The RST stands where the peer
+             * believes it (RFC 5961): at its RCV.NXT, which is not yet our SND.NXT. */
+            nod_reply_as(
+                nod_reply_rst(env, &tcb->rec.key, seg, tcb->rec.state, NOD_WHY_RST_NO_READER),
+                &tcb->config->c);
             nod_tcb_end(env, tcb, NOD_ERESET);
             return DONE;
         }

@@ -202,7 +202,7 @@ static void act(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *
         nod_loss_undo_if_false(tcb, a);
     }
     if (l->phase == NOD_LOSS_TIMEOUT) nod_loss_frto(tcb, a);
-    if (l->phase == NOD_LOSS_NONE && is_time_to_recover(env, tcb) && !nod_search_on_loss(env, tcb))
+    if (l->phase == NOD_LOSS_NONE && is_time_to_recover(env, tcb) && !nod_mtu_on_loss(env, tcb))
         enter_recovery(env, tcb, a);
     switch ((enum nod_loss_phase)l->phase) {
     case NOD_LOSS_NONE:
@@ -247,7 +247,7 @@ void nod_loss_on_reorder_timer(struct nod_env *env, struct nod_tcb *tcb)
     static const struct nod_ack nothing;
     detect(env, tcb);
     if (tcb->work->loss.phase != NOD_LOSS_NONE || !tcb->work->loss.board.lost) return;
-    if (nod_search_on_loss(env, tcb)) return;
+    if (nod_mtu_on_loss(env, tcb)) return;
     enter_recovery(env, tcb, &nothing);
     in_recovery(env, tcb, &nothing, 0);
     trace_cwnd(env, tcb);

@@ -75,8 +75,7 @@ static void resend(struct nod_env *env, struct nod_tcb *tcb)
 /* RFC 1191 6.4: only what lowers the size in use counts, so that of a burst of messages the first
  * does. RFC 5927 7.2: while no segment of this size has ever passed, the message is likely to be
  * true and waiting would cost a timeout. Later, a forged one is likelier than a new road: it waits
- * until the segment that it speaks of has made no progress for an RTO, or when an ACK is overdue.
- */
+ * until the segment that it speaks of is found lost, or an ACK is overdue. */
 bool nod_mtu_on_too_big(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, uint32_t seq)
 {
     if (mss >= tcb->mss) return nod_search_on_too_big(env, tcb, mss, seq);
@@ -128,6 +127,15 @@ bool nod_mtu_on_silence(struct nod_env *env, struct nod_tcb *tcb)
     believe(env, tcb, m->claim);
     resend(env, tcb);
     return true;
+}
+
+bool nod_mtu_on_loss(struct nod_env *env, struct nod_tcb *tcb)
+{
+    const struct nod_mtu *m = tcb->rare ? &tcb->rare->mtu : NULL;
+    const struct nod_sent *run =
+        m && m->claim ? nod_board_at(&tcb->work->loss.board, m->claim_seq) : NULL;
+    if (run && run->state == NOD_SENT_LOST) return nod_mtu_on_silence(env, tcb);
+    return nod_search_on_loss(env, tcb);
 }
 
 bool nod_mtu_on_timeout(struct nod_env *env, struct nod_tcb *tcb)

@@ -31,6 +31,7 @@ void nod_search_on_open(struct nod_env *env, struct nod_tcb *tcb)
     const nod_tcp_config *c = &tcb->config->c;
     uint32_t base = max_u32(c->mss_base, nod_key_least_mss(&tcb->rec.key, c->path_mtu_min));
     uint32_t high = tcb->mss;
+    if (tcb->rare && tcb->rare->mtu.cap) return; /* what is known is better than a guess */
     if (high <= base || !nod_tcb_rare(env, tcb)) return;
     nod_mtu_set(env, tcb, base, NOD_PATH_PROBED);
     nod_search_begin(env, tcb, high);
@@ -44,6 +45,7 @@ static void finish(struct nod_env *env, struct nod_tcb *tcb)
     m->search = (struct nod_search){0};
     m->raise_at = whole || old == NOD_NEVER ? NOD_NEVER : env->now + old;
     m->tell = !whole;
+    if (whole) m->cap = m->path = 0;
 }
 
 static void go_on(struct nod_env *env, struct nod_tcb *tcb, nod_usec pause)

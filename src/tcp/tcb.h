@@ -235,6 +235,8 @@ void nod_mtu_on_sent(struct nod_tcb *tcb, uint32_t seq, uint32_t text); /* a seg
 void nod_mtu_on_ack(struct nod_env *env, struct nod_tcb *tcb, uint32_t acked); /* SND.UNA moved */
 /* The retransmission timer ran out. True: the path is why, and what is out goes again already. */
 bool nod_mtu_on_timeout(struct nod_env *env, struct nod_tcb *tcb);
+/* Something was found lost. True: it was too big, and that is no congestion. */
+bool nod_mtu_on_loss(struct nod_env *env, struct nod_tcb *tcb);
 /* An ACK is overdue. True: ICMP has said why, and what is out goes again. */
 bool nod_mtu_on_silence(struct nod_env *env, struct nod_tcb *tcb);
 uint32_t nod_mtu_cwnd(const struct nod_tcb *tcb); /* the congestion window, or less */
@@ -250,7 +252,7 @@ uint32_t nod_search_size(const struct nod_env *env, const struct nod_tcb *tcb, u
 void nod_search_on_sent(struct nod_tcb *tcb, uint32_t seq, uint32_t size);
 void nod_search_on_ack(struct nod_env *env, struct nod_tcb *tcb);
 void nod_search_on_sent_again(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint32_t end);
-/* Something was found lost. True: a probe and nothing else, which is no congestion. */
+/* Something was found lost. True: a probe and nothing else. */
 bool nod_search_on_loss(struct nod_env *env, struct nod_tcb *tcb);
 /* ICMP says that the segment at `seq` was too big, and `mss` is not. True: it was the probe. */
 bool nod_search_on_too_big(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, uint32_t seq);

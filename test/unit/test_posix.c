@@ -10,8 +10,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -306,6 +306,64 @@ static void test_timeout_and_signal(void **state)
     nod_close(fd);
 }
 
+/* The kernel's end is not there any more, and says nothing. */
+static void hush(bool on)
+{
+    char command[200];
+    snprintf(command, sizeof command,
+             "ip addr %s 10.110.111.1/24 dev "
+             "\"$(ip -o link | awk -F ': ' '$2 != \"lo\" { print $2; exit }')\"",
+             on ? "del" : "add");
+    assert_int_equal(system(command), 0);
+}
+
+static void set_number(int fd, int level, int name, int value)
+{
+    assert_int_equal(nod_setsockopt(fd, level, name, &value, sizeof value), 0);
+}
+
+static struct tcp_info info_of(int fd)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    assert_int_equal(nod_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+    return info;
+}
+
+/* Keep-alive and the user timeout at work: both end a connection whose peer has fallen silent. */
+static void test_silence_ends(void **state)
+{
+    (void)state;
+    char byte;
+    int kept = connect_echo(0), timed = connect_echo(0), other = connect_echo(0);
+    set_number(kept, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_number(kept, IPPROTO_TCP, TCP_KEEPIDLE, 1);
+    set_number(kept, IPPROTO_TCP, TCP_KEEPINTVL, 1);
+    set_number(kept, IPPROTO_TCP, TCP_KEEPCNT, 2);
+    set_number(timed, IPPROTO_TCP, TCP_USER_TIMEOUT, 700);
+    uint32_t before = info_of(kept).tcpi_segs_out;
+    usleep(1300000);
+    assert_int_equal(info_of(kept).tcpi_segs_out, before + 1); /* asked, and answered */
+    assert_int_equal(info_of(kept).tcpi_probes, 0);
+    hush(true);
+    nod_usec began = nod_clock();
+    assert_int_equal(nod_write(timed, "x", 1), 1);
+    assert_int_equal(nod_read(timed, &byte, 1), -1);
+    assert_int_equal(errno, ETIMEDOUT);
+    nod_usec took = nod_clock() - began;
+    assert_true(took >= 700 * NOD_MSEC && took < 2 * NOD_SEC);
+    assert_int_equal(nod_read(kept, &byte, 1), -1);
+    assert_int_equal(errno, ETIMEDOUT);
+    took = nod_clock() - began;
+    assert_true(took >= 1500 * NOD_MSEC && took < 5 * NOD_SEC);
+    hush(false);
+    assert_int_equal(nod_write(other, "x", 1), 1); /* which asked for nothing of it */
+    assert_int_equal(nod_read(other, &byte, 1), 1);
+    nod_close(kept);
+    nod_close(timed);
+    nod_close(other);
+}
+
 static void test_kernel_descriptors_pass(void **state)
 {
     (void)state;
@@ -544,6 +602,7 @@ int main(void)
         cmocka_unit_test(test_epoll_edges),
         cmocka_unit_test(test_listener_and_fork),
         cmocka_unit_test(test_timeout_and_signal),
+        cmocka_unit_test(test_silence_ends),
         cmocka_unit_test(test_kernel_descriptors_pass),
         cmocka_unit_test(test_linger_waits_for_what_was_not_sent),
         cmocka_unit_test(test_sendfile),
