@@ -63,8 +63,9 @@ void host_raw(struct host *h, int iface, const uint8_t *bytes, size_t len)
 
 struct raw_segment {
     uint32_t seq, ack;
-    uint8_t ctl;
+    uint16_t ctl;
     uint16_t wnd;
+    uint8_t ecn; /* of the IP header */
     const uint8_t *options;
     size_t options_len, len;
     uint8_t lie; /* not 0: the data offset, whatever the options are */
@@ -83,13 +84,13 @@ static void segment(struct host *h, const struct host_conn *c, const struct raw_
         memcpy(ip + 6, peer_mac, 6);
         put16(ip + 12, 0x86dd);
         ip += 14;
-        ip[0] = 0x60;
+        ip[0] = 0x60, ip[1] = (uint8_t)(g->ecn << 4);
         put16(ip + 4, (uint32_t)tcp_len);
         ip[6] = 6, ip[7] = 64;
         memcpy(ip + 8, from.bytes, 16);
         memcpy(ip + 24, to.bytes, 16);
     } else {
-        ip[0] = 0x45;
+        ip[0] = 0x45, ip[1] = g->ecn;
         put16(ip + 2, (uint32_t)(20 + tcp_len));
         ip[8] = 64, ip[9] = 6;
         memcpy(ip + 12, from.bytes, 4);
@@ -102,7 +103,8 @@ static void segment(struct host *h, const struct host_conn *c, const struct raw_
     put32(tcp + 4, g->seq);
     put32(tcp + 8, g->ack);
     tcp[12] = g->lie ? g->lie : (uint8_t)((20 + g->options_len) / 4 << 4);
-    tcp[13] = g->ctl;
+    if (g->ctl & NOD_AE) tcp[12] |= 1;
+    tcp[13] = (uint8_t)g->ctl;
     put16(tcp + 14, g->wnd);
     if (g->options_len) memcpy(tcp + 20, g->options, g->options_len);
     memcpy(tcp + 20 + g->options_len, text, g->len);
@@ -159,8 +161,13 @@ static struct host_conn *add_conn(struct host *h, int family, uint16_t local, ui
     return c;
 }
 
-static void plain(struct host *h, struct host_conn *c, uint8_t ctl, size_t len)
+/* A handshake agrees on either kind of ECN, or on none. */
+static void plain(struct host *h, struct host_conn *c, uint16_t ctl, size_t len)
 {
+    static const uint16_t asks[] = {0, NOD_CWR | NOD_ECE, NOD_AE | NOD_CWR | NOD_ECE};
+    static const uint16_t answers[] = {0, NOD_ECE, NOD_CWR};
+    unsigned kind = c->remote_port % 3;
+    if (ctl & NOD_SYN) ctl |= ctl & NOD_ACK ? answers[kind] : asks[kind];
     segment(
         h, c,
         &(struct raw_segment){.seq = c->seq, .ack = c->ack, .ctl = ctl, .wnd = 20000, .len = len});
@@ -227,6 +234,7 @@ void host_make(struct host *h, size_t memory_limit)
     config.memory_limit = memory_limit;
     config.max_connections = 64;
     config.trace_events = 64;
+    config.tcp.ecn_request = config.tcp.ecn_accept = NOD_ECN_ACCURATE;
     *h = (struct host){.now = NOD_SEC, .stack = nod_stack_new(&config, NOD_SEC, NULL)};
     NOD_ASSERT(h->stack);
     nod_iface_config ethernet = {.kind = NOD_IFACE_ETHERNET, .mtu = 1500, .gso_max = 65535};
@@ -296,10 +304,13 @@ static uint32_t near(struct choices *c, uint32_t right)
 void host_segment(struct host *h, struct choices *choices)
 {
     uint8_t options[40], which = choose8(choices), shape = choose8(choices);
+    uint8_t marks = choose8(choices);
     struct host_conn *c = &h->conn[which % (unsigned)h->conns];
     struct raw_segment g = {.options = options, .ctl = choose8(choices) & 0x3f};
+    g.ctl |= (uint16_t)((marks & 7) << 6);
+    g.ecn = marks >> 3 & 3;
     if (shape & 1) g.ctl |= NOD_ACK;
-    if (shape & 2) g.ctl &= (uint8_t) ~(NOD_SYN | NOD_RST);
+    if (shape & 2) g.ctl &= (uint16_t) ~(NOD_SYN | NOD_RST);
     g.seq = near(choices, c->seq);
     g.ack = near(choices, c->ack);
     g.wnd = shape & 4 ? choose16(choices) : 20000;

@@ -290,6 +290,13 @@ static int get_info(const sock *s, void *value, socklen_t *len)
     struct long_info all = {0};
     if (s->handle) nod_tcp_status(world_stack(), s->handle, &status);
     nod_linux_tcp_info(&status, &all, sizeof all);
+    all.received_ce = status.ecn_in.ce_packets;
+    all.received_ce_bytes = status.ecn_in.ce_bytes;
+    all.received_e0 = status.ecn_in.ect0_bytes;
+    all.received_e1 = status.ecn_in.ect1_bytes;
+    all.delivered_ce = status.ecn_out.ce_bytes;
+    all.delivered_e0 = status.ecn_out.ect0_bytes;
+    all.delivered_e1 = status.ecn_out.ect1_bytes;
     return give(&all, sizeof all, value, len);
 }
 

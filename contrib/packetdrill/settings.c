@@ -110,8 +110,24 @@ nod_usec settings_syn_timeout(int retries, nod_usec rto)
     return ((1u << (retries < 10 ? retries + 1 : 11)) - 1) * rto;
 }
 
+/* tcp_ecn counts through what is asked for and what is agreed to. */
+static void choose_ecn(nod_tcp_config *config)
+{
+    static const uint8_t request[] = {NOD_ECN_NONE,     NOD_ECN_CLASSIC, NOD_ECN_NONE,
+                                      NOD_ECN_ACCURATE, NOD_ECN_CLASSIC, NOD_ECN_NONE};
+    static const uint8_t accept[] = {NOD_ECN_NONE,     NOD_ECN_CLASSIC,  NOD_ECN_CLASSIC,
+                                     NOD_ECN_ACCURATE, NOD_ECN_ACCURATE, NOD_ECN_ACCURATE};
+    long ecn = setting("NOD_ECN", "tcp_ecn", 2);
+    if (ecn < 0 || ecn > 5) return;
+    config->ecn_request = request[ecn];
+    config->ecn_accept = accept[ecn];
+    config->accecn_option = setting("NOD_ECN_OPTION", "tcp_ecn_option", 2) != 0;
+    config->ecn_control = true; /* as Linux */
+}
+
 void settings_tcp(nod_tcp_config *config)
 {
+    choose_ecn(config);
     config->timestamps = setting("NOD_TIMESTAMPS", "tcp_timestamps", 1) != 0;
     config->sack = setting("NOD_SACK", "tcp_sack", 1) != 0;
     config->rack = setting("NOD_RACK", "tcp_recovery", 1) & 1;

@@ -77,6 +77,9 @@ enum nod_frame_flags {
     NOD_FRAME_CSUM_TODO = 1 << 0,
     /* Something that we trust has checked the TCP checksum already (input only). */
     NOD_FRAME_CSUM_OK = 1 << 1,
+    /* With gso_size: the TCP flag CWR is RFC 3168's, and only the first piece carries it. Without,
+     * it is a part of a number (RFC 9768 section 3.3.4), and all do. As virtio's GSO_ECN. */
+    NOD_FRAME_CWR_ONCE = 1 << 2,
 };
 
 typedef struct nod_frame {
@@ -119,6 +122,10 @@ void nod_frame_finish(nod_frame *frame);
  * `out`, with references of its own and a complete checksum. Returns 1; 0 when there is no
  * such piece; or NOD_ENOMEM. A frame without gso_size is its own only piece. */
 int nod_frame_piece(const nod_frame *frame, unsigned index, nod_frame *out);
+
+/* What a congested router does to a packet with an ECN-capable transport: sets CE in the IP header
+ * (RFC 3168 section 5). Returns 1; 0 when the packet is not capable, or no IP; or NOD_ENOMEM. */
+int nod_frame_mark(nod_pool *pool, nod_frame *frame);
 
 #ifdef __cplusplus
 }

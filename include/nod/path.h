@@ -19,6 +19,10 @@ typedef struct nod_path_config {
     uint64_t rate_bps;    /* bits a second; 0: no limit */
     uint32_t queue_bytes; /* drop-tail queue before the rate; 0: no limit but the pool's */
     double loss, duplicate, reorder, damage; /* probability of each, 0 to 1 */
+    /* Congestion that is told and not suffered (RFC 3168): packets of ECN-capable transports get
+     * the mark CE by chance, and when more than so much waits in the queue (0: never). */
+    double mark;
+    uint32_t mark_bytes;
     nod_usec reorder_us; /* how long a reordered packet is held back; 0: 3 x delay or 10 ms */
     bool down;           /* a pulled cable: everything is lost */
     uint16_t mtu;        /* octets of the largest IP packet that gets through; 0: any */
@@ -33,11 +37,12 @@ enum nod_fate_flags {
     NOD_FATE_REORDERED = 1 << 4,
     NOD_FATE_DAMAGED = 1 << 5,
     NOD_FATE_TOO_BIG = 1 << 6, /* larger than `mtu` */
+    NOD_FATE_MARKED = 1 << 7,  /* CE */
 };
 #define NOD_FATE_GONE (NOD_FATE_LOST | NOD_FATE_QUEUE_FULL | NOD_FATE_DOWN | NOD_FATE_TOO_BIG)
 
 typedef struct nod_path_stats {
-    uint64_t in, out, lost, queue_full, down, duplicated, reordered, damaged, too_big;
+    uint64_t in, out, lost, queue_full, down, duplicated, reordered, damaged, too_big, marked;
 } nod_path_stats;
 
 /* NULL: no memory or nonsense in the configuration. Damage copies into blocks of `pool`. */

@@ -36,6 +36,19 @@ enum nod_cookies {
     NOD_COOKIES_NEVER, /* a SYN too many is not answered */
 };
 
+/* Explicit congestion notification: how the receiver says which packets came marked. */
+enum nod_ecn {
+    NOD_ECN_NONE,
+    NOD_ECN_CLASSIC,  /* RFC 3168: that there was congestion, once a round trip */
+    NOD_ECN_ACCURATE, /* RFC 9768: how many packets, and octets */
+};
+
+/* Packets that came marked, and octets of text by the mark of their packet (RFC 9768 section 3.2),
+ * all modulo 2^32. */
+typedef struct nod_ecn_counts {
+    uint32_t ce_packets, ce_bytes, ect0_bytes, ect1_bytes;
+} nod_ecn_counts;
+
 /* All times in microseconds. Set for a stack in nod_config.tcp, for one connection when it
  * is opened, and while it lives with nod_tcp_set_config; what has been agreed with the peer
  * (options, window scale) does not change any more then. */
@@ -65,11 +78,17 @@ typedef struct nod_tcp_config {
     bool window_scale, timestamps, sack; /* offered and accepted in the handshake; true */
     uint8_t ttl;                         /* TTL and hop limit; 64 */
     uint8_t dscp;                        /* Diffserv code point, 0 to 63 */
-    nod_usec delayed_ack_us;             /* below 500,000 (MUST-40); 40,000 */
-    nod_usec rto_initial_us;             /* RFC 6298 section 2.1; 1 s */
-    nod_usec rto_min_us;                 /* 200 ms, as Linux; RFC 6298 2.4 says 1 s */
-    nod_usec rto_max_us;                 /* at least 60 s; 120 s */
-    nod_usec msl_us;                     /* maximum segment lifetime; 120 s. TIME-WAIT lasts two */
+    uint8_t ecn_request; /* enum nod_ecn: what an active OPEN asks for; NOD_ECN_NONE */
+    uint8_t ecn_accept;  /* enum nod_ecn: the most that a peer who asks gets; NOD_ECN_CLASSIC */
+    bool accecn_option;  /* RFC 9768 3.2.3: octets counted in an option, too; true */
+    /* ECT on all segments but SYNs of a connection with NOD_ECN_ACCURATE, as Linux does and
+     * draft-ietf-tcpm-generalized-ecn tries, against RFC 3168 6.1.4 and 6.1.5; false */
+    bool ecn_control;
+    nod_usec delayed_ack_us;  /* below 500,000 (MUST-40); 40,000 */
+    nod_usec rto_initial_us;  /* RFC 6298 section 2.1; 1 s */
+    nod_usec rto_min_us;      /* 200 ms, as Linux; RFC 6298 2.4 says 1 s */
+    nod_usec rto_max_us;      /* at least 60 s; 120 s */
+    nod_usec msl_us;          /* maximum segment lifetime; 120 s. TIME-WAIT lasts two */
     nod_usec user_timeout_us; /* data unacknowledged for so long ends the connection: R2 of
                                  RFC 9293 3.8.3; 5 min, NOD_NEVER for no end */
     /* Somebody has chosen it: what the peer tells does not change it (CHANGEABLE of RFC 5482), and
@@ -321,6 +340,9 @@ typedef struct nod_status {
     int8_t snd_scale, rcv_scale;         /* -1: none agreed */
     bool timestamps, sack;               /* agreed */
     bool syn_text;                       /* text on a SYN was taken (RFC 7413), by either side */
+    enum nod_ecn ecn;                    /* agreed */
+    bool ecn_seen;                       /* a packet came that may be marked, or was */
+    nod_ecn_counts ecn_in, ecn_out;      /* NOD_ECN_ACCURATE: here, and at the peer */
     uint32_t cwnd, ssthresh;             /* bytes */
     nod_usec srtt_us, rttvar_us, rto_us; /* 0 before the first sample */
     uint32_t retransmits;                /* of the oldest segment, in a row */

@@ -31,8 +31,12 @@ enum nod_ctl {
     NOD_ACK = 16,
     NOD_URG = 32,
     NOD_ECE = 64,
-    NOD_CWR = 128
+    NOD_CWR = 128,
+    NOD_AE = 256 /* RFC 9768; the lowest of what were reserved bits */
 };
+
+/* The ECN field of the IP header (RFC 3168 section 5). */
+enum nod_codepoint { NOD_NOT_ECT, NOD_ECT1, NOD_ECT0, NOD_CE };
 
 /* Why a segment was sent. */
 enum nod_why {
@@ -60,6 +64,7 @@ enum nod_why {
     NOD_WHY_RST_NO_READER,     /* data for a connection that was released */
     NOD_WHY_ACK_TIME_WAIT,     /* TIME-WAIT answers a FIN that came again, or a stray */
     NOD_WHY_RST_TIMEOUT,       /* keep-alive was not answered: the connection is given up */
+    NOD_WHY_ACK_MARKED,        /* packets came marked: congestion (RFC 3168, RFC 9768 3.2.2.5.1) */
     NOD_WHY_COUNT
 };
 
@@ -92,7 +97,8 @@ typedef struct nod_trace_segment {
     uint16_t wnd;              /* as on the wire */
     uint32_t wnd_bytes;        /* scaled */
     uint16_t up;
-    uint8_t ctl;         /* enum nod_ctl */
+    uint16_t ctl;        /* enum nod_ctl */
+    uint8_t ecn;         /* enum nod_codepoint, of the IP header */
     uint8_t why;         /* enum nod_why; SEGMENT_OUT only */
     bool retransmission; /* SEGMENT_OUT: at least one of its octets was sent before */
     bool has_mss, has_wscale, has_ts, sack_permitted, has_uto;
@@ -105,6 +111,10 @@ typedef struct nod_trace_segment {
     bool has_fast_open;  /* RFC 7413 */
     uint8_t cookie_len;  /* 0: a cookie is asked for */
     uint8_t cookie[NOD_COOKIE_MAX];
+    /* The AccECN option (RFC 9768 section 3.2.3): which one, 172 or 174 (0: none), and how many of
+     * its fields are there: ee0b, eceb, ee1b, or in the other order. */
+    uint8_t accecn_kind, accecn_fields;
+    uint32_t accecn[3]; /* as on the wire */
 } nod_trace_segment;
 
 typedef struct nod_trace {

@@ -24,6 +24,8 @@ struct nod_cc_ops {
     void (*on_ack)(struct nod_cc *cc, struct nod_cc_own *own, const struct nod_cc_sample *sample);
     /* A segment was lost, seen by duplicate ACKs. */
     void (*on_loss)(struct nod_cc *cc, struct nod_cc_own *own, const struct nod_cc_sample *sample);
+    /* Packets came marked (RFC 3168 6.1.2): as on_loss, but down to one segment. */
+    void (*on_ecn)(struct nod_cc *cc, struct nod_cc_own *own, const struct nod_cc_sample *sample);
     /* The retransmission timer ran out. `again`: for the same segment as before. */
     void (*on_timeout)(struct nod_cc *cc, struct nod_cc_own *own,
                        const struct nod_cc_sample *sample, bool again);

@@ -112,6 +112,13 @@ static void cubic_on_loss(struct nod_cc *cc, struct nod_cc_own *own, const struc
     cc->cwnd = cc->ssthresh;
 }
 
+/* 4.6: down to one segment. */
+static void cubic_on_ecn(struct nod_cc *cc, struct nod_cc_own *own, const struct nod_cc_sample *s)
+{
+    reduce(cc, own, s);
+    cc->cwnd = max_u32(times_beta(own->cubic.prior), s->mss);
+}
+
 static void cubic_on_timeout(struct nod_cc *cc, struct nod_cc_own *own,
                              const struct nod_cc_sample *s, bool again)
 {
@@ -137,6 +144,7 @@ const struct nod_cc_ops nod_cc_cubic = {
     .init = cubic_init,
     .on_ack = cubic_on_ack,
     .on_loss = cubic_on_loss,
+    .on_ecn = cubic_on_ecn,
     .on_timeout = cubic_on_timeout,
     .on_idle = cubic_on_idle,
     .on_undo = cubic_on_undo,

@@ -35,6 +35,15 @@ static void reno_on_loss(struct nod_cc *cc, struct nod_cc_own *own, const struct
     own->acked = 0;
 }
 
+/* The window may become one segment; slow start back to two of them does no harm. */
+static void reno_on_ecn(struct nod_cc *cc, struct nod_cc_own *own, const struct nod_cc_sample *s)
+{
+    cc->ssthresh = half_flight(s);
+    cc->cwnd = max_u32(min_u32(cc->cwnd, s->flight / 2), s->mss);
+    own->hystart.done = true;
+    own->acked = 0;
+}
+
 static void reno_on_timeout(struct nod_cc *cc, struct nod_cc_own *own,
                             const struct nod_cc_sample *s, bool again)
 {
@@ -61,6 +70,7 @@ const struct nod_cc_ops nod_cc_reno = {
     .init = reno_init,
     .on_ack = reno_on_ack,
     .on_loss = reno_on_loss,
+    .on_ecn = reno_on_ecn,
     .on_timeout = reno_on_timeout,
     .on_idle = reno_on_idle,
     .on_undo = reno_on_undo,

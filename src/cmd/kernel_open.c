@@ -34,6 +34,7 @@ static int make_stack(struct kernel_watch *k, char *why)
     nod_config_default(&config);
     config.trace_events = TRACE_EVENTS;
     config.tcp.msl_us = k->msl;
+    config.tcp.ecn_request = config.tcp.ecn_accept = k->options->world.ecn;
     if (nod_entropy(config.secret, sizeof(config.secret)) < 0)
         return kernel_fail(why, NOD_EIO, _("the system gives no random bytes"));
     k->stack = nod_stack_new(&config, 0, &error);

@@ -105,6 +105,7 @@ static enum sentence_key cause_of_rst(const struct ladder_row *row, const nod_tr
     case NOD_WHY_LOSS_PROBE:
     case NOD_WHY_KEEPALIVE:
     case NOD_WHY_ACK_TIME_WAIT:
+    case NOD_WHY_ACK_MARKED:
     case NOD_WHY_COUNT: break;
     }
     return S_RST_STALE;
@@ -157,12 +158,14 @@ static enum sentence_key cause_of_ack(const struct flow *in, const struct ladder
     case NOD_WHY_ACK_DELAYED:
     case NOD_WHY_ACK_AT_ONCE:
     case NOD_WHY_ACK_DUPLICATE:
+    case NOD_WHY_ACK_MARKED:
     case NOD_WHY_WINDOW_UPDATE: break;
     }
     if (in->fin && row->ack > in->fin_at)
         return in->acked > in->fin_at ? S_ACK_DUPLICATE : cause_of_fin_ack(state);
     key = cause_of_progress(in, row->ack, seg->wnd_bytes);
     if (key != S_NONE) return key;
+    if (seg->why == NOD_WHY_ACK_MARKED) return S_ACK_MARKED;
     if (in->range_count > 0) return S_ACK_GAP;
     if (row->ack <= in->acked)
         return seg->why == NOD_WHY_WINDOW_UPDATE ? S_WINDOW : S_ACK_DUPLICATE;

@@ -11,25 +11,29 @@
 
 void net_options_help(void)
 {
-    fputs(_("\n"
-            "The device:\n"
-            "  --netns             in a private network namespace: needs no root, touches nothing\n"
-            "  --tun NAME          its name; by default nod0, nod1, ...\n"
-            "  --addr OWN/PREFIX   nod's own address; 10.110.111.2/24 and fd6e:6f64::2/64 by "
-            "default;\n"
-            "                      may be given once for each family\n"
-            "  --host ADDR         the kernel's address at the other end; by default the first of "
-            "the\n"
-            "                      prefix that is not nod's\n"
-            "  -4, -6              only IPv4, only IPv6\n"
-            "  --mtu BYTES         1500 by default\n"
-            "  --no-offload        ordinary packets only, no large segments\n"
-            "\n"
-            "A bad network, both ways (shares as 0.05 or 5%, times as 20ms or 1.5s):\n"
-            "  --loss, --duplicate, --reorder, --damage SHARE\n"
-            "  --delay TIME, --jitter TIME, --rate BITS (64k, 10M, 1G)\n"
-            "  --seed NUMBER       the same seed throws the same dice\n"),
-          stdout);
+    fputs(
+        _("\n"
+          "The device:\n"
+          "  --netns             in a private network namespace: needs no root, touches nothing\n"
+          "  --tun NAME          its name; by default nod0, nod1, ...\n"
+          "  --addr OWN/PREFIX   nod's own address; 10.110.111.2/24 and fd6e:6f64::2/64 by "
+          "default;\n"
+          "                      may be given once for each family\n"
+          "  --host ADDR         the kernel's address at the other end; by default the first of "
+          "the\n"
+          "                      prefix that is not nod's\n"
+          "  -4, -6              only IPv4, only IPv6\n"
+          "  --mtu BYTES         1500 by default\n"
+          "  --no-offload        ordinary packets only, no large segments\n"
+          "  --ecn KIND          congestion is told instead of suffered: none, classic (RFC 3168) "
+          "or\n"
+          "                      accurate (RFC 9768); by default classic, when a peer asks\n"
+          "\n"
+          "A bad network, both ways (shares as 0.05 or 5%, times as 20ms or 1.5s):\n"
+          "  --loss, --duplicate, --reorder, --damage, --mark SHARE\n"
+          "  --delay TIME, --jitter TIME, --rate BITS (64k, 10M, 1G)\n"
+          "  --seed NUMBER       the same seed throws the same dice\n"),
+        stdout);
 }
 
 int net_complain(const net_options *options, const char *format, ...)
@@ -94,6 +98,7 @@ static bool take_harm(net_options *options, int opt, const char *text)
     case NET_DUPLICATE: return units_share(text, &path->duplicate);
     case NET_REORDER: return units_share(text, &path->reorder);
     case NET_DAMAGE: return units_share(text, &path->damage);
+    case NET_MARK: return units_share(text, &path->mark);
     case NET_DELAY: return units_time(text, NOD_MSEC, &path->delay_us);
     case NET_JITTER: return units_time(text, NOD_MSEC, &path->jitter_us);
     case NET_RATE: return units_rate(text, &path->rate_bps);
@@ -118,6 +123,7 @@ bool net_options_take(net_options *options, int opt, const char *text)
     case NET_SEED:
         options->seed_given = true;
         return units_number(text, 0, UINT64_MAX, &options->seed);
+    case NET_ECN: options->ecn_given = true; return units_ecn(text, &options->ecn);
     case NET_MSL: return units_time(text, NOD_SEC, &options->msl_us) && options->msl_us > 0;
     }
     return take_harm(options, opt, text);
@@ -175,6 +181,12 @@ int net_options_complete(net_options *options)
         code = complete_family(options, &options->own6, &options->host6, &options->prefix6,
                                "fd6e:6f64::2");
     return code;
+}
+
+void net_options_tcp(const net_options *options, nod_tcp_config *tcp)
+{
+    if (options->msl_us) tcp->msl_us = options->msl_us;
+    if (options->ecn_given) tcp->ecn_request = tcp->ecn_accept = options->ecn;
 }
 
 int net_options_seed(net_options *options)

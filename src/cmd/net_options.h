@@ -4,6 +4,7 @@
 #define NOD_CMD_NET_OPTIONS_H
 
 #include "nod/path.h"
+#include "nod/tcp.h"
 #include "nod/types.h"
 
 #include <getopt.h>
@@ -26,6 +27,8 @@ typedef struct net_options {
     bool seed_given;
 
     nod_usec msl_us; /* 0: the default */
+    bool ecn_given;
+    uint8_t ecn; /* enum nod_ecn */
     int verbose;
     const char *pcap;
 } net_options;
@@ -48,6 +51,8 @@ enum net_option {
     NET_RATE,
     NET_SEED,
     NET_MSL,
+    NET_MARK,
+    NET_ECN,
 };
 
 /* For getopt_long: the long options, to stand in a table of the command's own, and the letters. */
@@ -65,6 +70,7 @@ enum net_option {
         {"delay", required_argument, NULL, NET_DELAY},                                            \
         {"jitter", required_argument, NULL, NET_JITTER},                                          \
         {"rate", required_argument, NULL, NET_RATE}, {"seed", required_argument, NULL, NET_SEED}, \
+        {"mark", required_argument, NULL, NET_MARK}, {"ecn", required_argument, NULL, NET_ECN},   \
         {"msl", required_argument, NULL, NET_MSL},                                                \
     {                                                                                             \
         "verbose", no_argument, NULL, 'v'                                                         \
@@ -80,6 +86,9 @@ bool net_options_take(net_options *options, int opt, const char *text);
 /* Which families there are to be, and the addresses that were not given. -1 to go on, or
  * CMD_USAGE after a complaint. */
 int net_options_complete(net_options *options);
+
+/* What the options say of a stack's connections. */
+void net_options_tcp(const net_options *options, nod_tcp_config *tcp);
 
 /* Draws a seed where a bad network has none. 0, or CMD_SYSTEM after a complaint. */
 int net_options_seed(net_options *options);

@@ -141,7 +141,7 @@ static int make_stack(netcat *nc)
         return CMD_SYSTEM;
     }
     if (options->net.pcap || options->net.verbose) config.trace_events = NOD_LOOP_TRACE;
-    if (options->net.msl_us) config.tcp.msl_us = options->net.msl_us;
+    net_options_tcp(&options->net, &config.tcp);
     if (options->timeout_us) config.tcp.syn_timeout_us = options->timeout_us;
     config.tcp.send_buffer = config.tcp.receive_buffer = BUFFER_BYTES;
     nc->loop.stack = nod_stack_new(&config, nod_clock(), &error);

@@ -20,6 +20,8 @@ enum watch_option {
     OPT_DUPLICATE,
     OPT_REORDER,
     OPT_DAMAGE,
+    OPT_MARK,
+    OPT_ECN,
     OPT_DELAY,
     OPT_JITTER,
     OPT_RATE,
@@ -44,6 +46,8 @@ static const struct option long_options[] = {
     {"duplicate", required_argument, NULL, OPT_DUPLICATE},
     {"reorder", required_argument, NULL, OPT_REORDER},
     {"damage", required_argument, NULL, OPT_DAMAGE},
+    {"mark", required_argument, NULL, OPT_MARK},
+    {"ecn", required_argument, NULL, OPT_ECN},
     {"delay", required_argument, NULL, OPT_DELAY},
     {"jitter", required_argument, NULL, OPT_JITTER},
     {"rate", required_argument, NULL, OPT_RATE},
@@ -76,7 +80,8 @@ static void print_help(void)
             "  --list             the scenarios, and what each of them shows\n"
             "  -6, --ipv6         over IPv6\n"
             "  --bytes N          how much the applications say\n"
-            "  --msl TIME         the maximum segment lifetime; TIME-WAIT lasts two\n"),
+            "  --msl TIME         the maximum segment lifetime; TIME-WAIT lasts two\n"
+            "  --ecn KIND         congestion notification: none, classic or accurate\n"),
           stdout);
     fputs(_("\n"
             "The network between the ends:\n"
@@ -84,6 +89,7 @@ static void print_help(void)
             "  --duplicate P      deliver them twice\n"
             "  --reorder P        hold them back, so that others overtake them\n"
             "  --damage P         turn bits of them\n"
+            "  --mark P           mark them as congested, if they can be (see --ecn)\n"
             "  --delay TIME       one way, such as 20ms\n"
             "  --jitter TIME      up to so much more\n"
             "  --rate BITS        a second, such as 1M\n"
@@ -191,6 +197,7 @@ static int read_harm(int option, const char *text, struct watch_options *o)
     case OPT_DUPLICATE: return read_probability("--duplicate", text, &path->duplicate);
     case OPT_REORDER: return read_probability("--reorder", text, &path->reorder);
     case OPT_DAMAGE: return read_probability("--damage", text, &path->damage);
+    case OPT_MARK: return read_probability("--mark", text, &path->mark);
     case OPT_DELAY:
         o->delay_given = true;
         return read_time("--delay", text, NOD_MSEC, &path->delay_us);
@@ -221,6 +228,9 @@ static int read_option(int option, char *text, struct watch_options *o)
         rc = read_number("--width", text, 64, 400, &n);
         o->width = (int)n;
         return rc;
+    case OPT_ECN:
+        if (units_ecn(text, &o->world.ecn)) return GO_ON;
+        return refuse("--ecn", _("one of none, classic, accurate"), text);
     case OPT_MSL: return read_msl(text, &o->world.msl_us);
     case OPT_SPEED: return read_speed(text, &o->speed);
     case OPT_COLOUR: return read_colour(text, &o->colour);

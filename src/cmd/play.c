@@ -253,6 +253,7 @@ static int add_host(struct play *p, int side)
     nod_config_default(&config);
     config.trace_events = TRACE_EVENTS;
     if (p->world->msl_us != 0) config.tcp.msl_us = p->world->msl_us;
+    config.tcp.ecn_request = config.tcp.ecn_accept = p->world->ecn;
     if (p->scenario->no_nagle) config.tcp.nagle = false;
     if (side == RIGHT && p->scenario->receive_buffer != 0)
         config.tcp.receive_buffer = p->scenario->receive_buffer;

@@ -105,10 +105,12 @@ void netcat_hook(void *ctx, const nod_trace *trace)
 static void say_harm(netcat *nc, const char *way, const nod_path_stats *stats)
 {
     if (stats->in == 0) return;
-    netcat_say(nc, "%s: of %llu packets %llu lost, %llu doubled, %llu reordered, %llu damaged", way,
-               (unsigned long long)stats->in, (unsigned long long)stats->lost,
+    netcat_say(nc,
+               "%s: of %llu packets %llu lost, %llu doubled, %llu reordered, %llu damaged, "
+               "%llu marked",
+               way, (unsigned long long)stats->in, (unsigned long long)stats->lost,
                (unsigned long long)stats->duplicated, (unsigned long long)stats->reordered,
-               (unsigned long long)stats->damaged);
+               (unsigned long long)stats->damaged, (unsigned long long)stats->marked);
 }
 
 static void say_drops(netcat *nc, const nod_stack_stats *stats)

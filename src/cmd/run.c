@@ -78,7 +78,7 @@ static void configure(const runner *r, nod_config *stack, nod_net_config *config
 {
     const run_options *o = &r->options;
     nod_config_default(stack);
-    if (o->net.msl_us) stack->tcp.msl_us = o->net.msl_us;
+    net_options_tcp(&o->net, &stack->tcp);
     nod_net_config_default(config);
     config->stack = stack;
     config->no_helper = true;
@@ -265,10 +265,10 @@ static void drain(runner *r)
 
 static void say_harm(const char *way, const nod_path_stats *stats)
 {
-    say(_("%s: of %llu packets %llu lost, %llu doubled, %llu reordered, %llu damaged"), way,
-        (unsigned long long)stats->in, (unsigned long long)stats->lost,
+    say(_("%s: of %llu packets %llu lost, %llu doubled, %llu reordered, %llu damaged, %llu marked"),
+        way, (unsigned long long)stats->in, (unsigned long long)stats->lost,
         (unsigned long long)stats->duplicated, (unsigned long long)stats->reordered,
-        (unsigned long long)stats->damaged);
+        (unsigned long long)stats->damaged, (unsigned long long)stats->marked);
 }
 
 static int tear_down(runner *r, int code)

@@ -72,6 +72,7 @@ struct world {
     uint16_t mtu;
     uint32_t bytes;   /* 0: as the scenario says */
     nod_usec msl_us;  /* 0: the default */
+    uint8_t ecn;      /* enum nod_ecn, of both ends */
     int family;       /* 4 or 6 */
     const char *pcap; /* or NULL */
 };

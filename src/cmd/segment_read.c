@@ -8,6 +8,7 @@
 #define PROTO_TCP 6
 
 enum { OPT_END, OPT_NOP, OPT_MSS, OPT_WSCALE, OPT_SACK_OK, OPT_SACK, OPT_TS = 8 };
+enum { OPT_ACCECN0 = 172, OPT_ACCECN1 = 174 };
 
 static uint16_t get16(const uint8_t *p)
 {
@@ -27,6 +28,14 @@ static void read_sack(const uint8_t *p, uint8_t len, nod_trace_segment *out)
     }
 }
 
+static void read_accecn(const uint8_t *p, uint8_t len, nod_trace_segment *out)
+{
+    out->accecn_kind = p[0];
+    out->accecn_fields = 0;
+    for (uint8_t at = 2; at + 3 <= len && out->accecn_fields < 3; at += 3)
+        out->accecn[out->accecn_fields++] = (uint32_t)p[at] << 16 | get16(p + at + 1);
+}
+
 static void read_option(const uint8_t *p, uint8_t len, nod_trace_segment *out)
 {
     if (p[0] == OPT_MSS && len == 4) {
@@ -43,6 +52,8 @@ static void read_option(const uint8_t *p, uint8_t len, nod_trace_segment *out)
         out->ts_ecr = get32(p + 6);
     } else if (p[0] == OPT_SACK) {
         read_sack(p, len, out);
+    } else if (p[0] == OPT_ACCECN0 || p[0] == OPT_ACCECN1) {
+        read_accecn(p, len, out);
     }
 }
 
@@ -88,7 +99,8 @@ bool segment_read(const nod_frame *frame, nod_trace_segment *out)
     if (head < TCP_HEAD || begin + head > len || begin + head > end) return false;
     out->seq = get32(tcp + 4);
     out->ack = get32(tcp + 8);
-    out->ctl = tcp[13];
+    out->ctl = (uint16_t)((tcp[12] & 1) << 8 | tcp[13]);
+    out->ecn = bytes[0] >> 4 == 6 ? bytes[1] >> 4 & 3 : bytes[1] & 3;
     out->wnd = get16(tcp + 14);
     out->up = get16(tcp + 18);
     out->len = (uint32_t)(end - begin - head);

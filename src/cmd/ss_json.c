@@ -92,6 +92,13 @@ static void add_path(json_t *object, const nod_status *s)
     add(object, "rto_us", s->rto_us);
     json_object_set_new(object, "timestamps", json_boolean(s->timestamps));
     json_object_set_new(object, "sack", json_boolean(s->sack));
+    static const char *const kinds[] = {"none", "classic", "accurate"};
+    json_object_set_new(object, "ecn", json_string(kinds[s->ecn]));
+    json_object_set_new(object, "ecn_seen", json_boolean(s->ecn_seen));
+    if (s->ecn == NOD_ECN_ACCURATE) {
+        add(object, "delivered_ce", s->ecn_out.ce_packets);
+        add(object, "received_ce", s->ecn_in.ce_packets);
+    }
     json_object_set_new(object, "send_scale",
                         s->snd_scale >= 0 ? json_integer(s->snd_scale) : json_null());
     json_object_set_new(object, "receive_scale",

@@ -167,6 +167,8 @@ static void print_traffic(const nod_status *s)
     print_counter("sacked", (s->sacked + mss - 1) / mss);
     print_counter("dsack_dups", s->count.dsacks);
     print_counter("reord_seen", s->count.reorderings);
+    print_counter("delivered_ce", s->ecn_out.ce_packets);
+    print_counter("received_ce", s->ecn_in.ce_packets);
     print_counter("notsent", s->send_unsent);
     if (s->count.min_rtt_us > 0) printf(" minrtt:%g", (double)s->count.min_rtt_us / 1000);
     print_counter("rcv_ooopack", s->count.out_of_order);
@@ -184,6 +186,8 @@ static void print_info(const nod_status *s)
 {
     if (s->timestamps) printf(" ts");
     if (s->sack) printf(" sack");
+    if (s->ecn != NOD_ECN_NONE) printf(s->ecn == NOD_ECN_ACCURATE ? " accecn" : " ecn");
+    if (s->ecn_seen) printf(" ecnseen");
     if (s->congestion[0]) printf(" %s", s->congestion);
     if (s->state == NOD_LISTEN) return;
     if (s->snd_scale >= 0) printf(" wscale:%d,%d", s->snd_scale, s->rcv_scale);

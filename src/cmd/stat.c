@@ -75,6 +75,7 @@ static const struct counter harm_counters[] = {
     {offsetof(nod_path_stats, duplicated), WIDE, "duplicated", N_("doubled in it")},
     {offsetof(nod_path_stats, reordered), WIDE, "reordered", N_("reordered in it")},
     {offsetof(nod_path_stats, damaged), WIDE, "damaged", N_("damaged in it")},
+    {offsetof(nod_path_stats, marked), WIDE, "marked", N_("marked in it: congestion (ECN)")},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -78,3 +78,15 @@ char *units_bytes(uint64_t bytes, char *buf, size_t size)
     snprintf(buf, size, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
     return buf;
 }
+
+bool units_ecn(const char *text, uint8_t *out)
+{
+    static const char *const names[] = {
+        [NOD_ECN_NONE] = "none", [NOD_ECN_CLASSIC] = "classic", [NOD_ECN_ACCURATE] = "accurate"};
+    for (uint8_t i = 0; i <= NOD_ECN_ACCURATE; i++) {
+        if (strcmp(text, names[i]) != 0) continue;
+        *out = i;
+        return true;
+    }
+    return false;
+}

@@ -2,7 +2,7 @@
 #ifndef NOD_CMD_UNITS_H
 #define NOD_CMD_UNITS_H
 
-#include "nod/types.h"
+#include "nod/tcp.h"
 
 /* A whole number from `low` to `high`. */
 bool units_number(const char *text, uint64_t low, uint64_t high, uint64_t *out);
@@ -12,6 +12,9 @@ bool units_share(const char *text, double *out);
 bool units_time(const char *text, nod_usec bare_us, nod_usec *out);
 /* Bits a second: "64k", "10M", "1.5G", or a bare number. */
 bool units_rate(const char *text, uint64_t *out);
+
+/* "none", "classic" or "accurate": enum nod_ecn. */
+bool units_ecn(const char *text, uint8_t *out);
 
 /* "1.2 GiB", "17 B". Returns buf; 16 bytes are enough. */
 char *units_bytes(uint64_t bytes, char *buf, size_t size);

@@ -28,11 +28,11 @@ static void add(char *buf, size_t size, const char *gap, const char *format, ...
 char *flags_words(const struct ladder_row *row, char *buf, size_t size)
 {
     static const struct {
-        uint8_t bit;
+        uint16_t bit;
         const char *name;
     } flags[] = {
-        {NOD_SYN, "SYN"}, {NOD_FIN, "FIN"}, {NOD_RST, "RST"}, {NOD_PSH, "PSH"},
-        {NOD_URG, "URG"}, {NOD_ACK, "ACK"}, {NOD_ECE, "ECE"}, {NOD_CWR, "CWR"},
+        {NOD_SYN, "SYN"}, {NOD_FIN, "FIN"}, {NOD_RST, "RST"}, {NOD_PSH, "PSH"}, {NOD_URG, "URG"},
+        {NOD_ACK, "ACK"}, {NOD_ECE, "ECE"}, {NOD_CWR, "CWR"}, {NOD_AE, "AE"},
     };
     const nod_trace_segment *seg = segment_of(row);
     buf[0] = 0;
@@ -41,6 +41,9 @@ char *flags_words(const struct ladder_row *row, char *buf, size_t size)
     }
     if (seg->len == 1) add(buf, size, " · ", _("1 byte"));
     if (seg->len > 1) add(buf, size, " · ", _("%u bytes"), (unsigned)seg->len);
+    /* How the packet came, not how it left. */
+    if (row->arrive != NULL && row->arrive->trace.u.segment.ecn == NOD_CE)
+        add(buf, size, " · ", "%s", _("marked"));
     if (row->copy) {
         add(buf, size, "", "%s", _(" (copy)"));
     } else if (row->again) {

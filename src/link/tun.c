@@ -5,6 +5,7 @@
  * a big block, and the big one waits for its turn without being allocated anew. */
 #include "impl.h"
 #include "netlink.h"
+#include "nod/trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -141,6 +142,7 @@ static void take_vnet(nod_frame *frame, const struct virtio_net_hdr *vnet)
     unsigned type = vnet->gso_type & ~VIRTIO_NET_HDR_GSO_ECN;
     if (type == VIRTIO_NET_HDR_GSO_TCPV4 || type == VIRTIO_NET_HDR_GSO_TCPV6)
         frame->gso_size = vnet->gso_size;
+    if (vnet->gso_type & VIRTIO_NET_HDR_GSO_ECN) frame->flags |= NOD_FRAME_CWR_ONCE;
 }
 
 /* The part beyond the small block: its own block when it fills it well, else a fitting one,
@@ -317,9 +319,17 @@ static int write_pieces(nod_tun *tun, const nod_frame *frame)
     return 0;
 }
 
+/* The kernel would take CWR for RFC 3168's and clear it in all pieces but the first. In the large
+ * segments that a stack sends it is a bit of a counter. */
+static bool is_cut_here(const nod_tun *tun, const nod_frame *frame)
+{
+    return frame->gso_size &&
+           (!tun->offload || byte_at(frame, (size_t)frame->l4_off + 13) & NOD_CWR);
+}
+
 static int send_frame(nod_tun *tun, nod_frame *frame)
 {
-    if (!tun->offload && frame->gso_size) return write_pieces(tun, frame);
+    if (is_cut_here(tun, frame)) return write_pieces(tun, frame);
     if (!tun->offload) nod_frame_finish(frame);
     return write_frame(tun, frame);
 }

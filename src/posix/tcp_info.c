@@ -65,6 +65,9 @@ static void fill_state(const nod_status *s, struct tcp_info *info)
     if (s->timestamps) info->tcpi_options |= TCPI_OPT_TIMESTAMPS;
     if (s->sack) info->tcpi_options |= TCPI_OPT_SACK;
     if (s->syn_text) info->tcpi_options |= TCPI_OPT_SYN_DATA;
+    if (s->ecn) info->tcpi_options |= TCPI_OPT_ECN;
+    if (s->ecn_seen) info->tcpi_options |= TCPI_OPT_ECN_SEEN;
+    info->tcpi_delivered_ce = s->ecn_out.ce_packets;
     if (s->snd_scale >= 0) {
         info->tcpi_options |= TCPI_OPT_WSCALE;
         info->tcpi_snd_wscale = (uint8_t)s->snd_scale & 15;

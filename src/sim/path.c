@@ -11,7 +11,8 @@
 #include "rng.h"
 
 #define FORCED_MAX 64
-#define FATE_ALL (NOD_FATE_GONE | NOD_FATE_DUPLICATED | NOD_FATE_REORDERED | NOD_FATE_DAMAGED)
+#define FATE_ALL \
+    (NOD_FATE_GONE | NOD_FATE_DUPLICATED | NOD_FATE_REORDERED | NOD_FATE_DAMAGED | NOD_FATE_MARKED)
 #define SECOND_COPY_US 1000          /* how much later a second copy comes at most */
 #define HELD_BACK_US (10 * NOD_MSEC) /* where there is no delay to go by */
 
@@ -33,7 +34,8 @@ struct nod_path {
 };
 
 /* What the dice say about one packet. The same number of them is thrown for each packet,
- * whatever its fate, so that a change of one probability leaves the other dice alone. */
+ * whatever its fate, so that a change of one probability leaves the other dice alone. (But for
+ * marks, whose die is thrown only where there may be any.) */
 struct dice {
     unsigned fate;
     nod_usec jitter;
@@ -52,8 +54,8 @@ static bool sound(const nod_path_config *c)
     const nod_usec year = 366 * 24 * 3600 * NOD_SEC;
 
     return probability(c->loss) && probability(c->duplicate) && probability(c->reorder) &&
-           probability(c->damage) && c->delay_us <= year && c->jitter_us <= year &&
-           c->reorder_us <= year;
+           probability(c->damage) && probability(c->mark) && c->delay_us <= year &&
+           c->jitter_us <= year && c->reorder_us <= year;
 }
 
 nod_path *nod_path_new(nod_pool *pool, const nod_path_config *config, uint64_t seed)
@@ -105,6 +107,7 @@ static struct dice throw_dice(nod_path *path)
     dice.jitter = (nod_usec)(nod_rng_unit(rng) * (double)(c->jitter_us + 1));
     dice.second_copy = 1 + (nod_usec)(nod_rng_unit(rng) * SECOND_COPY_US);
     dice.damage = nod_rng_next(rng);
+    dice.fate |= c->mark > 0 && nod_rng_unit(rng) < c->mark ? NOD_FATE_MARKED : 0;
     return dice;
 }
 
@@ -185,17 +188,29 @@ static nod_usec arrival(nod_path *path, const struct dice *dice, nod_usec leaves
     return at;
 }
 
+/* A packet that cannot be marked is left as it is. 0 or NOD_ENOMEM. */
+static int mark(nod_path *path, nod_frame *frame, struct dice *dice)
+{
+    int marked = dice->fate & NOD_FATE_MARKED ? nod_frame_mark(path->pool, frame) : 0;
+
+    dice->fate &= marked > 0 ? ~0u : ~(unsigned)NOD_FATE_MARKED;
+    path->stats.marked += marked > 0;
+    return marked < 0 ? marked : 0;
+}
+
 /* Puts a packet that is not lost, and its second copy, on their way. */
-static int send_off(nod_path *path, nod_frame *frame, const struct dice *dice, nod_usec leaves)
+static int send_off(nod_path *path, nod_frame *frame, struct dice *dice, nod_usec leaves)
 {
     nod_usec at = arrival(path, dice, leaves);
     nod_frame second = {0};
-    int error = 0;
+    int error = mark(path, frame, dice);
 
     if (dice->fate & NOD_FATE_DUPLICATED) {
         path->stats.duplicated++;
         nod_frame_share(frame, &second);
-        error = nod_flight_put(&path->flight, &second, at + dice->second_copy);
+        int put = nod_flight_put(&path->flight, &second, at + dice->second_copy);
+
+        error = error < 0 ? error : put;
         nod_frame_release(&second);
     }
     if (dice->fate & NOD_FATE_DAMAGED) {
@@ -243,6 +258,9 @@ static int decide(nod_path *path, struct dice *dice, const nod_frame *packet, no
 
     if (passed < 0) {
         return passed;
+    }
+    if (c->mark_bytes > 0 && path->bottleneck.queued > c->mark_bytes) {
+        dice->fate |= NOD_FATE_MARKED;
     }
     if (!passed) {
         path->stats.queue_full++;

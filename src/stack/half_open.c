@@ -1,6 +1,7 @@
 /* Half-open connections of listeners: small records, from the SYN to the ACK that makes them
  * connections, or to the end of patience. */
 #include "stack/stack.h"
+#include "tcp/ecn.h"
 
 static nod_usec syn_received_rto(const nod_tcp_config *c, unsigned retransmits)
 {
@@ -44,6 +45,7 @@ void nod_half_open_fill(nod_stack *s, const nod_tcp_config *c, const struct nod_
         .irs = seg->seq,
     };
     negotiate(r, c, &seg->h.opt, seg->family);
+    nod_ecn_record_syn(&r->ecn, true, seg, (enum nod_ecn)c->ecn_accept);
 }
 
 /* The edge from LISTEN, which no TCB makes. */
@@ -153,7 +155,16 @@ struct nod_tcb *nod_half_open_tcb(nod_stack *s, const struct nod_syn_received *r
 {
     struct nod_tcb *tcb =
         nod_tcb_new(s, &r->rec.key, r->rec.iface, config, r->iss, NOD_SYN_RECEIVED);
-    if (tcb) fill_tcb(s, tcb, r);
+    if (!tcb) return NULL;
+    enum nod_ecn mode = nod_ecn_record_mode(r->ecn);
+    if (!nod_ecn_agree(&s->env, tcb, mode, !(r->ecn & ECN_RECORD_PLAIN))) {
+        s->env.stats.connections--;
+        nod_tcb_free(s, tcb);
+        return NULL;
+    }
+    /* For one whose SYN,ACK is still to leave (Fast Open). */
+    if (mode == NOD_ECN_ACCURATE) tcb->rare->accecn.reflect = (r->ecn & ECN_RECORD_CODEPOINT) >> 2;
+    fill_tcb(s, tcb, r);
     return tcb;
 }
 

@@ -56,7 +56,7 @@ static bool make_segment(nod_stack *s, nod_frame *frame, struct nod_packet *pack
     }
     strip_headers(frame, packet->at + seg->h.size);
     seg->seq = seg->h.seq;
-    seg->text = packet->ip.payload - seg->h.size;
+    seg->text = seg->payload = packet->ip.payload - seg->h.size;
     seg->syn = seg->h.ctl & NOD_SYN;
     seg->fin = seg->h.ctl & NOD_FIN;
     seg->parts = frame->part;
@@ -65,6 +65,7 @@ static bool make_segment(nod_stack *s, nod_frame *frame, struct nod_packet *pack
     seg->iface = frame->iface;
     seg->family = packet->ip.family;
     seg->dscp = packet->ip.tos >> 2;
+    seg->ecn = packet->ip.tos & 3;
     seg->packets = frame->gso_size ? (seg->text + frame->gso_size - 1) / frame->gso_size : 1;
     return true;
 }
@@ -96,7 +97,7 @@ static void to_syn_received(nod_stack *s, struct nod_syn_received *r, struct nod
     case NOD_KEEP:
     case NOD_RESTART: return;
     case NOD_DELETE:
-        s->env.stats.resets_in++;
+        s->env.stats.resets_in += (seg->h.ctl & NOD_RST) != 0;
         nod_syn_received_free(s, r);
         return;
     case NOD_PROMOTE: break;

@@ -139,7 +139,8 @@ static void enter_time_wait(nod_stack *s, struct nod_tcb *tcb)
                     .kind = NOD_RECORD_TIME_WAIT,
                     .state = NOD_TIME_WAIT,
                     .iface = tcb->rec.iface,
-                    .flags = tcb->flags & TCB_TS ? SMALL_TS : 0},
+                    .flags = (uint8_t)((tcb->flags & TCB_TS ? SMALL_TS : 0) |
+                                       nod_tcb_ace(tcb) << SMALL_ACE_SHIFT)},
             .slot = is_owned(tcb) ? tcb->slot : NOD_NO_SLOT,
             .snd_nxt = tcb->snd.nxt,
             .rcv_nxt = tcb->rcv.nxt,

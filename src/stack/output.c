@@ -9,7 +9,7 @@
 struct packet_plan {
     const struct nod_key *key;
     const struct nod_tcb *tcb; /* NULL: a reply */
-    uint8_t iface, ttl, dscp;
+    uint8_t iface, ttl, dscp, ecn;
     struct nod_tcp_header *h;
     uint32_t text;
     uint16_t gso_size;
@@ -34,7 +34,7 @@ static void build(nod_stack *s, nod_frame *frame, const struct packet_plan *plan
         .family = (uint8_t)nod_ip_family(plan->key->local),
         .protocol = NOD_PROTO_TCP,
         .ttl = plan->ttl,
-        .tos = (uint8_t)(plan->dscp << 2),
+        .tos = (uint8_t)(plan->dscp << 2 | plan->ecn),
         .payload = (uint32_t)(NOD_TCP_HEADER + nod_tcp_options_size(&plan->h->opt) + plan->text),
         .flow_label = flow_label(s, plan),
     };
@@ -120,6 +120,7 @@ static void trace_segment(nod_stack *s, const struct nod_tcb *tcb, const struct 
         .state = state, .iface = tcb->rec.iface, .handle = nod_env_handle(&s->env, tcb->slot)};
     about.u.segment.why = out->why;
     about.u.segment.retransmission = out->retransmission;
+    about.u.segment.ecn = out->ecn;
     about.u.segment.rel_seq = out->h.seq - tcb->snd.iss;
     about.u.segment.rel_ack = out->h.ctl & NOD_ACK ? out->h.ack - tcb->rcv.irs : 0;
     uint8_t scale = out->h.ctl & NOD_SYN ? 0 : tcb->rcv_scale;
@@ -136,6 +137,7 @@ static bool send_segment(nod_stack *s, struct nod_tcb *tcb, struct nod_out *out,
                                .iface = tcb->rec.iface,
                                .ttl = c->ttl,
                                .dscp = c->dscp,
+                               .ecn = out->ecn,
                                .h = &out->h,
                                .text = out->text,
                                .gso_size = out->gso_size};

@@ -35,6 +35,8 @@ void nod_config_default(nod_config *c)
                 .timestamps = true,
                 .sack = true,
                 .ttl = 64,
+                .ecn_accept = NOD_ECN_CLASSIC,
+                .accecn_option = true,
                 .delayed_ack_us = 40 * NOD_MSEC,
                 .rto_initial_us = NOD_SEC,
                 .rto_min_us = 200 * NOD_MSEC,
@@ -79,6 +81,7 @@ bool nod_tcp_config_is_valid(const nod_tcp_config *c)
     if (c->path_mtu_raise_us < 300 * NOD_SEC) return false; /* RFC 1191 3, RFC 8201 4 */
     if (c->path_mtu_raise_us > FAR_US && c->path_mtu_raise_us != NOD_NEVER) return false;
     if (c->syn_cookies > NOD_COOKIES_NEVER) return false;
+    if (c->ecn_request > NOD_ECN_ACCURATE || c->ecn_accept > NOD_ECN_ACCURATE) return false;
     if (c->msl_us > 86400 * NOD_SEC || c->fin_wait_2_us > FAR_US) return false;
     if ((c->user_timeout_us > FAR_US && c->user_timeout_us != NOD_NEVER) ||
         (c->syn_timeout_us > FAR_US && c->syn_timeout_us != NOD_NEVER))

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "stack/stack.h"
+#include "tcp/ecn.h"
 
 static void set_timer(nod_usec now, enum nod_timer timer, nod_usec deadline, nod_status *out)
 {
@@ -49,6 +50,21 @@ static void from_work(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
     out->rcv_mss = (uint16_t)min_u32(w->rcv_mss, UINT16_MAX);
     if (w->last_send) out->since_sent_us = now - w->last_send;
     if (tcb->rec.state != NOD_CLOSED && tcb->rec.state != NOD_TIME_WAIT) timer_of_work(now, w, out);
+}
+
+static nod_ecn_counts counts(const struct nod_marks *m)
+{
+    return (nod_ecn_counts){.ce_packets = m->cep - NOD_CEP_START,
+                            .ce_bytes = m->ceb,
+                            .ect0_bytes = m->e0b - 1,
+                            .ect1_bytes = m->e1b - 1};
+}
+
+static void from_accecn(const struct nod_accecn *a, nod_status *out)
+{
+    out->ecn = NOD_ECN_ACCURATE;
+    out->ecn_in = counts(&a->in);
+    out->ecn_out = counts(&a->out);
 }
 
 static void from_rare(const struct nod_rare *r, nod_status *out)
@@ -107,6 +123,9 @@ static void from_tcb(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
     out->timestamps = tcb->flags & TCB_TS;
     out->sack = tcb->flags & TCB_SACK;
     out->syn_text = tcb->flags & TCB_SYN_TAKEN;
+    if (tcb->flags & TCB_ECN) out->ecn = NOD_ECN_CLASSIC;
+    if (tcb->flags & TCB_ACCECN) from_accecn(&tcb->rare->accecn, out);
+    out->ecn_seen = tcb->flags & TCB_ECN_SEEN;
     out->cwnd = tcb->cc.cwnd;
     out->ssthresh = tcb->cc.ssthresh;
     out->srtt_us = tcb->srtt_us;

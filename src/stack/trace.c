@@ -24,8 +24,13 @@ static void fill_segment(nod_trace_segment *t, const struct nod_tcp_header *h, u
     t->sack_count = h->opt.sack_count;
     if (h->opt.sack_count) memcpy(t->sack, h->opt.sack, sizeof(t->sack));
     t->has_fast_open = h->opt.has_fast_open;
-    t->cookie_len = h->opt.cookie_len;
-    memcpy(t->cookie, h->opt.cookie, h->opt.cookie_len);
+    if (t->has_fast_open) {
+        t->cookie_len = h->opt.cookie_len;
+        memcpy(t->cookie, h->opt.cookie, t->cookie_len);
+    }
+    t->accecn_kind = h->opt.accecn_kind;
+    t->accecn_fields = h->opt.accecn_fields;
+    memcpy(t->accecn, h->opt.accecn, sizeof(t->accecn));
 }
 
 /* Where this side's and the peer's numbers begin, as far as the record knows. */
@@ -64,6 +69,7 @@ void nod_trace_in(nod_stack *s, const struct nod_record *rec, const struct nod_k
     event->state = rec ? rec->state : NOD_CLOSED;
     nod_trace_segment *t = &event->u.segment;
     fill_segment(t, &seg->h, seg->text);
+    t->ecn = seg->ecn;
     uint32_t iss = seg->h.ack, irs = seg->h.seq;
     uint8_t scale = 0;
     if (rec && rec->kind == NOD_RECORD_TCB) {
@@ -139,6 +145,7 @@ const char *nod_why_name(enum nod_why why)
         [NOD_WHY_RST_NO_READER] = "rst-no-reader",
         [NOD_WHY_ACK_TIME_WAIT] = "ack-time-wait",
         [NOD_WHY_RST_TIMEOUT] = "rst-timeout",
+        [NOD_WHY_ACK_MARKED] = "ack-marked",
     };
     return why < NOD_WHY_COUNT ? names[why] : "?";
 }
@@ -243,13 +250,13 @@ static void put_field(struct text *t, const char *name, uint64_t x)
     put_number(t, x);
 }
 
-static void put_flags(struct text *t, uint8_t ctl)
+static void put_flags(struct text *t, uint16_t ctl)
 {
     static const struct {
-        uint8_t bit;
+        uint16_t bit;
         const char *letter;
-    } letters[] = {{NOD_FIN, "F"}, {NOD_SYN, "S"}, {NOD_RST, "R"}, {NOD_PSH, "P"},
-                   {NOD_ACK, "."}, {NOD_URG, "U"}, {NOD_ECE, "E"}, {NOD_CWR, "W"}};
+    } letters[] = {{NOD_FIN, "F"}, {NOD_SYN, "S"}, {NOD_RST, "R"}, {NOD_PSH, "P"}, {NOD_ACK, "."},
+                   {NOD_URG, "U"}, {NOD_ECE, "E"}, {NOD_CWR, "W"}, {NOD_AE, "e"}};
     put(t, "Flags [");
     for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++)
         if (ctl & letters[i].bit) put(t, letters[i].letter);
@@ -265,6 +272,14 @@ static void put_fast_open(struct text *t, const nod_trace_segment *s)
     }
 }
 
+static void put_accecn(struct text *t, const nod_trace_segment *s)
+{
+    static const char *const names[] = {" e0b ", " ceb ", " e1b "};
+    put(t, "accecn");
+    for (unsigned i = 0; i < s->accecn_fields; i++)
+        put_field(t, names[s->accecn_kind == NOD_ACCECN1 ? 2 - i : i], s->accecn[i]);
+}
+
 static void put_options(struct text *t, const nod_trace_segment *s)
 {
     const char *comma = ", options [";
@@ -276,6 +291,7 @@ static void put_options(struct text *t, const nod_trace_segment *s)
         put_field(t, " ecr ", s->ts_ecr);
         comma = ",";
     }
+    if (s->accecn_kind) put(t, comma), put_accecn(t, s), comma = ",";
     if (s->has_wscale) put(t, comma), put_field(t, "wscale ", s->wscale), comma = ",";
     if (s->has_uto) {
         put(t, comma);
@@ -308,6 +324,8 @@ char *nod_trace_format_segment(const nod_trace_segment *s, char *buf, size_t siz
     if (s->ctl & NOD_ACK) put_field(&t, ", ack ", s->rel_ack);
     put_field(&t, ", win ", s->wnd);
     if (s->ctl & NOD_URG) put_field(&t, ", urg ", s->up);
+    static const char *const codepoints[] = {"", ", ecn ect1", ", ecn ect0", ", ecn ce"};
+    put(&t, codepoints[s->ecn & 3]);
     put_options(&t, s);
     put_field(&t, ", length ", s->len);
     if (size) buf[t.len] = 0;

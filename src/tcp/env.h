@@ -41,8 +41,8 @@ struct nod_reply {
     struct nod_tcp_options opt;
     uint32_t slot;     /* of the connection, for the trace; NOD_NO_SLOT */
     uint32_t iss, irs; /* what the trace's relative numbers start from */
-    uint16_t wnd;
-    uint8_t ctl, why, state, iface, ttl, dscp;
+    uint16_t wnd, ctl;
+    uint8_t why, state, iface, ttl, dscp;
     uint8_t scale; /* of wnd, for the trace */
     bool retransmission;
 };
@@ -97,10 +97,12 @@ struct nod_segment {
     nod_slice *parts; /* the text, in order; taken ones are emptied */
     unsigned part_count;
     uint32_t frame;
+    uint32_t payload; /* octets of text as they came, before trimming */
     uint32_t packets; /* 1, or as many as were merged into it */
     uint8_t iface;
     uint8_t family;
     uint8_t dscp;
+    uint8_t ecn; /* enum nod_codepoint */
 };
 
 /* SEG.LEN: SYN and FIN count (RFC 9293 section 3.4). */

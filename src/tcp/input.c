@@ -126,6 +126,8 @@ static enum step not_acceptable(struct nod_env *env, struct nod_tcb *tcb, struct
 {
     bool again = seg->syn && (seg->h.ctl & NOD_ACK) && seg->seq == tcb->rcv.irs &&
                  tcb->rec.state == NOD_ESTABLISHED;
+    if (tcb->flags & TCB_ACCECN && again) nod_accecn_reflect(tcb, seg->ecn);
+    if (tcb->flags & TCB_ACCECN && seg->text) nod_accecn_duplicate(tcb);
     if (seg->text || seg->fin || again || nod_challenge_allowed(env, &tcb->throttle))
         nod_tcb_ack_now(tcb, seg->syn && !again ? NOD_WHY_ACK_CHALLENGE : NOD_WHY_ACK_DUPLICATE);
     if (is_keepalive(tcb, seg)) nod_keepalive_heard(env, tcb);
@@ -216,7 +218,8 @@ static void after_our_fin_is_acked(struct nod_env *env, struct nod_tcb *tcb)
 static enum step fifth_check_ack(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg)
 {
     if (!(seg->h.ctl & NOD_ACK)) return drop(env, tcb, seg, NOD_DROP_NO_ACK);
-    if (tcb->rec.state == NOD_SYN_RECEIVED) {
+    bool opens = tcb->rec.state == NOD_SYN_RECEIVED;
+    if (opens) {
         if (seq_le(seg->h.ack, tcb->snd.una) || seq_gt(seg->h.ack, tcb->snd.nxt)) {
             nod_reply_as(
                 nod_reply_rst(env, &tcb->rec.key, seg, NOD_SYN_RECEIVED, NOD_WHY_RST_BAD_ACK),
@@ -230,6 +233,7 @@ static enum step fifth_check_ack(struct nod_env *env, struct nod_tcb *tcb, struc
     }
     nod_keepalive_heard(env, tcb);
     nod_uto_take(env, tcb, &seg->h.opt);
+    if (nod_tcb_has_ecn(tcb)) nod_ecn_arrives(env, tcb, seg, opens);
     nod_tcb_process_ack(env, tcb, seg);
     nod_tcb_after_syn_text(tcb);
     if (nod_tcb_fin_acked(tcb)) after_our_fin_is_acked(env, tcb);

@@ -37,6 +37,13 @@ static void trace_cwnd(struct nod_env *env, const struct nod_tcb *tcb)
     event->u.cwnd.ssthresh = tcb->cc.ssthresh;
 }
 
+/* Once in a window of data, whatever the reason (RFC 3168 6.1.2); and the peer is told. */
+static void was_reduced(struct nod_tcb *tcb)
+{
+    tcb->work->reduced = tcb->snd.nxt;
+    if (tcb->flags & TCB_ECN) tcb->flags |= TCB_CWR;
+}
+
 static bool has_sack(const struct nod_tcb *tcb)
 {
     return tcb->flags & TCB_SACK;
@@ -84,7 +91,12 @@ static void enter_recovery(struct nod_env *env, struct nod_tcb *tcb, const struc
     struct nod_loss *l = &tcb->work->loss;
     nod_loss_remember(tcb);
     struct nod_cc_sample s = sample(env, tcb, 0, nod_board_octets(&l->board));
-    nod_cc_ops(&tcb->cc)->on_loss(&tcb->cc, &tcb->work->cc_own, &s);
+    if (seq_ge(tcb->snd.una, tcb->work->reduced)) {
+        nod_cc_ops(&tcb->cc)->on_loss(&tcb->cc, &tcb->work->cc_own, &s);
+        was_reduced(tcb);
+    } else { /* its marks have reduced the window for all of this */
+        l->may_undo = false;
+    }
     nod_prr_begin(&l->prr, nod_board_octets(&l->board) - l->board.sacked + a->d.octets);
     l->phase = NOD_LOSS_FAST;
     l->recover = tcb->snd.nxt;
@@ -155,7 +167,7 @@ static void in_recovery(struct nod_env *env, struct nod_tcb *tcb, const struct n
 
 static void grow(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *a, uint32_t flight)
 {
-    if (!a->acked) return;
+    if (!a->acked || tcb->work->marked) return;
     /* By what this ACK is the first to tell of; what was sacked before has been told. */
     struct nod_cc_sample s = sample(env, tcb, a->d.octets, flight);
     nod_cc_ops(&tcb->cc)->on_ack(&tcb->cc, &tcb->work->cc_own, &s);
@@ -206,6 +218,8 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
     struct nod_loss *l = &tcb->work->loss;
     uint32_t before = tcb->cc.cwnd, flight = nod_board_octets(&l->board);
     uint32_t lost_before = l->board.lost, highest = tcb->snd.una;
+    uint32_t *reduced = &tcb->work->reduced;
+    if (seq_lt(*reduced, highest)) *reduced = highest - 1; /* never half a turn away */
     if (seq_gt(tcb->snd.una, l->board.first))
         nod_board_acked(&l->board, env->pool, tcb->snd.una, &a->d);
     if (has_sack(tcb)) highest = seq_max(highest, nod_loss_take_sack(env, tcb, seg, a));
@@ -220,9 +234,11 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
     if (nod_loss_probe_acked(tcb, a)) { /* it has repaired a loss that nobody saw */
         struct nod_cc_sample s = sample(env, tcb, 0, flight);
         nod_cc_ops(&tcb->cc)->on_loss(&tcb->cc, &tcb->work->cc_own, &s);
+        was_reduced(tcb);
     }
     detect(env, tcb);
     act(env, tcb, a, flight, lost_before);
+    tcb->work->marked = false;
     if (tcb->cc.cwnd != before) trace_cwnd(env, tcb);
 }
 
@@ -252,6 +268,8 @@ void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb)
         if (!again) nod_loss_remember(tcb);
         struct nod_cc_sample s = sample(env, tcb, 0, nod_board_octets(&l->board));
         nod_cc_ops(&tcb->cc)->on_timeout(&tcb->cc, &w->cc_own, &s, w->retransmits > 0);
+        was_reduced(tcb);
+        if (tcb->flags & TCB_ACCECN) nod_accecn_timeout(tcb);
         if (has_rack(tcb) && l->rack.at && !renege)
             nod_rack_on_timeout(&l->rack, &l->board, reo_wnd(tcb), env->now);
         else
@@ -269,6 +287,24 @@ void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb)
     w->timed_at = NOD_NEVER;
     w->retransmits += w->retransmits < UINT16_MAX;
     tcb->rto_us = (uint32_t)min_u64(2 * (uint64_t)tcb->rto_us, tcb->config->c.rto_max_us);
+}
+
+/* RFC 3168 section 6.1.2. While CWR has not been said, ECE goes on about what was heeded. A window
+ * of one segment cannot be halved: the next one waits for the retransmission timer. */
+void nod_loss_on_ecn(struct nod_env *env, struct nod_tcb *tcb, uint32_t ack)
+{
+    struct nod_work *w = tcb->work;
+    if (seq_lt(ack, tcb->snd.una)) return;
+    bool heeded = seq_le(ack, w->reduced) || tcb->flags & TCB_CWR;
+    w->marked = true; /* the window does not grow by this ACK */
+    if (heeded || w->loss.phase == NOD_LOSS_FAST) return;
+    bool least = tcb->cc.cwnd <= nod_tcb_mss(tcb);
+    uint32_t flight = nod_board_octets(&w->loss.board);
+    struct nod_cc_sample s = sample(env, tcb, 0, flight ? flight : tcb->cc.cwnd);
+    nod_cc_ops(&tcb->cc)->on_ecn(&tcb->cc, &tcb->work->cc_own, &s);
+    was_reduced(tcb);
+    if (least) nod_timers_on_hold(env, tcb);
+    trace_cwnd(env, tcb);
 }
 
 /* RFC 1191 6.4, RFC 8201 5.4, RFC 4821 7.6.2: the congestion window is what it was. */

@@ -39,7 +39,7 @@ static void add_ack_options(struct nod_env *env, struct nod_tcb *tcb, struct nod
     if (tcb->flags & TCB_UTO_DUE && !out->h.opt.sack_count) add_user_timeout(tcb, out);
 }
 
-static void fill_header(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint8_t ctl,
+static void fill_header(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint16_t ctl,
                         enum nod_why why, struct nod_out *out)
 {
     out->h = (struct nod_tcp_header){
@@ -53,14 +53,16 @@ static void fill_header(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, 
     out->parts = 0;
     out->gso_size = 0;
     out->why = (uint8_t)why;
+    out->ecn = NOD_NOT_ECT;
     out->retransmission = false;
     if (ctl & NOD_SYN) return;
     add_ack_options(env, tcb, out);
     nod_urgent_say(tcb, &out->h);
+    if (nod_tcb_has_ecn(tcb)) nod_ecn_leaves(env, tcb, out);
 }
 
 /* The segment leaves: whatever ACK was due goes with it. */
-static void leave(struct nod_tcb *tcb, struct nod_out *out)
+static void leave(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
 {
     struct nod_work *w = tcb->work;
     out->h.wnd = nod_tcb_offer_window(tcb, out->h.ctl & NOD_SYN);
@@ -71,6 +73,7 @@ static void leave(struct nod_tcb *tcb, struct nod_out *out)
     w->at[NOD_TIMER_DELAYED_ACK] = NOD_NEVER;
     w->unacked_in = 0;
     tcb->rcv.acked = tcb->rcv.nxt;
+    if (tcb->flags & TCB_ACCECN && !(out->h.ctl & NOD_SYN)) nod_accecn_left(env, tcb, out);
 }
 
 /* Fills in text [seq, seq+len), fewer octets if they lie in too many blocks. */
@@ -79,6 +82,7 @@ static void add_text(const struct nod_tcb *tcb, uint32_t seq, uint32_t len, stru
     uint32_t got;
     out->parts = nod_queue_share(&tcb->work->sendq, seq, len, out->part, NOD_FRAME_PARTS, &got);
     uint32_t mss = nod_tcb_mss(tcb);
+    if (out->h.opt.accecn_kind) mss -= (uint32_t)nod_tcp_accecn_size(out->h.opt.accecn_fields);
     out->text = got;
     if (got > mss) out->gso_size = (uint16_t)mss;
 }
@@ -157,6 +161,10 @@ static bool send_syn(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *o
     opt->ts_val = nod_tcb_ts(env, tcb->ts_offset);
     opt->ts_ecr = answer ? tcb->ts_recent : 0;
     if (c->uto) add_user_timeout(tcb, out);
+    if (answer)
+        nod_ecn_answer(tcb, out);
+    else
+        out->h.ctl |= nod_ecn_syn_flags(tcb);
     out->retransmission = again;
     bool simultaneous = answer && tcb->flags & TCB_ACTIVE;
     /* Not again either because the first was too big for the path. */
@@ -165,7 +173,7 @@ static bool send_syn(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *o
     tcb->segments_retransmitted += again;
     w->syn_due = false;
     if (!again && (!answer || !(tcb->flags & TCB_ACTIVE))) w->timed_at = env->now;
-    leave(tcb, out);
+    leave(env, tcb, out);
     nod_timers_on_sent(env, tcb, false);
     return true;
 }
@@ -176,9 +184,13 @@ static bool send_text(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, ui
 {
     fill_header(env, tcb, seq, NOD_ACK, why, out);
     drop_what_does_not_fit(tcb, len, out);
-    if (len) add_text(tcb, seq, len, out);
-    uint32_t end = seq + out->text;
     out->retransmission = seq_lt(seq, tcb->snd.nxt);
+    if (why == NOD_WHY_MTU_PROBE) out->h.opt.accecn_kind = 0; /* its size is what it is about */
+    uint32_t behind = nod_tcb_data_end(tcb) - (seq + len);
+    uint32_t fit = nod_accecn_fit(out, len, nod_tcb_mss(tcb), behind);
+    if (fit) add_text(tcb, seq, fit, out);
+    if (nod_tcb_has_ecn(tcb)) nod_ecn_text_leaves(tcb, out);
+    uint32_t end = seq + out->text;
     if (end == nod_tcb_data_end(tcb) && out->text) out->h.ctl |= NOD_PSH; /* MUST-61 */
     tcb->snd.nxt = seq_max(tcb->snd.nxt, end);
     if (fin && out->text == len) {
@@ -189,7 +201,7 @@ static bool send_text(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, ui
     bool oldest = out->retransmission && seq == tcb->snd.una;
     note_sent(env, tcb, out, seq, end);
     nod_mtu_on_sent(tcb, seq, out->text);
-    leave(tcb, out);
+    leave(env, tcb, out);
     nod_timers_on_sent(env, tcb, oldest);
     return true;
 }
@@ -280,6 +292,9 @@ static bool send_new(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max
 {
     struct nod_work *w = tcb->work;
     uint32_t mss = nod_tcb_mss(tcb), avail = nod_tcb_data_end(tcb) - tcb->snd.nxt;
+    if (w->held) return false;
+    if (tcb->flags & TCB_CWR)
+        text_max = mss; /* that goes with one packet, not with a large segment */
     if (tcb->snd.nxt == tcb->snd.una && env->now - w->last_send > tcb->rto_us)
         nod_cc_ops(&tcb->cc)->on_idle(&tcb->cc, &w->cc_own, mss); /* RFC 5681 4.1 */
     uint32_t room = room_at(tcb, tcb->snd.nxt);
@@ -357,7 +372,7 @@ static bool send_keepalive(struct nod_env *env, struct nod_tcb *tcb, struct nod_
         out->parts = 1;
         out->text = 1;
     }
-    leave(tcb, out);
+    leave(env, tcb, out);
     return true;
 }
 
@@ -384,7 +399,7 @@ static bool send_ack(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *o
 {
     if (!tcb->work->ack_why || tcb->rec.state == NOD_SYN_SENT) return false;
     fill_header(env, tcb, tcb->snd.nxt, NOD_ACK, tcb->work->ack_why, out);
-    leave(tcb, out);
+    leave(env, tcb, out);
     return true;
 }
 
@@ -417,6 +432,7 @@ static bool pick(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max, st
     if (w->syn_due) return send_syn(env, tcb, out);
     bool gap = (w->ooq.count && tcb->flags & TCB_SACK) || came_twice(w);
     if (gap && send_ack(env, tcb, out)) return true; /* all of its SACK blocks */
+    if (tcb->flags & TCB_REFLECT && send_ack(env, tcb, out)) return true; /* RFC 9768 3.2.2.1 */
     if (may_send_text(tcb) && pick_text(env, tcb, text_max, out)) return true;
     return send_keepalive(env, tcb, out) || send_ack(env, tcb, out);
 }

@@ -10,7 +10,7 @@ void nod_loss_arm_probe(struct nod_env *env, struct nod_tcb *tcb)
     const struct nod_loss *l = &w->loss;
     w->at[NOD_TIMER_LOSS_PROBE] = NOD_NEVER;
     bool fits = tcb->flags & TCB_SACK && tcb->config->c.loss_probe && l->phase == NOD_LOSS_NONE &&
-                !l->board.sacked && l->board.runs && !l->probe_out && tcb->snd.wnd;
+                !l->board.sacked && l->board.runs && !l->probe_out && tcb->snd.wnd && !w->held;
     if (!fits || w->at[NOD_TIMER_RETRANSMIT] == NOD_NEVER) return;
     nod_usec wait = tcb->srtt_us ? 2 * (nod_usec)tcb->srtt_us : NOD_SEC;
     /* The peer may delay its ACK until two full segments are there. */

@@ -14,6 +14,34 @@ struct nod_fast_open {
     nod_handle listener; /* passive: which counts us */
 };
 
+/* The counters of RFC 9768 section 3.2: packets marked CE, and octets by their mark. */
+struct nod_marks {
+    uint32_t cep, ceb, e0b, e1b;
+};
+
+/* Accurate ECN: with TCB_ACCECN. */
+struct nod_accecn {
+    struct nod_marks in;   /* r.*: what arrives here */
+    struct nod_marks out;  /* s.*: what arrives there, as far as we heard */
+    struct nod_marks said; /* `in` when the last option left */
+    nod_usec said_at;
+    uint32_t edge;                /* the highest octet that any feedback knew of */
+    uint32_t ts_seen;             /* the peer's latest timestamp */
+    uint32_t cep_told;            /* out.cep when the last option came */
+    uint32_t option_end;          /* of the text that last left with an option */
+    uint16_t acked_average;       /* packets an ACK, in sixteenths */
+    uint8_t unsaid;               /* marked packets since our last ACK */
+    uint8_t last, counted;        /* codepoints of the last packet, of the last text */
+    uint8_t reflect;              /* and of the last SYN or SYN,ACK */
+    uint8_t repeat;               /* how many more segments carry the option in any case */
+    uint8_t came_again;           /* text that was acknowledged with an option */
+    bool option_came, option_bad; /* the peer's */
+    bool option_passed, option_off, option_in_ack; /* ours */
+    bool heard;                                    /* a first count */
+    bool deaf;                                     /* counts are not to be believed */
+    bool ts_known, ack_of_ack;
+};
+
 /* The search for what a path lets through without ICMP (search.c; RFC 4821 7.2, 7.3). */
 struct nod_search {
     bool on, top;   /* top: the next probe is of all of `high`, not of the middle */
@@ -59,6 +87,7 @@ struct nod_counters {
 
 struct nod_rare {
     struct nod_fast_open fast;
+    struct nod_accecn accecn;
     struct nod_mtu mtu;
     struct nod_counters count;
     nod_usec heard_at;   /* when an acceptable segment last came; at first, when this was made */

@@ -11,6 +11,7 @@ enum nod_small_flags {
     SMALL_SCALE = 1 << 2,
     SMALL_DEFERRED = 1 << 3, /* the handshake is complete, but text is waited for */
     SMALL_OVERDUE = 1 << 4,  /* no longer: the next ACK will do */
+    SMALL_ACE_SHIFT = 5,     /* TIME-WAIT: the three flags of ECN on its ACKs */
 };
 
 struct nod_syn_received {
@@ -21,6 +22,7 @@ struct nod_syn_received {
     uint8_t snd_scale;
     uint8_t retransmits;
     uint8_t throttle; /* nod_challenge_allowed */
+    uint8_t ecn;      /* enum nod_ecn_record */
 };
 
 struct nod_time_wait {
@@ -50,7 +52,7 @@ enum nod_verdict nod_syn_received_input(struct nod_env *env, struct nod_syn_rece
                                         const struct nod_segment *seg,
                                         const struct nod_small_config *config);
 /* Makes the SYN,ACK due, for the first time or again. NULL: it is as if lost on the way. */
-struct nod_reply *nod_syn_received_send(struct nod_env *env, const struct nod_syn_received *r,
+struct nod_reply *nod_syn_received_send(struct nod_env *env, struct nod_syn_received *r,
                                         const struct nod_small_config *config);
 
 enum nod_verdict nod_time_wait_input(struct nod_env *env, struct nod_time_wait *r,

@@ -2,6 +2,7 @@
  * small record. */
 #include "base/seq.h"
 #include "base/util.h"
+#include "tcp/ecn.h"
 #include "tcp/small.h"
 #include "tcp/tcb.h"
 
@@ -10,7 +11,7 @@ static uint32_t window(const nod_tcp_config *c)
     return min_u32(c->receive_buffer, UINT16_MAX);
 }
 
-struct nod_reply *nod_syn_received_send(struct nod_env *env, const struct nod_syn_received *r,
+struct nod_reply *nod_syn_received_send(struct nod_env *env, struct nod_syn_received *r,
                                         const struct nod_small_config *config)
 {
     bool again = r->retransmits > 0;
@@ -39,6 +40,7 @@ struct nod_reply *nod_syn_received_send(struct nod_env *env, const struct nod_sy
         .has_uto = c->uto,
         .uto = nod_uto_encode(c->user_timeout_us),
     };
+    nod_ecn_record_answer(&r->ecn, r->retransmits, c, reply);
     return reply;
 }
 
@@ -52,6 +54,7 @@ static void ack(struct nod_env *env, const struct nod_syn_received *r,
     reply->iss = r->iss;
     reply->irs = r->irs;
     reply->ctl = NOD_ACK;
+    if (nod_ecn_record_mode(r->ecn) == NOD_ECN_ACCURATE) reply->ctl |= nod_ace_flags(NOD_CEP_START);
     reply->scale = r->rec.flags & SMALL_SCALE ? nod_window_scale(config->tcp->receive_buffer) : 0;
     reply->wnd = (uint16_t)(window(config->tcp) >> reply->scale);
     reply->state = NOD_SYN_RECEIVED;
@@ -94,6 +97,11 @@ enum nod_verdict nod_syn_received_input(struct nod_env *env, struct nod_syn_rece
     uint32_t nxt = r->irs + 1, wnd = window(config->tcp), len = segment_len(seg);
     if (seg->h.ctl & NOD_RST) return rst(env, r, seg, config);
     if (seg->syn && seg->seq == r->irs && !(seg->h.ctl & NOD_ACK)) {
+        if (!nod_ecn_record_syn(&r->ecn, false, seg, (enum nod_ecn)config->tcp->ecn_accept)) {
+            nod_reply_rst(env, &r->rec.key, seg, NOD_SYN_RECEIVED, NOD_WHY_RST_BAD_ACK);
+            drop(env, r, seg, NOD_DROP_SYN);
+            return NOD_DELETE;
+        }
         nod_syn_received_send(env, r, config); /* our SYN,ACK was lost */
         return drop(env, r, seg, NOD_DROP_DUPLICATE);
     }

@@ -7,7 +7,8 @@ static void drop(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segm
     nod_drop_segment(env, &tcb->rec, seg->frame, reason);
 }
 
-static void take_syn(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg)
+/* False: no memory. */
+static bool take_syn(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg)
 {
     tcb->rcv.irs = seg->seq;
     tcb->rcv.nxt = tcb->rcv.acked = tcb->rcv.edge = seg->seq + 1;
@@ -24,6 +25,7 @@ static void take_syn(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
     nod_cc_ops(&tcb->cc)->init(&tcb->cc, &tcb->work->cc_own, nod_tcb_mss(tcb));
     /* What our SYN offered, unscaled: the window that the peer may count on already. */
     tcb->rcv.edge = tcb->rcv.nxt + min_u32(tcb->config->c.receive_buffer, UINT16_MAX);
+    return nod_ecn_syn_sent(env, tcb, seg);
 }
 
 void nod_syn_sent_input(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg)
@@ -40,6 +42,10 @@ void nod_syn_sent_input(struct nod_env *env, struct nod_tcb *tcb, struct nod_seg
             drop(env, tcb, seg, NOD_DROP_RST);
             return;
         }
+        if (nod_ecn_try_without(tcb)) { /* RFC 3168 6.1.1.1 */
+            drop(env, tcb, seg, NOD_DROP_RST);
+            return;
+        }
         env->stats.resets_in++;
         nod_tcb_end(env, tcb, NOD_EREFUSED);
         return;
@@ -48,7 +54,10 @@ void nod_syn_sent_input(struct nod_env *env, struct nod_tcb *tcb, struct nod_seg
         drop(env, tcb, seg, NOD_DROP_LISTEN);
         return;
     }
-    take_syn(env, tcb, seg);
+    if (!take_syn(env, tcb, seg)) {
+        drop(env, tcb, seg, NOD_DROP_MEMORY);
+        return;
+    }
     seg->seq++;
     seg->syn = false;
     if (!acked) { /* simultaneous open (MUST-10) */

@@ -19,6 +19,7 @@ void nod_tcb_init(struct nod_env *env, struct nod_tcb *tcb, uint32_t iss)
     tcb->snd.nxt = iss + 1; /* the SYN */
     tcb->work->sendq.base = iss + 1;
     loss_init(tcb);
+    tcb->work->reduced = iss;
     tcb->rto_us = (uint32_t)min_u64(tcb->config->c.rto_initial_us, UINT32_MAX);
     tcb->work->stalled_since = env->now;
     tcb->work->rcv_mss = 536;
@@ -35,6 +36,7 @@ bool nod_tcb_wake(struct nod_env *env, struct nod_tcb *tcb)
     for (int i = 0; i < NOD_TIMER_COUNT; i++) w->at[i] = NOD_NEVER;
     w->sendq.base = tcb->snd.nxt;
     w->recvq.base = tcb->rcv.nxt;
+    w->reduced = tcb->snd.nxt - 1;
     w->timed_at = NOD_NEVER;
     w->rcv_mss = 536;
     w->stalled_since = env->now;

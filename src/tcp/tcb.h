@@ -43,6 +43,15 @@ enum nod_tcb_flags {
     TCB_SYN_TAKEN = 1 << 18,    /* text on a SYN was taken: the peer's, or ours by the peer */
     TCB_SYN_WAITS = 1 << 19,    /* our SYN waits for a SEND, to take the text with it */
     TCB_MSS_PROVEN = 1 << 24,   /* a segment of the size of tcb->mss has been acknowledged */
+
+    TCB_REFLECT = 1 << 22,   /* TCB_ACCECN: the next ACK says how the SYN,ACK came */
+    TCB_ECN = 1 << 23,       /* agreed on, as RFC 3168 has it */
+    TCB_ACCECN = 1 << 25,    /* or as RFC 9768: rare->accecn is there */
+    TCB_ECT = 1 << 26,       /* new text may be marked */
+    TCB_ECE = 1 << 27,       /* TCB_ECN: marked text came, and no CWR since */
+    TCB_CWR = 1 << 28,       /* TCB_ECN: the window was reduced, and no new text has said so yet */
+    TCB_ECN_SEEN = 1 << 29,  /* ECT or CE came */
+    TCB_PLAIN_SYN = 1 << 30, /* a SYN of ours did not ask for what others had asked for */
 };
 
 struct nod_work {
@@ -58,6 +67,7 @@ struct nod_work {
 
     struct nod_loss loss;
     nod_usec timed_at;   /* when our SYN left, until its ACK; NOD_NEVER: it does not tell the RTT */
+    uint32_t reduced;    /* SND.NXT when the window was reduced last: one window's worth */
     uint32_t fin_seq;    /* of the peer's FIN, with TCB_FIN_SEEN */
     uint32_t unacked_in; /* octets received since our last ACK */
     uint32_t rcv_mss;    /* the peer's segment size as we see it */
@@ -73,6 +83,9 @@ struct nod_work {
     uint16_t adv_mss; /* what our SYN says */
     bool syn_due, probe_due, loss_probe_due, override_due, more, limited, owed, small_sent,
         proof_out;
+    bool marked;   /* the ACK that is being processed told of marks */
+    bool held;     /* one segment in flight was too many (RFC 3168 6.1.2): wait for the timer */
+    uint8_t holds; /* in a row */
 };
 
 struct nod_tcb {
@@ -158,6 +171,11 @@ static inline bool nod_tcb_syn_unacked(const struct nod_tcb *tcb)
     return tcb->snd.una == tcb->snd.iss;
 }
 
+static inline bool nod_tcb_has_ecn(const struct nod_tcb *tcb)
+{
+    return tcb->flags & (TCB_ECN | TCB_ACCECN);
+}
+
 /* input.c */
 void nod_tcb_input(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg);
 
@@ -188,6 +206,8 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
                      struct nod_ack *a);
 void nod_loss_on_rtt(struct nod_env *env, struct nod_tcb *tcb, nod_usec rtt);
 void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb);
+/* The peer says, with an ACK of `ack`, that packets came marked. */
+void nod_loss_on_ecn(struct nod_env *env, struct nod_tcb *tcb, uint32_t ack);
 void nod_loss_on_reorder_timer(struct nod_env *env, struct nod_tcb *tcb);
 /* [board.end, end) leaves, for which nod_board_ready has said yes; or [seq, end) leaves again. */
 void nod_loss_on_sent(struct nod_env *env, struct nod_tcb *tcb, uint32_t end);
@@ -249,6 +269,7 @@ bool nod_search_on_too_big(struct nod_env *env, struct nod_tcb *tcb, uint32_t ms
 void nod_timers_on_sent(struct nod_env *env, struct nod_tcb *tcb, bool oldest);
 void nod_timers_on_ack(struct nod_env *env, struct nod_tcb *tcb, bool moved); /* SND.UNA did */
 void nod_timers_on_window(struct nod_env *env, struct nod_tcb *tcb);          /* SND.WND changed */
+void nod_timers_on_hold(struct nod_env *env, struct nod_tcb *tcb); /* nothing new before it */
 void nod_timers_on_state(struct nod_env *env, struct nod_tcb *tcb);
 void nod_timers_schedule(struct nod_env *env, struct nod_tcb *tcb); /* into the wheel */
 void nod_timers_expire(struct nod_env *env, struct nod_tcb *tcb);
@@ -294,6 +315,7 @@ struct nod_out {
     uint32_t text;
     uint16_t gso_size;
     uint8_t why;
+    uint8_t ecn; /* enum nod_codepoint */
     bool retransmission;
     int parts;
     nod_slice part[NOD_FRAME_PARTS];
@@ -301,6 +323,42 @@ struct nod_out {
 /* Picks the next segment that is due and may be sent, and counts it as sent. False: none. */
 bool nod_tcb_output(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max,
                     struct nod_out *out);
+
+/* ecn.c */
+/* Both halves enter this mode; `may_mark`: new text may carry ECT. False: no memory. */
+bool nod_ecn_agree(struct nod_env *env, struct nod_tcb *tcb, enum nod_ecn mode, bool may_mark);
+/* In SYN-SENT: the peer's SYN, or SYN,ACK. False: no memory. */
+bool nod_ecn_syn_sent(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg);
+uint16_t nod_ecn_syn_flags(struct nod_tcb *tcb); /* of our next SYN */
+bool nod_ecn_try_without(struct nod_tcb *tcb);   /* our SYN was refused. False: it did not ask */
+/* With nod_tcb_has_ecn: an acceptable segment, before its ACK is processed. `opens`: it moves the
+ * connection out of SYN-RECEIVED. */
+void nod_ecn_arrives(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg,
+                     bool opens);
+/* A segment without SYN is made: flags and option. Then what is known when its text is. */
+void nod_ecn_leaves(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out);
+void nod_ecn_text_leaves(struct nod_tcb *tcb, struct nod_out *out);
+void nod_ecn_answer(struct nod_tcb *tcb, struct nod_out *out); /* a SYN,ACK is made */
+
+uint8_t nod_tcb_ace(const struct nod_tcb *tcb); /* the three flags that an ACK has now */
+
+/* accecn.c */
+bool nod_accecn_begin(struct nod_env *env, struct nod_tcb *tcb);
+void nod_accecn_syn_sent(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg);
+void nod_accecn_arrives(struct nod_tcb *tcb, const struct nod_segment *seg);
+void nod_accecn_feedback(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg,
+                         bool opens);
+/* The next ACK, if it is bare, reflects the codepoint of the SYN,ACK. */
+void nod_accecn_reflect(struct nod_tcb *tcb, unsigned codepoint);
+void nod_accecn_duplicate(struct nod_tcb *tcb); /* text that is here already came again */
+void nod_accecn_timeout(struct nod_tcb *tcb);
+void nod_accecn_leaves(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out);
+/* How much of `len` octets of text leaves with the option; or the option is left out, unless so
+ * much waits behind them that they need not leave whole. */
+uint32_t nod_accecn_fit(struct nod_out *out, uint32_t len, uint32_t mss, uint32_t behind);
+void nod_accecn_left(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out);
+/* That of a SYN,ACK, if there is room. */
+void nod_accecn_first_option(struct nod_tcp_options *opt);
 
 /* user.c: the RFC's calls on a TCB */
 ptrdiff_t nod_tcb_user_send(struct nod_env *env, struct nod_tcb *tcb, const void *bytes, size_t len,

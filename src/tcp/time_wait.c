@@ -2,6 +2,7 @@
  * ignored (RFC 1337 F1); a new SYN is taken by RFC 6191. */
 #include "base/seq.h"
 #include "base/util.h"
+#include "tcp/ecn.h"
 #include "tcp/small.h"
 #include "tcp/tcb.h"
 
@@ -11,7 +12,7 @@ void nod_time_wait_ack(struct nod_env *env, struct nod_time_wait *r, enum nod_wh
     if (!reply) return;
     reply->seq = reply->iss = r->snd_nxt;
     reply->ack = reply->irs = r->rcv_nxt;
-    reply->ctl = NOD_ACK;
+    reply->ctl = NOD_ACK | nod_ace_flags(r->rec.flags >> SMALL_ACE_SHIFT);
     reply->wnd = r->wnd;
     reply->scale = r->scale;
     reply->state = NOD_TIME_WAIT;

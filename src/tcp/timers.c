@@ -34,12 +34,14 @@ static void arm_retransmit(struct nod_env *env, struct nod_tcb *tcb, bool restar
     bool waiting = has_unacked(tcb);
     if (is_synchronized(tcb) && tcb->snd.wnd == 0 && (waiting || has_unsent(tcb))) {
         w->at[NOD_TIMER_RETRANSMIT] = NOD_NEVER;
+        w->held = false;
         if (w->at[NOD_TIMER_PERSIST] == NOD_NEVER) /* SHLD-29 */
             w->at[NOD_TIMER_PERSIST] = env->now + backed_off(tcb, 0);
         return;
     }
     w->at[NOD_TIMER_PERSIST] = NOD_NEVER;
     w->probe_due = false;
+    if (w->held) return; /* it runs already, for both */
     if (!waiting) {
         w->at[NOD_TIMER_RETRANSMIT] = NOD_NEVER;
     } else if (restart || w->at[NOD_TIMER_RETRANSMIT] == NOD_NEVER) {
@@ -68,6 +70,17 @@ void nod_timers_on_ack(struct nod_env *env, struct nod_tcb *tcb, bool moved)
 void nod_timers_on_window(struct nod_env *env, struct nod_tcb *tcb)
 {
     arm_retransmit(env, tcb, false);
+}
+
+/* RFC 3168 6.1.2, RFC 9438 4.6: the timer is all that is left to slow down with, longer each time
+ * in a row. */
+void nod_timers_on_hold(struct nod_env *env, struct nod_tcb *tcb)
+{
+    struct nod_work *w = tcb->work;
+    if (w->held) return;
+    w->held = true;
+    w->at[NOD_TIMER_RETRANSMIT] = env->now + backed_off(tcb, w->holds);
+    w->holds += w->holds < 16;
 }
 
 void nod_timers_on_state(struct nod_env *env, struct nod_tcb *tcb)
@@ -119,6 +132,12 @@ void nod_timers_trace(struct nod_env *env, const struct nod_tcb *tcb, enum nod_t
 static void retransmit(struct nod_env *env, struct nod_tcb *tcb)
 {
     struct nod_work *w = tcb->work;
+    bool held = w->held;
+    w->held = false;
+    if (held && tcb->snd.una == tcb->snd.nxt) {
+        nod_timers_trace(env, tcb, NOD_TIMER_RETRANSMIT, w->holds, NOD_NEVER);
+        return;
+    }
     nod_loss_on_timeout(env, tcb);
     nod_count_timeout(tcb);
     if (nod_tcb_syn_unacked(tcb)) {

@@ -156,14 +156,14 @@ bool nod_frame_share_range(const nod_frame *frame, size_t from, size_t len, nod_
 
 /* Sets lengths, sequence number, flags and checksums of one piece. */
 static void fix_headers(nod_frame *piece, size_t l3, size_t l4, size_t payload, uint32_t seq_add,
-                        bool first, bool last)
+                        bool clear_cwr, bool last)
 {
     uint8_t *ip = piece->head + l3, *tcp = piece->head + l4;
     int family = ip[0] >> 4 == 6 ? 6 : 4;
     size_t tcp_size = piece->head_len - l4;
     put32(tcp + 4, get32(tcp + 4) + seq_add);
     if (!last) tcp[13] &= (uint8_t) ~(NOD_FIN | NOD_PSH);
-    if (!first) tcp[13] &= (uint8_t)~NOD_CWR;
+    if (clear_cwr) tcp[13] &= (uint8_t)~NOD_CWR;
     put16(tcp + 16, 0);
     struct nod_sum sum = {0};
     size_t len = tcp_size + payload;
@@ -226,7 +226,56 @@ int nod_frame_piece(const nod_frame *frame, unsigned index, nod_frame *out)
     out->head_len = (uint8_t)size;
     size_t n = payload - from < frame->gso_size ? payload - from : frame->gso_size;
     if (!nod_frame_share_range(frame, size + from, n, out)) return 0;
-    fix_headers(out, find_l3(frame, out->head), frame->l4_off, n, (uint32_t)from, index == 0,
-                from + n == payload);
+    fix_headers(out, find_l3(frame, out->head), frame->l4_off, n, (uint32_t)from,
+                index > 0 && frame->flags & NOD_FRAME_CWR_ONCE, from + n == payload);
+    return 1;
+}
+
+/* Is this an IP packet of exactly so many octets? An IPv4 header proves it by its checksum. */
+static bool is_ip(const uint8_t *p, size_t have, size_t total)
+{
+    if (have >= NOD_IP6_HEADER && p[0] >> 4 == 6)
+        return (size_t)get16(p + 4) + NOD_IP6_HEADER == total;
+    size_t size = have ? (size_t)(p[0] & 15) * 4 : 0;
+    if (have < size || size < NOD_IP4_HEADER || p[0] >> 4 != 4) return false;
+    struct nod_sum sum = {0};
+    nod_sum_add(&sum, p, size);
+    return nod_sum_fold(&sum) == 0xffff;
+}
+
+/* Where the IP header begins, or `have` when there is none. */
+static size_t find_ip(const uint8_t *p, size_t have, size_t total)
+{
+    if (is_ip(p, have, total)) return 0;
+    if (have < NOD_ETHERNET_HEADER + NOD_IP4_HEADER) return have;
+    uint16_t type = get16(p + 12);
+    bool six = p[NOD_ETHERNET_HEADER] >> 4 == 6;
+    return type == (six ? NOD_ETH_IP6 : NOD_ETH_IP4) ? NOD_ETHERNET_HEADER : have;
+}
+
+static void set_ce(uint8_t *ip)
+{
+    if (ip[0] >> 4 == 6) {
+        ip[1] |= NOD_CE << 4;
+        return;
+    }
+    uint16_t before = get16(ip);
+    ip[1] |= NOD_CE;
+    uint32_t sum = (uint16_t)~get16(ip + 10) + (uint32_t)(uint16_t)~before + get16(ip);
+    sum = (sum & 0xffff) + (sum >> 16); /* RFC 1624 */
+    put16(ip + 10, (uint16_t) ~((sum & 0xffff) + (sum >> 16)));
+}
+
+int nod_frame_mark(nod_pool *pool, nod_frame *frame)
+{
+    size_t have;
+    const uint8_t *p = nod_frame_start(frame, &have);
+    size_t at = find_ip(p, have, nod_frame_length(frame));
+    if (at + NOD_IP4_HEADER > have) return 0;
+    unsigned ecn = p[at] >> 4 == 6 ? p[at + 1] >> 4 & 3 : p[at + 1] & 3;
+    if (ecn == NOD_NOT_ECT) return 0;
+    /* Others may hold the same bytes, unless the header is the frame's own. */
+    if (!frame->head_len && nod_frame_flatten(pool, frame) < 0) return NOD_ENOMEM;
+    set_ce(frame->head_len ? frame->head + at : nod_slice_bytes(&frame->part[0]) + at);
     return 1;
 }

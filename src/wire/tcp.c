@@ -19,6 +19,20 @@ enum option_kind {
 
 #define FAST_OPEN_EXPERIMENT 0xf989
 
+static uint32_t get24(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 16 | get16(p + 1);
+}
+
+/* Whole fields of three octets; whatever is beyond them is padding (RFC 9768 section 3.2.3). */
+static void parse_accecn(const uint8_t *p, uint8_t len, struct nod_tcp_options *opt)
+{
+    opt->accecn_kind = p[0];
+    opt->accecn_fields = 0;
+    for (uint8_t at = 2; at + 3 <= len && opt->accecn_fields < 3; at += 3)
+        opt->accecn[opt->accecn_fields++] = get24(p + at);
+}
+
 static void parse_sack(const uint8_t *p, uint8_t len, struct nod_tcp_options *opt)
 {
     if (len < 10 || (len - 2) % 8) return;
@@ -83,6 +97,8 @@ static void parse_option(const uint8_t *p, uint8_t len, bool syn, struct nod_tcp
     case KIND_EXPERIMENT:
         if (syn) parse_fast_open(p, len, opt);
         break;
+    case NOD_ACCECN0:
+    case NOD_ACCECN1: parse_accecn(p, len, opt); break;
     }
 }
 
@@ -113,7 +129,7 @@ bool nod_tcp_parse(const uint8_t *p, size_t len, struct nod_tcp_header *out)
         .seq = get32(p + 4),
         .ack = get32(p + 8),
         .size = (uint8_t)size,
-        .ctl = p[13],
+        .ctl = (uint16_t)((p[12] & 1) << 8 | p[13]),
         .wnd = get16(p + 14),
         .up = get16(p + 18),
     };
@@ -140,6 +156,7 @@ size_t nod_tcp_options_size(const struct nod_tcp_options *opt)
     if (opt->has_wscale) size += 4;
     if (opt->has_uto) size += 4;
     if (opt->has_fast_open) size += (fast_open_head(opt) + (size_t)opt->cookie_len + 3) / 4 * 4;
+    if (opt->accecn_kind) size += nod_tcp_accecn_size(opt->accecn_fields);
     if (opt->sack_count) size += 4 + 8 * (size_t)opt->sack_count;
     return size;
 }
@@ -153,6 +170,20 @@ static uint8_t *emit_ts(uint8_t *p, const struct nod_tcp_options *opt)
     put32(p, opt->ts_val);
     put32(p + 4, opt->ts_ecr);
     return p + 8;
+}
+
+/* Padded behind. */
+static uint8_t *emit_accecn(uint8_t *p, const struct nod_tcp_options *opt)
+{
+    uint8_t *end = p + nod_tcp_accecn_size(opt->accecn_fields);
+    *p++ = opt->accecn_kind;
+    *p++ = (uint8_t)(2 + 3 * opt->accecn_fields);
+    for (unsigned i = 0; i < opt->accecn_fields; i++, p += 3) {
+        p[0] = (uint8_t)(opt->accecn[i] >> 16);
+        put16(p + 1, (uint16_t)opt->accecn[i]);
+    }
+    while (p < end) *p++ = KIND_NOP;
+    return p;
 }
 
 static uint8_t *emit_sack(uint8_t *p, const struct nod_tcp_options *opt)
@@ -194,7 +225,9 @@ static uint8_t *emit_options(uint8_t *p, const struct nod_tcp_options *opt)
     }
     if (opt->has_ts) {
         p = emit_ts(p, opt);
-    } else if (opt->sack_permitted) {
+    }
+    if (opt->accecn_kind) p = emit_accecn(p, opt);
+    if (!opt->has_ts && opt->sack_permitted) {
         memcpy(p, (uint8_t[]){KIND_NOP, KIND_NOP, KIND_SACK_PERMITTED, 2}, 4);
         p += 4;
     }
@@ -219,8 +252,8 @@ size_t nod_tcp_emit(struct nod_tcp_header *h, uint8_t *p)
     put16(p + 2, h->dst_port);
     put32(p + 4, h->seq);
     put32(p + 8, h->ack);
-    p[12] = (uint8_t)(h->size / 4 << 4);
-    p[13] = h->ctl;
+    p[12] = (uint8_t)(h->size / 4 << 4 | (h->ctl & NOD_AE) >> 8);
+    p[13] = (uint8_t)h->ctl;
     put16(p + 14, h->wnd);
     put16(p + 16, 0);
     put16(p + 18, h->up);

@@ -166,7 +166,7 @@ bool conv_inject(struct conv *c, const struct segment *given)
 /* In the setting of a scene: what the peer says here is right, and nod must take it. */
 bool conv_say(struct conv *c, unsigned ctl, uint32_t seq, uint32_t ack, uint32_t length)
 {
-    struct segment s = {.ctl = (uint8_t)ctl, .seq = seq, .ack = ack, .length = length};
+    struct segment s = {.ctl = (uint16_t)ctl, .seq = seq, .ack = ack, .length = length};
     bool scaled = c->variant.options && !(ctl & NOD_SYN);
 
     if (ctl & NOD_SYN) {

@@ -6,7 +6,7 @@
 
 static bool answers(struct cell *cell, unsigned ctl, uint32_t seq, uint32_t ack, uint32_t length)
 {
-    struct segment wanted = {.ctl = (uint8_t)ctl,
+    struct segment wanted = {.ctl = (uint16_t)ctl,
                              .has_seq = true,
                              .seq = seq,
                              .has_ack = (ctl & NOD_ACK) != 0,

@@ -127,6 +127,24 @@ static void report(world *w, uint64_t bytes, nod_usec took)
                (unsigned long long)h[i]->damaged);
 }
 
+/* Both ends agreed on the classic kind, both sent packets that could be marked, and were, and nod
+ * heard of it. */
+static void check_ecn(transfer *t)
+{
+    nod_status status;
+    nod_link_stats link;
+    CHECK(t->w, nod_tcp_status(t->w->loop.stack, t->conn, &status) == 0, "STATUS");
+    CHECK(t->w, status.ecn == NOD_ECN_CLASSIC, "no ECN: %d", (int)status.ecn);
+    CHECK(t->w, status.ecn_seen, "the kernel sent nothing that may be marked");
+    nod_link_get_stats(t->w->loop.link, &link);
+    CHECK(t->w, link.harm_out.marked > 0, "nothing of nod's was marked");
+    CHECK(t->w, link.harm_in.marked > 0, "nothing of the kernel's was marked");
+    CHECK(t->w, status.ssthresh < 1u << 30, "no mark slowed nod down");
+    printf("marked: %llu of %llu out, %llu of %llu in\n", (unsigned long long)link.harm_out.marked,
+           (unsigned long long)link.harm_out.in, (unsigned long long)link.harm_in.marked,
+           (unsigned long long)link.harm_in.in);
+}
+
 void run_bulk(const char *name, int family, bool passive, const world_config *config,
               uint64_t bytes)
 {
@@ -146,6 +164,7 @@ void run_bulk(const char *name, int family, bool passive, const world_config *co
     peer_finish(&p, &w, &theirs);
     nod_usec took = nod_clock() - began;
     compare(t, &theirs);
+    if (config->ecn) check_ecn(t);
     report(&w, bytes, took);
     free(t);
     world_close(&w);

@@ -15,6 +15,8 @@ static const nod_path_config bad_network = {
     .reorder_us = 300,
 };
 
+/* Congestion that is told: nothing is lost. */
+static const nod_path_config marking_network = {.mark = 0.01, .delay_us = 200};
 /* A link in the middle that takes 1400 octets, and says so to both ends, or to nobody. */
 static const nod_path_config narrow = {.mtu = 1400, .delay_us = 200};
 static const nod_path_config black_hole = {.mtu = 1400, .mtu_silent = true, .delay_us = 200};
@@ -29,6 +31,8 @@ static bool run(const char *name, int family)
 {
     const world_config good = {0}, plain = {.plain = true}, tap = {.tap = true};
     const world_config bad = {.harm = &bad_network, .rto_min_us = 5 * NOD_MSEC};
+    const world_config ecn = {.harm = &marking_network, .ecn = NOD_ECN_CLASSIC};
+    const world_config accurate = {.harm = &marking_network, .ecn = NOD_ECN_ACCURATE};
     const world_config small = {.harm = &narrow};
     const world_config hole = {.harm = &black_hole, .finds_holes = true};
     bool server = strstr(name, "-server") != NULL;
@@ -42,6 +46,10 @@ static bool run(const char *name, int family)
         run_icmp(name, family, strstr(name, "-tap") ? &tap : &good);
     else if (strncmp(name, "harm-", 5) == 0)
         run_bulk(name, family, server, &bad, megabytes(256, 4));
+    else if (strncmp(name, "ecn-", 4) == 0)
+        run_bulk(name, family, server, &ecn, megabytes(64, 4));
+    else if (strncmp(name, "accecn-", 7) == 0) /* which the kernel answers with the classic kind */
+        run_bulk(name, family, server, &accurate, megabytes(64, 4));
     else if (strncmp(name, "path-mtu-", 9) == 0)
         run_bulk(name, family, server, &small, megabytes(16, 4));
     else if (strncmp(name, "black-hole-", 11) == 0)

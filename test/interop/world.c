@@ -85,6 +85,10 @@ void world_open(world *w, const char *name, int family, const world_config *conf
     if (config->pcap) stack.trace_events = NOD_LOOP_TRACE;
     if (config->rto_min_us) stack.tcp.rto_min_us = config->rto_min_us;
     if (config->msl_us) stack.tcp.msl_us = config->msl_us;
+    if (config->ecn) {
+        stack.tcp.ecn_request = stack.tcp.ecn_accept = (uint8_t)config->ecn;
+        CHECK(w, world_setting("net/ipv4/tcp_ecn", "1"), "the kernel's ECN cannot be set");
+    }
     stack.tcp.send_buffer = stack.tcp.receive_buffer = 1024 * 1024;
     w->loop.stack = nod_stack_new(&stack, nod_clock(), NULL);
     CHECK(w, w->loop.stack, "no stack");

@@ -29,7 +29,8 @@ typedef struct world_config {
     bool finds_holes; /* the kernel does as nod does by itself (RFC 4821) */
     const nod_path_config *harm; /* or NULL */
     nod_usec rto_min_us, msl_us; /* 0: the default */
-    const char *pcap;            /* or NULL */
+    enum nod_ecn ecn; /* what both ends ask for and accept; the kernel the classic kind */
+    const char *pcap; /* or NULL */
 } world_config;
 
 /* Ends the process with SKIPPED and a reason where the system allows no such world. */

@@ -139,6 +139,14 @@ static bool status_field(const struct flow *flow, const nod_status *s, const cha
         {"keepalive_probes", s->keepalive_probes},
         {"backlog_used", s->backlog_used},
         {"segments_retransmitted", s->segments_retransmitted},
+        {"ecn", s->ecn},
+        {"ecn_seen", s->ecn_seen},
+        {"in_ce_packets", s->ecn_in.ce_packets},
+        {"in_ce_bytes", s->ecn_in.ce_bytes},
+        {"out_ce_packets", s->ecn_out.ce_packets},
+        {"out_ce_bytes", s->ecn_out.ce_bytes},
+        {"out_ect0_bytes", s->ecn_out.ect0_bytes},
+        {"out_ect1_bytes", s->ecn_out.ect1_bytes},
     };
 
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {

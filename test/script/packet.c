@@ -15,7 +15,9 @@ enum {
     OPT_SACK,
     OPT_TS = 8,
     OPT_UTO = 28,
-    OPT_TFO = 34
+    OPT_TFO = 34,
+    OPT_ACCECN0 = 172,
+    OPT_ACCECN1 = 174
 };
 
 /* The cookie that nod gave last, to whomever: "tfo cookie given" gives it back. */
@@ -164,6 +166,24 @@ static bool option_tfo(struct options *o, const char *text)
         cookie[len++] = (uint8_t)byte;
     }
     option(o, OPT_TFO, cookie, len);
+    return true;
+}
+
+/* "accecn e0b 1 ceb 0 e1b 1", or the other way round; fewer fields, or none. */
+static bool option_accecn(struct options *o, const char *text)
+{
+    uint8_t body[9];
+    unsigned value, kind = strncmp(text, "e1b", 3) == 0 ? OPT_ACCECN1 : OPT_ACCECN0;
+    size_t len = 0;
+    int n;
+
+    for (; len < sizeof body && sscanf(text, "%*1[ec]%*1[01e]b %u%n", &value, &n) == 1;
+         text += n + (text[n] == ' ')) {
+        body[len] = (uint8_t)(value >> 16);
+        put16(body + len + 1, value & 0xffff);
+        len += 3;
+    }
+    option(o, kind, body, len);
     return *text == 0;
 }
 
@@ -204,6 +224,8 @@ static bool build_option(struct options *o, const struct flow *flow, const char 
         option(o, OPT_UTO, body, 2);
     } else if (strncmp(text, "tfo ", 4) == 0) {
         return option_tfo(o, text + 4);
+    } else if (strncmp(text, "accecn", 6) == 0) {
+        return option_accecn(o, text + 6 + (text[6] == ' '));
     } else if (strncmp(text, "raw ", 4) == 0) {
         return option_raw(o, text + 4);
     } else {
@@ -253,8 +275,8 @@ size_t packet_build(const struct flow *flow, const struct segment *s, uint8_t *b
     put16(tcp + 2, flow->nod.port);
     put32(tcp + 4, flow->isn + s->seq);
     put32(tcp + 8, s->ctl & NOD_ACK ? flow->iss + s->ack : 0);
-    tcp[12] = (uint8_t)(header / 4 << 4 | s->reserved);
-    tcp[13] = s->ctl;
+    tcp[12] = (uint8_t)(header / 4 << 4 | s->reserved | (s->ctl & NOD_AE ? 1 : 0));
+    tcp[13] = (uint8_t)s->ctl;
     put16(tcp + 14, s->win);
     put16(tcp + 18, s->up);
     memcpy(tcp + 20, o.bytes, o.len);
@@ -264,7 +286,7 @@ size_t packet_build(const struct flow *flow, const struct segment *s, uint8_t *b
     for (size_t i = 0; i < s->length; i++) {
         tcp[header + i] = stream_byte(true, at + i);
     }
-    wrap(flow, PROTO_TCP, s->tos, buf, len);
+    wrap(flow, PROTO_TCP, s->tos | s->ecn, buf, len);
     put16(tcp + 16, ~transport_sum(buf, len, PROTO_TCP) & 0xffff);
     return len;
 }
@@ -318,6 +340,20 @@ static void say_tfo(const uint8_t *p, unsigned len, char *text)
     say(text, what);
 }
 
+static void say_accecn(const uint8_t *p, unsigned len, char *text)
+{
+    static const char *const names[] = {" e0b ", " ceb ", " e1b "};
+    char what[64] = "accecn";
+    size_t used = strlen(what);
+
+    for (unsigned i = 0; 2 + 3 * i < len; i++) {
+        used += (size_t)snprintf(what + used, sizeof what - used, "%s%u",
+                                 names[p[0] == OPT_ACCECN1 ? 2 - i : i],
+                                 (unsigned)p[2 + 3 * i] << 16 | get16(p + 3 + 3 * i));
+    }
+    say(text, what);
+}
+
 /* One option of nod's, as text; false when its length is wrong. */
 static bool say_option(struct flow *flow, const uint8_t *p, unsigned len, char *text)
 {
@@ -344,6 +380,9 @@ static bool say_option(struct flow *flow, const uint8_t *p, unsigned len, char *
         snprintf(what, sizeof what, "uto %u%c", uto & 0x7fff, uto & 0x8000 ? 'm' : 's');
     } else if (p[0] == OPT_SACK && len >= 10 && len % 8 == 2) {
         say_sack(flow, p, len, text);
+        return true;
+    } else if ((p[0] == OPT_ACCECN0 || p[0] == OPT_ACCECN1) && len <= 11 && len % 3 == 2) {
+        say_accecn(p, len, text);
         return true;
     } else {
         return false;
@@ -393,7 +432,7 @@ static const char *wrong_frame(const uint8_t *p, size_t len)
     if ((size_t)(p[ip + 12] >> 4) * 4 < 20 || ip + (size_t)(p[ip + 12] >> 4) * 4 > len) {
         return "the data offset is wrong";
     }
-    return p[ip + 12] & 0xf ? "reserved bits are not zero" : NULL;
+    return p[ip + 12] & 0xe ? "reserved bits are not zero" : NULL;
 }
 
 static void remember(struct flow *flow, const uint8_t *p, size_t len)
@@ -416,7 +455,9 @@ bool packet_read(struct flow *flow, const uint8_t *p, size_t len, struct segment
     size_t header = (size_t)(tcp[12] >> 4) * 4;
 
     remember(flow, p, len);
-    out->ctl = tcp[13];
+    out->ctl = (uint16_t)((tcp[12] & 1) << 8 | tcp[13]);
+    out->has_ecn = true;
+    out->ecn = p[0] >> 4 == 6 ? p[1] >> 4 & 3 : p[1] & 3;
     if (out->ctl & NOD_SYN && !flow->iss_known) {
         flow->iss = get32(tcp + 4);
         flow->iss_known = true;

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char flag_letters[] = "FSRP.UEW"; /* in the order of enum nod_ctl's bits */
+static const char flag_letters[] = "FSRP.UEWe"; /* in the order of enum nod_ctl's bits */
+static const char *const codepoints[] = {"none", "ect1", "ect0", "ce"};
 
 static const char *parse_flags(const char **text, struct segment *out)
 {
@@ -22,9 +23,9 @@ static const char *parse_flags(const char **text, struct segment *out)
         const char *letter = strchr(flag_letters, *p);
 
         if (!letter) {
-            return "flags are letters of FSRP.UEW, or none";
+            return "flags are letters of FSRP.UEWe, or none";
         }
-        out->ctl |= (uint8_t)(1u << (letter - flag_letters));
+        out->ctl |= (uint16_t)(1u << (letter - flag_letters));
     }
     *text = *p ? p + 1 : p;
     return *p ? NULL : "the flags' bracket is not closed";
@@ -76,6 +77,19 @@ static const char *parse_options(const char **text, struct segment *out)
     return NULL;
 }
 
+static const char *parse_ecn(const char **text, struct segment *out)
+{
+    for (uint8_t i = 0; i < 4; i++) {
+        if (strncmp(*text, codepoints[i], strlen(codepoints[i])) == 0) {
+            *text += strlen(codepoints[i]);
+            out->has_ecn = true;
+            out->ecn = i;
+            return NULL;
+        }
+    }
+    return "ecn wants none, ect0, ect1 or ce";
+}
+
 static const char *parse_length(const char **text, struct segment *out)
 {
     uint32_t length;
@@ -123,12 +137,14 @@ static const char *parse_field(const char **text, struct segment *out)
         return number(text, &out->tos) ? NULL : "tos wants a number";
     } else if (word(text, "reserved")) {
         return number(text, &out->reserved) ? NULL : "reserved wants a number";
+    } else if (word(text, "ecn")) {
+        return parse_ecn(text, out);
     } else if (word(text, "options")) {
         return parse_options(text, out);
     } else if (word(text, "length")) {
         return parse_length(text, out);
     }
-    return "a field is seq, ack, win, urg, ttl, tos, reserved, options or length";
+    return "a field is seq, ack, win, urg, ttl, tos, reserved, ecn, options or length";
 }
 
 const char *segment_parse(const char *text, struct segment *out)
@@ -157,9 +173,9 @@ const char *segment_parse(const char *text, struct segment *out)
 char *segment_format(const struct segment *s, char *buf)
 {
     char flags[sizeof flag_letters] = "", *flag = flags, seq[40] = "", ack[24] = "", up[24] = "";
-    char options[SEGMENT_OPTIONS + 16] = "", ip[40] = "";
+    char options[SEGMENT_OPTIONS + 16] = "", ip[40] = "", ecn[16] = "";
 
-    for (unsigned i = 0; i < 8; i++) {
+    for (unsigned i = 0; i < sizeof flag_letters - 1; i++) {
         if (s->ctl & 1u << i) {
             *flag++ = flag_letters[i];
         }
@@ -175,14 +191,17 @@ char *segment_format(const struct segment *s, char *buf)
     if (s->has_up) {
         snprintf(up, sizeof up, ", urg %u", s->up);
     }
+    if (s->ecn) {
+        snprintf(ecn, sizeof ecn, ", ecn %s", codepoints[s->ecn]);
+    }
     if (s->options[0]) {
         snprintf(options, sizeof options, ", options [%s]", s->options);
     }
-    if (s->tos || s->has_ttl) {
+    if (s->has_ttl) {
         snprintf(ip, sizeof ip, ", ttl %u, tos 0x%x", s->ttl, s->tos);
     }
-    snprintf(buf, SEGMENT_TEXT, "Flags [%s]%s%s, win %u%s%s%s, length %u",
-             flags[0] ? flags : "none", seq, ack, s->win, up, ip, options, s->length);
+    snprintf(buf, SEGMENT_TEXT, "Flags [%s]%s%s, win %u%s%s%s%s, length %u",
+             flags[0] ? flags : "none", seq, ack, s->win, up, ip, ecn, options, s->length);
     return buf;
 }
 
@@ -214,5 +233,6 @@ bool segment_matches(const struct segment *e, const struct segment *c)
            (!e->has_ack || e->ack == c->ack) && (!e->has_win || e->win == c->win) &&
            (!e->has_up || e->up == c->up) && (!e->has_length || e->length == c->length) &&
            (!e->has_ttl || e->ttl == c->ttl) && (!e->has_tos || e->tos == c->tos) &&
+           (!e->has_ecn || e->ecn == c->ecn) &&
            (!e->has_options || options_match(e->options, c->options));
 }

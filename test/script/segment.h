@@ -14,9 +14,11 @@
 #define SEGMENT_TEXT 400
 
 struct segment {
-    uint8_t ctl;                                                     /* enum nod_ctl */
+    uint16_t ctl;                                                    /* enum nod_ctl */
     bool has_seq, has_ack, has_win, has_up, has_options, has_length; /* which were mentioned */
     bool has_ttl, has_tos;
+    bool has_ecn;
+    uint8_t ecn; /* enum nod_codepoint: none, ect1, ect0, ce */
     uint32_t seq, ack, win, up, length;
     uint32_t ttl, tos, reserved;   /* of the IP header; the four bits behind the data offset */
     char options[SEGMENT_OPTIONS]; /* what stands between the brackets */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { KIND_TEXT, KIND_U32, KIND_USEC, KIND_BOOL, KIND_U16, KIND_U8, KIND_COOKIES };
+enum kind { KIND_TEXT, KIND_U32, KIND_USEC, KIND_BOOL, KIND_U16, KIND_U8, KIND_COOKIES, KIND_ECN };
 
 static const struct setting {
     const char *name;
@@ -55,6 +55,10 @@ static const struct setting {
     {"prr", KIND_BOOL, offsetof(nod_tcp_config, prr)},
     {"frto", KIND_BOOL, offsetof(nod_tcp_config, frto)},
     {"undo", KIND_BOOL, offsetof(nod_tcp_config, undo)},
+    {"ecn_request", KIND_ECN, offsetof(nod_tcp_config, ecn_request)},
+    {"ecn_accept", KIND_ECN, offsetof(nod_tcp_config, ecn_accept)},
+    {"accecn_option", KIND_BOOL, offsetof(nod_tcp_config, accecn_option)},
+    {"ecn_control", KIND_BOOL, offsetof(nod_tcp_config, ecn_control)},
 };
 
 /* The place of a word among others; -1: it is none of them. */
@@ -66,6 +70,19 @@ static int place(const char *word, const char *const *words, int count)
         }
     }
     return -1;
+}
+
+static bool apply_ecn(const char *value, uint8_t *out)
+{
+    static const char *const names[] = {"none", "classic", "accurate"};
+
+    for (uint8_t i = 0; i < 3; i++) {
+        if (strcmp(value, names[i]) == 0) {
+            *out = i;
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool apply(nod_tcp_config *config, const struct setting *s, const char *value)
@@ -81,6 +98,7 @@ static bool apply(nod_tcp_config *config, const struct setting *s, const char *v
     case KIND_BOOL: *(bool *)at = strcmp(value, "on") == 0; return true;
     case KIND_USEC: return words_seconds(value, at);
     case KIND_COOKIES: *(uint8_t *)at = (uint8_t)place(value, cookies, 3); return true;
+    case KIND_ECN: return apply_ecn(value, at);
     }
     return false;
 }

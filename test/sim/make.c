@@ -62,6 +62,13 @@ static nod_path_config make_path(struct world *w)
     return path;
 }
 
+/* A router that marks: now and then, often, or all; or where its queue is long. */
+static void make_marks(struct world *w, nod_path_config *path)
+{
+    path->mark = one_in(w, 3) ? 0 : one_in(w, 8) ? 1 : percent(w, one_in(w, 3) ? 60 : 10);
+    path->mark_bytes = one_in(w, 2) ? 0 : (uint32_t)any_size(w, 1000, 100000);
+}
+
 static nod_iface_config make_iface(struct world *w)
 {
     static const uint16_t mtus[] = {576, 1280, 1500, 1500, 1500, 4000, 9000};
@@ -113,6 +120,12 @@ static nod_tcp_config make_tcp(struct world *w)
     tcp->window_scale = !one_in(w, 4);
     tcp->timestamps = !one_in(w, 4);
     tcp->sack = !one_in(w, 4);
+    if (w->ecn) {
+        tcp->ecn_request = (uint8_t)dice(w, 3);
+        tcp->ecn_accept = (uint8_t)dice(w, 3);
+        tcp->accecn_option = !one_in(w, 3);
+        tcp->ecn_control = one_in(w, 3);
+    }
     tcp->msl_us = one_in(w, 2) ? tcp->msl_us : any_size(w, 1000, 5000000);
     tcp->rto_min_us = one_in(w, 3) ? (nod_usec)any_size(w, 10000, 1000000) : tcp->rto_min_us;
     /* However bad the road is, TIME-WAIT is longer than several retransmissions. */
@@ -227,6 +240,11 @@ bool world_make(struct world *w)
         w->path[0].damage = w->path[1].damage = 0;
     }
     make_narrow(w);
+    w->ecn = one_in(w, 2);
+    if (w->ecn) {
+        make_marks(w, &w->path[0]);
+        make_marks(w, &w->path[1]);
+    }
     w->impatient = one_in(w, 20);
     w->tight = one_in(w, 8);
     if (w->tight) { /* what the trace takes is a part of it, for who replays the seed too */

@@ -54,6 +54,7 @@ struct world {
     nod_path_config path[2];
     nod_iface_config iface;
     nod_tcp_config tcp[2];
+    bool ecn;       /* marks on the way, and ends that ask for them */
     bool tight;     /* little memory: any call may fail for now, and any connection be lost */
     bool fast;      /* Fast Open: only where nothing comes twice, for a SYN may then open twice */
     bool impatient; /* a short user timeout: any connection may be cut off */

@@ -40,7 +40,8 @@ static uint32_t pseudo(const uint8_t *ip, size_t tcp_len)
 }
 
 struct shape {
-    bool ethernet, six;
+    bool ethernet, six, cwr_once;
+    uint8_t tos;
     unsigned ip_options, tcp_options; /* words */
     uint32_t payload;
     uint16_t gso_size;
@@ -64,9 +65,10 @@ static nod_frame build(nod_rng *rng, nod_pool *pool, const struct shape *shape)
     size_t tcp_size = 20 + 4 * shape->tcp_options, len = tcp_size + shape->payload;
     memset(ip, 1, ip_size + tcp_size);
     if (shape->six) {
-        ip[0] = 0x60, ip[4] = (uint8_t)(len >> 8), ip[5] = (uint8_t)len, ip[6] = 6;
+        ip[0] = (uint8_t)(0x60 | shape->tos >> 4), ip[1] = (uint8_t)(shape->tos << 4 | 1);
+        ip[4] = (uint8_t)(len >> 8), ip[5] = (uint8_t)len, ip[6] = 6;
     } else {
-        ip[0] = (uint8_t)(0x45 + shape->ip_options);
+        ip[0] = (uint8_t)(0x45 + shape->ip_options), ip[1] = shape->tos;
         ip[2] = (uint8_t)((ip_size + len) >> 8), ip[3] = (uint8_t)(ip_size + len);
         memset(ip + 4, 0, 8);
         ip[6] = 0x40, ip[8] = 64, ip[9] = 6;
@@ -78,7 +80,7 @@ static nod_frame build(nod_rng *rng, nod_pool *pool, const struct shape *shape)
     tcp[12] = (uint8_t)(tcp_size / 4 << 4), tcp[13] = shape->ctl;
     uint32_t part = pseudo(ip, len);
     tcp[16] = (uint8_t)(part >> 8), tcp[17] = (uint8_t)part;
-    f.flags = NOD_FRAME_CSUM_TODO;
+    f.flags = NOD_FRAME_CSUM_TODO | (shape->cwr_once ? NOD_FRAME_CWR_ONCE : 0);
     f.l4_off = (uint16_t)(tcp - f.head);
     f.head_len = (uint8_t)(tcp + tcp_size - f.head);
     for (uint32_t at = 0; at < shape->payload; f.parts++) {
@@ -113,7 +115,7 @@ static void check_piece(const nod_frame *piece, const struct shape *shape, uint3
     assert_memory_equal(tcp + tcp_size, text + at, n);
     uint8_t want = shape->ctl;
     if (at + n < shape->payload) want &= (uint8_t) ~(NOD_FIN | NOD_PSH);
-    if (at > 0) want &= (uint8_t)~NOD_CWR;
+    if (at > 0 && shape->cwr_once) want &= (uint8_t)~NOD_CWR;
     assert_int_equal(tcp[13], want);
     assert_true(piece->gso_size == 0 && !(piece->flags & NOD_FRAME_CSUM_TODO));
     assert_true(piece->id == 7 && piece->iface == 2);
@@ -126,6 +128,7 @@ static void cut(nod_rng *rng)
     for (size_t i = 100; i < sizeof(text); i++) text[i] = (uint8_t)(text[i - 100] + i);
     struct shape shape = {.ethernet = nod_rng_below(rng, 2),
                           .six = nod_rng_below(rng, 2),
+                          .cwr_once = nod_rng_below(rng, 2),
                           .tcp_options = (unsigned)nod_rng_below(rng, 11),
                           .gso_size = (uint16_t)(1 + nod_rng_below(rng, 9000)),
                           .ctl = (uint8_t)(nod_rng_next(rng) & ~(uint64_t)NOD_SYN)};
@@ -317,6 +320,64 @@ static void any_bytes(void **state)
     dice_each(__FILE__, 20000, nonsense);
 }
 
+/* A router's mark: on packets that can carry one and on no others; the rest of the header stays,
+ * its checksum is right, and who holds the same bytes sees nothing of it. */
+static void mark(nod_rng *rng)
+{
+    nod_pool *pool = nod_pool_new(NULL, 0);
+    struct shape shape = {.ethernet = nod_rng_below(rng, 2),
+                          .six = nod_rng_below(rng, 2),
+                          .tos = (uint8_t)nod_rng_next(rng),
+                          .payload = (uint32_t)nod_rng_below(rng, 2000)};
+    if (!shape.six) shape.ip_options = (unsigned)nod_rng_below(rng, 4);
+    nod_frame f = build(rng, pool, &shape), other;
+    nod_frame_finish(&f);
+    if (nod_rng_below(rng, 2)) assert_int_equal(nod_frame_flatten(pool, &f), 0);
+    nod_frame_share(&f, &other);
+    uint8_t before[2200], after[2200];
+    size_t len = nod_frame_copy(&f, 0, before, sizeof(before)), l3 = shape.ethernet ? 14 : 0;
+    assert_int_equal(nod_frame_mark(pool, &f), (shape.tos & 3) != 0);
+    assert_int_equal(nod_frame_copy(&f, 0, after, sizeof(after)), len);
+    if (shape.tos & 3) {
+        before[l3 + 1] |= shape.six ? 0x30 : 3;
+        if (!shape.six) assert_int_equal(sum(0, after + l3, 20 + 4 * shape.ip_options), 0xffff);
+        if (!shape.six) memcpy(before + l3 + 10, after + l3 + 10, 2);
+    }
+    assert_memory_equal(after, before, len);
+    check_piece(&other, &shape, 0, shape.payload);
+    nod_frame_copy(&other, 0, after, len);
+    assert_int_equal(shape.six ? after[l3 + 1] >> 4 & 3 : after[l3 + 1] & 3, shape.tos & 3);
+    nod_frame_release(&f);
+    nod_frame_release(&other);
+    nod_pool_free(pool);
+}
+
+static void marked_like_a_router(void **state)
+{
+    (void)state;
+    dice_each(__FILE__, 2000, mark);
+}
+
+static void only_ip_is_marked(nod_rng *rng)
+{
+    nod_pool *pool = nod_pool_new(NULL, 0);
+    uint8_t bytes[80];
+    nod_frame f;
+    size_t len = nod_rng_below(rng, sizeof(bytes));
+    dice_bytes(rng, bytes, sizeof(bytes));
+    assert_int_equal(nod_frame_from_bytes(pool, bytes, len, &f), 0);
+    nod_frame_mark(pool, &f); /* reads nothing that is not there */
+    assert_int_equal(nod_frame_length(&f), len);
+    nod_frame_release(&f);
+    nod_pool_free(pool);
+}
+
+static void any_bytes_to_mark(void **state)
+{
+    (void)state;
+    dice_each(__FILE__, 20000, only_ip_is_marked);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,6 +388,8 @@ int main(void)
         cmocka_unit_test(copied_from_anywhere),
         cmocka_unit_test(from_bytes),
         cmocka_unit_test(any_bytes),
+        cmocka_unit_test(marked_like_a_router),
+        cmocka_unit_test(any_bytes_to_mark),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -478,6 +478,55 @@ static void test_large_segment_is_cut(void **state)
     done(&w);
 }
 
+/* A packet of this codepoint; whether it came marked. */
+static bool comes_marked(struct world *w, unsigned codepoint, size_t size, nod_usec now)
+{
+    uint8_t bytes[SIZE] = {0x60, (uint8_t)(codepoint << 4),   0,
+                           0,    (uint8_t)((size - 40) >> 8), (uint8_t)(size - 40)};
+    nod_frame frame;
+    unsigned fate = ~0u;
+
+    assert_int_equal(nod_frame_from_bytes(w->pool, bytes, size, &frame), 0);
+    assert_int_equal(nod_path_push(w->path, &frame, now, NULL, &fate), 0);
+    assert_int_equal(nod_path_pop(w->path, &frame, 1, NOD_NEVER), 1);
+    nod_frame_copy(&frame, 0, bytes, 2);
+    nod_frame_release(&frame);
+    assert_int_equal(fate, bytes[1] != codepoint << 4 ? NOD_FATE_MARKED : 0);
+    return fate == NOD_FATE_MARKED && bytes[1] == 0x30;
+}
+
+static void test_marks(void **state)
+{
+    struct world w = make(&(nod_path_config){.mark = 0.25}, 3);
+    int marked = 0;
+    nod_path_stats stats;
+
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        marked += comes_marked(&w, 2, 100, 0);
+        assert_false(comes_marked(&w, 0, 100, 0));
+    }
+    assert_in_range(marked, 200, 300);
+    nod_path_get_stats(w.path, &stats);
+    assert_int_equal(stats.marked, marked);
+    done(&w);
+}
+
+/* Nobody waits, nobody is marked: the third packet is the first that makes more than 1600 bytes
+ * wait, for the first is on the line. */
+static void test_marks_where_it_is_full(void **state)
+{
+    struct world w = make(&(nod_path_config){.rate_bps = 1000000, .mark_bytes = 1600}, 3);
+
+    (void)state;
+    assert_false(comes_marked(&w, 1, SIZE, 0));
+    assert_false(comes_marked(&w, 1, SIZE, 0));
+    assert_true(comes_marked(&w, 1, SIZE, 0));
+    assert_false(comes_marked(&w, 0, SIZE, 0));
+    assert_false(comes_marked(&w, 1, SIZE, NOD_SEC));
+    done(&w);
+}
+
 static void word(uint8_t *p, size_t x)
 {
     p[0] = (uint8_t)(x >> 8);
@@ -608,6 +657,8 @@ int main(void)
         cmocka_unit_test(test_same_seed_same_fate),
         cmocka_unit_test(test_frames_in_flight_go_with_the_path),
         cmocka_unit_test(test_large_segment_is_cut),
+        cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_marks_where_it_is_full),
         cmocka_unit_test(test_narrow_link_says_so),
         cmocka_unit_test(test_black_hole_says_nothing),
     };

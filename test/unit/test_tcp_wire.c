@@ -209,7 +209,7 @@ static void there_and_back(nod_rng *rng)
         .ack = (uint32_t)nod_rng_next(rng),
         .wnd = (uint16_t)nod_rng_next(rng),
         .up = (uint16_t)nod_rng_next(rng),
-        .ctl = (uint8_t)((nod_rng_next(rng) & ~(uint64_t)NOD_SYN) | (syn ? NOD_SYN : 0)),
+        .ctl = (uint16_t)((nod_rng_next(rng) & 0x1ff & ~(uint64_t)NOD_SYN) | (syn ? NOD_SYN : 0)),
         .opt = {.has_ts = ts},
     };
     if (ts) h.opt.ts_val = (uint32_t)nod_rng_next(rng), h.opt.ts_ecr = (uint32_t)nod_rng_next(rng);
@@ -222,6 +222,12 @@ static void there_and_back(nod_rng *rng)
         h.opt.sack_count = (uint8_t)nod_rng_below(rng, ts ? 4 : 5);
         for (unsigned i = 0; i < h.opt.sack_count; i++)
             h.opt.sack[i][0] = (uint32_t)nod_rng_next(rng), h.opt.sack[i][1] = (uint32_t)i;
+    }
+    if (nod_tcp_options_size(&h.opt) <= 28 && nod_rng_below(rng, 2)) {
+        h.opt.accecn_kind = nod_rng_below(rng, 2) ? NOD_ACCECN0 : NOD_ACCECN1;
+        h.opt.accecn_fields = (uint8_t)nod_rng_below(rng, 4);
+        for (unsigned i = 0; i < h.opt.accecn_fields; i++)
+            h.opt.accecn[i] = (uint32_t)nod_rng_next(rng) & 0xffffff;
     }
     size_t size = nod_tcp_emit(&h, bytes);
     assert_true(size % 4 == 0 && size <= NOD_TCP_HEADER_MAX && size == h.size);
@@ -319,6 +325,44 @@ static void fast_open_of_old(void **state)
     }
 }
 
+/* RFC 9768 section 3.2.3: both orders, the lengths 2, 5, 8 and 11, and what is beyond whole fields
+ * is padding. */
+static void accecn_options(void **state)
+{
+    (void)state;
+    struct nod_tcp_header h = PARSED(NOD_ACK, 172, 11, 0, 0, 1, 0, 5, 0xdc, 0xff, 0xff, 0xfe);
+    assert_int_equal(h.opt.accecn_kind, NOD_ACCECN0);
+    assert_int_equal(h.opt.accecn_fields, 3);
+    assert_int_equal(h.opt.accecn[0], 1);
+    assert_int_equal(h.opt.accecn[1], 1500);
+    assert_int_equal(h.opt.accecn[2], 0xfffffe);
+    h = PARSED(NOD_ACK, 174, 8, 0, 0, 1, 0, 0, 2);
+    assert_true(h.opt.accecn_kind == NOD_ACCECN1 && h.opt.accecn_fields == 2);
+    h = PARSED(NOD_ACK, 172, 5, 0, 0, 1);
+    assert_int_equal(h.opt.accecn_fields, 1);
+    h = PARSED(NOD_ACK, 174, 2);
+    assert_true(h.opt.accecn_kind == NOD_ACCECN1 && h.opt.accecn_fields == 0);
+    h = PARSED(NOD_ACK, 172, 7, 0, 0, 9, 1, 1);
+    assert_true(h.opt.accecn_fields == 1 && h.opt.accecn[0] == 9);
+    h = PARSED(NOD_ACK, 172, 15, 0, 0, 1, 0, 0, 2, 0, 0, 3, 0, 0, 4, 5);
+    assert_true(h.opt.accecn_fields == 3 && h.opt.accecn[2] == 3);
+}
+
+/* AE, the lowest bit of the fourth nibble of octets; the three above it stay zero, and what comes
+ * in them is ignored. */
+static void accurate_flag(void **state)
+{
+    (void)state;
+    uint8_t bytes[60];
+    struct nod_tcp_header h = {.ctl = NOD_SYN | NOD_AE | NOD_CWR | NOD_ECE}, back;
+    assert_int_equal(nod_tcp_emit(&h, bytes), 20);
+    assert_int_equal(bytes[12], 0x51);
+    assert_int_equal(bytes[13], 0xc2);
+    bytes[12] |= 0x0e;
+    assert_true(nod_tcp_parse(bytes, 20, &back));
+    assert_int_equal(back.ctl, h.ctl);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +378,8 @@ int main(void)
         cmocka_unit_test(emitted_bytes),
         cmocka_unit_test(fast_open),
         cmocka_unit_test(fast_open_of_old),
+        cmocka_unit_test(accecn_options),
+        cmocka_unit_test(accurate_flag),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
