@@ -225,7 +225,8 @@ static int make_stack(const nod_net_config *config, size_t size, char *why)
     if (memcmp(stack.secret, zeros, sizeof zeros) == 0 &&
         nod_entropy(stack.secret, sizeof stack.secret) != 0)
         return explain(why, NOD_EIO, "The system gives no random bytes.");
-    stack.tcp.counters = true; /* for TCP_INFO */
+    stack.tcp.counters = true;   /* for TCP_INFO */
+    stack.tcp.nagle_tail = true; /* as Linux's sockets */
     stack.alloc = (nod_alloc){take, give, &nod_net->arena};
     /* Pieces are rounded up to powers of two, and sockets need theirs. */
     if (stack.memory_limit > size / 4) stack.memory_limit = size / 4;
