@@ -368,8 +368,8 @@ static int path_mtu(const sock *s)
 static bool is_path_mtu(const sock *s, int level, int name)
 {
     if (s->attempt == ATTEMPT_NONE) return false;
-    return s->ip6 ? level == IPPROTO_IPV6 && name == IPV6_MTU
-                  : level == IPPROTO_IP && name == IP_MTU;
+    if (level == IPPROTO_IPV6) return s->ip6 && name == IPV6_MTU;
+    return level == IPPROTO_IP && name == IP_MTU; /* of sockets of IPv6 too, as Linux has it */
 }
 
 /* Linux's names are up to 16 octets long, and programs are given all of them. */
