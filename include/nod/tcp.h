@@ -339,7 +339,8 @@ typedef struct nod_status {
     uint16_t mss;                        /* effective send MSS */
     int8_t snd_scale, rcv_scale;         /* -1: none agreed */
     bool timestamps, sack;               /* agreed */
-    bool syn_text;                       /* text on a SYN was taken (RFC 7413), by either side */
+    bool active;                         /* it was us who opened it */
+    bool syn_text;                       /* text on a SYN was taken: the peer's, or all of ours */
     enum nod_ecn ecn;                    /* agreed */
     bool ecn_seen;                       /* a packet came that may be marked, or was */
     nod_ecn_counts ecn_in, ecn_out;      /* NOD_ECN_ACCURATE: here, and at the peer */

@@ -46,10 +46,10 @@ static uint8_t congestion_state(const nod_status *s)
     return s->sacked > 0 || s->dup_acks > 0 ? TCP_CA_Disorder : TCP_CA_Open;
 }
 
-/* Linux counts SYN and FIN as segments that are delivered. */
+/* Linux counts SYN and FIN as segments that are delivered, but a SYN with its text as one. */
 static uint32_t delivered(const nod_status *s)
 {
-    uint32_t syn = s->state >= NOD_ESTABLISHED;
+    uint32_t syn = s->state >= NOD_ESTABLISHED && !(s->active && s->syn_text);
     uint32_t fin = s->state == NOD_FIN_WAIT_2 || s->state == NOD_TIME_WAIT;
     return s->counted ? s->count.delivered + syn + fin : 0;
 }

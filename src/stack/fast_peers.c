@@ -91,9 +91,10 @@ static void remember(nod_stack *s, const struct nod_key *key, const struct nod_t
 void nod_fast_peer_heard(nod_stack *s, struct nod_tcb *tcb, const struct nod_tcp_options *opt,
                          unsigned again)
 {
-    bool taken = tcb->flags & TCB_SYN_TAKEN, cookie = opt->has_fast_open && opt->cookie_len;
+    bool taken = seq_gt(tcb->snd.una, tcb->snd.iss + 1); /* some of it at least */
+    bool cookie = opt->has_fast_open && opt->cookie_len;
     bool had_cookie = tcb->rare->fast.cookie_len, had_text = tcb->snd.nxt != tcb->snd.iss + 1;
-    if (taken) s->env.stats.fast_opens_active++;
+    if (tcb->flags & TCB_SYN_TAKEN) s->env.stats.fast_opens_active++;
     if (taken || cookie || (had_cookie && !had_text && !again))
         remember(s, &tcb->rec.key, opt);
     else /* only a plain SYN got through, or the server would have none of it (7413/04) */

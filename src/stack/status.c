@@ -122,6 +122,7 @@ static void from_tcb(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
     out->rcv_scale = tcb->flags & TCB_SCALE ? (int8_t)tcb->rcv_scale : -1;
     out->timestamps = tcb->flags & TCB_TS;
     out->sack = tcb->flags & TCB_SACK;
+    out->active = tcb->flags & TCB_ACTIVE;
     out->syn_text = tcb->flags & TCB_SYN_TAKEN;
     if (tcb->flags & TCB_ECN) out->ecn = NOD_ECN_CLASSIC;
     if (tcb->flags & TCB_ACCECN) from_accecn(&tcb->rare->accecn, out);

@@ -26,8 +26,10 @@ void nod_tcb_after_syn_text(struct nod_tcb *tcb)
 {
     if (!(tcb->flags & TCB_SYN_TEXT) || nod_tcb_syn_unacked(tcb)) return;
     tcb->flags &= ~(uint32_t)TCB_SYN_TEXT;
-    if (seq_gt(tcb->snd.una, tcb->snd.iss + 1)) tcb->flags |= TCB_SYN_TAKEN;
-    if (tcb->snd.una == tcb->snd.nxt) return;
+    if (tcb->snd.una == tcb->snd.nxt) {
+        tcb->flags |= TCB_SYN_TAKEN;
+        return;
+    }
     nod_board_lose_all(&tcb->work->loss.board, false);
     tcb->work->rtx_why = NOD_WHY_DATA;
 }

@@ -26,9 +26,10 @@ void nod_count_out(struct nod_tcb *tcb, const struct nod_out *out, uint32_t nxt)
         return; /* that octet is none of the stream's */
     n->text_out += pieces;
     n->bytes_out += out->text;
-    if (!seq_lt(out->h.seq, nxt)) return;
+    uint32_t first = out->h.seq + !!(out->h.ctl & NOD_SYN);
+    if (!seq_lt(first, nxt)) return;
     n->text_again += pieces;
-    n->bytes_again += min_u32(out->text, nxt - out->h.seq);
+    n->bytes_again += min_u32(out->text, nxt - first);
 }
 
 void nod_count_gap(struct nod_tcb *tcb, const struct nod_segment *seg)

@@ -40,7 +40,7 @@ enum nod_tcb_flags {
     TCB_UTO_DUE = 1 << 15,      /* the user timeout option goes with the next segment */
     TCB_FAST_OPEN = 1 << 16,    /* RFC 7413 is in use, until the SYN is acknowledged: rare->fast */
     TCB_SYN_TEXT = 1 << 17,     /* our SYN has carried text, of which nobody has spoken yet */
-    TCB_SYN_TAKEN = 1 << 18,    /* text on a SYN was taken: the peer's, or ours by the peer */
+    TCB_SYN_TAKEN = 1 << 18,    /* text on a SYN was taken: the peer's, or all of ours */
     TCB_SYN_WAITS = 1 << 19,    /* our SYN waits for a SEND, to take the text with it */
     TCB_MSS_PROVEN = 1 << 24,   /* a segment of the size of tcb->mss has been acknowledged */
 
