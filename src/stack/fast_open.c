@@ -94,7 +94,9 @@ static struct nod_tcb *make_tcb(nod_stack *s, struct nod_listener *l, const stru
     }
     rare->fast = (struct nod_fast_open){.listener = nod_env_handle(&s->env, l->slot)};
     tcb->flags |= TCB_FAST_OPEN;
-    tcb->snd.wnd = tcb->snd.max_wnd = seg->h.wnd; /* never scaled on a SYN */
+    /* Never scaled on a SYN, and for what comes after our own. */
+    tcb->snd.max_wnd = seg->h.wnd;
+    tcb->snd.wnd = tcb->snd.max_wnd + 1;
     return tcb;
 }
 
