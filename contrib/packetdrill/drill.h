@@ -41,6 +41,7 @@ unsigned settings_push(
 enum fast_open_setting {
     FAST_OPEN_CLIENT = 1,
     FAST_OPEN_SERVER = 2,
+    FAST_OPEN_NO_COOKIES = 0x200, /* text of anybody's SYN is taken */
     FAST_OPEN_ALL_LISTENERS = 0x400
 };
 unsigned settings_fast_open(void); /* enum fast_open_setting, or-ed, and more that nod has not */
@@ -76,6 +77,7 @@ typedef struct sock {
     bool fast_waits;          /* for the first write: connect has put it off */
     nod_endpoint fast_remote; /* then: to whom */
     uint16_t fast_limit;      /* TCP_FASTOPEN */
+    bool fast_no_cookie;      /* TCP_FASTOPEN_NO_COOKIE */
     bool fast_key_set;
     uint8_t fast_key[16]; /* TCP_FASTOPEN_KEY */
     struct kept *kept;    /* options that are remembered only */
@@ -124,6 +126,7 @@ ssize_t drill_splice(int in, int out, size_t len, unsigned flags); /* one of the
 
 /* fast_open.c */
 uint16_t fast_open_limit(const sock *s, uint16_t backlog);
+bool fast_open_anyone(const sock *s);
 void fast_open_listen(sock *s);
 void fast_open_use_key(const uint8_t key[16]);
 int fast_open_connect(sock *s, const nod_endpoint *remote); /* 0 or an errno */

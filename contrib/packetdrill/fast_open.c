@@ -27,6 +27,11 @@ uint16_t fast_open_limit(const sock *s, uint16_t backlog)
     return allowed & FAST_OPEN_ALL_LISTENERS ? backlog : 0;
 }
 
+bool fast_open_anyone(const sock *s)
+{
+    return s->fast_no_cookie || settings_fast_open() & FAST_OPEN_NO_COOKIES;
+}
+
 void fast_open_listen(sock *s)
 {
     uint8_t wanted[KEY];

@@ -163,13 +163,19 @@ static int set_keepalive(sock *s, int name, int value)
     return keep(s, IPPROTO_TCP, name, value);
 }
 
-static int set_fast_open(sock *s, int value)
+static int set_fast_open(sock *s, int name, int value)
 {
     bool closed = s->state == SOCKET_FRESH || s->state == SOCKET_BOUND;
     if (value < 0 || (!closed && s->state != SOCKET_LISTENING)) return EINVAL;
-    s->fast_limit = (uint16_t)(value < UINT16_MAX ? value : UINT16_MAX);
+    if (name == TCP_FASTOPEN_NO_COOKIE) {
+        if (value > 1) return EINVAL;
+        s->fast_no_cookie = value;
+    } else {
+        s->fast_limit = (uint16_t)(value < UINT16_MAX ? value : UINT16_MAX);
+    }
     if (s->state == SOCKET_LISTENING)
-        nod_tcp_set_fast_open(world_stack(), s->handle, fast_open_limit(s, s->fast_limit));
+        nod_tcp_set_fast_open(world_stack(), s->handle, fast_open_limit(s, s->fast_limit),
+                              fast_open_anyone(s));
     return 0;
 }
 
@@ -194,7 +200,8 @@ static int set_fast_key(sock *s, const void *value, socklen_t len)
 static int set_tcp(sock *s, int name, int value)
 {
     switch (name) {
-    case TCP_FASTOPEN: return set_fast_open(s, value);
+    case TCP_FASTOPEN:
+    case TCP_FASTOPEN_NO_COOKIE: return set_fast_open(s, name, value);
     case TCP_FASTOPEN_CONNECT: return set_fast_connect(s, value);
     case TCP_NODELAY:
         s->config.nagle = value == 0;

@@ -245,6 +245,7 @@ static int begin_listening(sock *s, uint16_t backlog)
         .backlog = backlog,
         .defer_accept_us = s->defer_accept_us,
         .fast_open = fast_open_limit(s, backlog),
+        .fast_open_anyone = fast_open_anyone(s),
         .config = &s->config,
     };
     if (s->state != SOCKET_BOUND) return EINVAL;

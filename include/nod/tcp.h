@@ -157,6 +157,11 @@ typedef struct nod_open {
      * the peer has given us a cookie before (nod_tcp_fast_open_room), and we ask for one if not.
      * All that the peer does not take is sent again by itself. */
     uint16_t fast_open;
+    /* Passive, with fast_open: text with a SYN is taken without a cookie, too. The cookie is what
+     * shows that a peer is where it says it is; without it anybody can, in the name of others, have
+     * requests acted upon, fill fast_open's places, and have the answers, which may be far larger,
+     * sent to a victim (RFC 7413 section 5). For networks where addresses cannot be forged. */
+    bool fast_open_anyone;
     /* Active, with fast_open: if text can go with the SYN, the SYN waits for the first SEND. */
     bool wait_for_text;
     const nod_tcp_config *config; /* NULL: the stack's. Copied */
@@ -178,8 +183,9 @@ int nod_tcp_connect(nod_stack *stack, nod_handle handle, const nod_endpoint *rem
 int nod_tcp_set_listen(nod_stack *stack, nod_handle listener, uint16_t backlog,
                        nod_usec defer_accept_us);
 
-/* Changes nod_open.fast_open of a listener. NOD_ENOCONN, NOD_EINVAL: no listener. */
-int nod_tcp_set_fast_open(nod_stack *stack, nod_handle listener, uint16_t limit);
+/* Changes nod_open.fast_open and fast_open_anyone of a listener. NOD_ENOCONN, NOD_EINVAL: no
+ * listener. */
+int nod_tcp_set_fast_open(nod_stack *stack, nod_handle listener, uint16_t limit, bool anyone);
 
 /* How many octets could go with a SYN to this peer: 0 when we have no cookie of its, or when a
  * network on the way, or the peer, has lately not been able to deal with it. */

@@ -38,6 +38,7 @@ static int listen_here(sock *s, int backlog)
         .share = s->reuse_port,
         .defer_accept_us = s->defer_accept,
         .fast_open = s->fast_open,
+        .fast_open_anyone = s->fast_anyone,
         .config = &s->config,
     };
     int error = nod_tcp_open(nod_net->stack, &open, &handle);

@@ -128,6 +128,7 @@ typedef struct sock {
     bool cork, linger;
     bool slow_ack;       /* TCP_QUICKACK was switched off */
     bool fast_connect;   /* TCP_FASTOPEN_CONNECT */
+    bool fast_anyone;    /* TCP_FASTOPEN_NO_COOKIE */
     bool waits_for_text; /* connecting, and the SYN will leave with the first write */
     uint16_t fast_open;  /* TCP_FASTOPEN */
     bool oob_inline;

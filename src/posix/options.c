@@ -147,6 +147,12 @@ static void take_fast_key(int fd)
     nod_tcp_set_fast_open_key(nod_net->stack, keys[0]);
 }
 
+static void apply_fast_open(const sock *s)
+{
+    if (s->state == SOCKET_LISTENING)
+        nod_tcp_set_fast_open(nod_net->stack, s->handle, s->fast_open, s->fast_anyone);
+}
+
 /* As in Linux it is for the SYN too; 0 gives both their defaults back. */
 static void take_user_timeout(sock *s, unsigned ms)
 {
@@ -168,8 +174,11 @@ static void take_tcp_option(sock *s, int fd, int name)
         break;
     case TCP_FASTOPEN:
         s->fast_open = (uint16_t)value;
-        if (s->state == SOCKET_LISTENING)
-            nod_tcp_set_fast_open(nod_net->stack, s->handle, s->fast_open);
+        apply_fast_open(s);
+        break;
+    case TCP_FASTOPEN_NO_COOKIE:
+        s->fast_anyone = value;
+        apply_fast_open(s);
         break;
     case TCP_FASTOPEN_CONNECT: s->fast_connect = value; break;
     case TCP_FASTOPEN_KEY: take_fast_key(fd); break;
@@ -273,7 +282,7 @@ static int check_tcp_state(const sock *s, int name, const void *value, socklen_t
     memcpy(&number, value, sizeof number);
     if (name == TCP_ULP) return ENOENT; /* no such protocol is on top of nod's TCP */
     if (name == TCP_WINDOW_CLAMP && number == 0) return socket_is_closed(s) ? 0 : EINVAL;
-    if (name == TCP_FASTOPEN)
+    if (name == TCP_FASTOPEN || name == TCP_FASTOPEN_NO_COOKIE)
         return socket_is_closed(s) || s->state == SOCKET_LISTENING ? 0 : EINVAL;
     return name == TCP_FASTOPEN_CONNECT && !socket_is_closed(s) ? EINVAL : 0;
 }

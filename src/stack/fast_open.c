@@ -94,21 +94,25 @@ static struct nod_tcb *make_tcb(nod_stack *s, struct nod_listener *l, const stru
     }
     rare->fast = (struct nod_fast_open){.listener = nod_env_handle(&s->env, l->slot)};
     tcb->flags |= TCB_FAST_OPEN;
-    tcb->snd.wnd = tcb->snd.max_wnd = seg->h.wnd; /* never scaled on a SYN */
+    /* Never scaled on a SYN, and for what comes after our own. */
+    tcb->snd.max_wnd = seg->h.wnd;
+    tcb->snd.wnd = tcb->snd.max_wnd + 1;
     return tcb;
 }
 
 bool nod_fast_open_arrives(nod_stack *s, struct nod_listener *l, const struct nod_key *key,
                            struct nod_segment *seg, uint32_t iss_floor)
 {
-    int age = l->fast_limit ? cookie_age(s, key, &seg->h.opt) : -1;
-    if (age < 0 || !may_be_pending(s, l) || (l->defer_accept_us && !seg->text)) return false;
+    const struct nod_tcp_options *opt = &seg->h.opt;
+    int age = l->fast_limit ? cookie_age(s, key, opt) : -1;
+    bool wanted = age >= 0 || (l->fast_anyone && seg->text);
+    if (!wanted || !may_be_pending(s, l) || (l->defer_accept_us && !seg->text)) return false;
     struct nod_tcb *tcb = make_tcb(s, l, key, seg, iss_floor);
     if (!tcb) return false;
     struct nod_fast_open *fast = &tcb->rare->fast;
-    if (age) { /* an old cookie is good once more, and comes with a new one */
+    if (age && opt->has_fast_open) { /* an old cookie is good once more: a new one comes with it */
         fast->has_option = true;
-        fast->old = seg->h.opt.fast_open_old;
+        fast->old = opt->fast_open_old;
         fast->cookie_len = COOKIE;
         cookie_of(s, key, 0, fast->cookie);
     }
@@ -139,12 +143,14 @@ void nod_fast_open_done(nod_stack *s, struct nod_tcb *tcb)
     l->fast_reset_until = s->env.now + RESET_COUNTS_US;
 }
 
-int nod_tcp_set_fast_open(nod_stack *s, nod_handle listener, uint16_t limit)
+int nod_tcp_set_fast_open(nod_stack *s, nod_handle listener, uint16_t limit, bool anyone)
 {
     struct nod_record *object = nod_slot_object(s, listener);
     if (!object) return NOD_ENOCONN;
     if (object->kind != NOD_RECORD_LISTENER) return NOD_EINVAL;
-    ((struct nod_listener *)object)->fast_limit = limit;
+    struct nod_listener *l = (struct nod_listener *)object;
+    l->fast_limit = limit;
+    l->fast_anyone = anyone;
     return 0;
 }
 

@@ -37,6 +37,7 @@ int nod_listener_new(nod_stack *s, const nod_open *open, const struct nod_key *k
         .family = family,
         .bits = bits,
         .fast_limit = open->fast_open,
+        .fast_anyone = open->fast_open_anyone,
         .share = open->share,
         .ask_us = min_u64(open->ask_us, WAIT_MAX_US),
         .pending_first = NOD_NO_SLOT,

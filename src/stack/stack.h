@@ -26,7 +26,8 @@ struct nod_listener {
     uint16_t pending, silenced;           /* undecided; refused in silence */
     uint16_t backlog, waiting, half_open; /* half_open: SYN-RECEIVED records */
     uint16_t events;
-    uint16_t fast_limit;   /* RFC 7413: how many may be pending; 0: off */
+    bool fast_anyone;      /* RFC 7413: takes text without a cookie */
+    uint16_t fast_limit;   /* how many may be pending; 0: off */
     uint16_t fast_pending; /* whose handshake is not complete */
     uint16_t fast_reset;   /* ended by a RST before that: they count for a while longer */
     nod_usec fast_reset_until;

@@ -55,20 +55,21 @@ static long long call_listen(struct stage *stage, struct flow *flow, struct word
 {
     const char *backlog = words_take(w, "backlog"), *peer = words_take(w, "peer");
     const char *ask = words_take(w, "ask"), *at = words_take(w, "at");
-    const char *fast = words_take(w, "fast");
+    const char *fast = words_take(w, "fast"), *cookies = words_take(w, "cookies");
     nod_open open = {.passive = true};
     nod_handle handle;
 
     if (w->count != 2 || (peer && !words_endpoint(peer, &open.remote)) ||
         (ask && !words_seconds(ask, &open.ask_us)) ||
         (at && !words_prefix(at, &open.local.addr, &open.local_prefix))) {
-        return bad(stage, "listen PORT|any [at ADDRESS[/BITS]] [backlog N] [ask SECONDS] [fast N] "
-                          "[peer ADDRESS:PORT] [as NAME]");
+        return bad(stage, "listen PORT|any [at ADDRESS[/BITS]] [backlog N] [ask SECONDS] "
+                          "[fast N [cookies no]] [peer ADDRESS:PORT] [as NAME]");
     }
     (void)flow;
     open.any_port = strcmp(w->word[1], "any") == 0;
     open.local.port = (uint16_t)atoi(w->word[1]);
     open.fast_open = fast ? (uint16_t)atoi(fast) : 0;
+    open.fast_open_anyone = cookies && strcmp(cookies, "no") == 0;
     open.backlog = backlog ? (uint16_t)atoi(backlog) : 0;
     int result = nod_tcp_open(stage->stack, &open, &handle);
 

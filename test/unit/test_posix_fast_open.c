@@ -228,6 +228,29 @@ static void test_errors(void **state)
     nod_close(listener);
 }
 
+/* The kernel sends text without a cookie, which a listener takes when its program says so. */
+static void test_without_cookies(void **state)
+{
+    (void)state;
+    int listener = listen_on(PORT + 8, &own_at, 5), on = 1;
+    struct sockaddr_in to = at_port(&own_at, PORT + 8);
+    for (int taken = 0; taken < 2; taken++) {
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(
+            nod_setsockopt(listener, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, &taken, sizeof taken), 0);
+        assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, &on, sizeof on), 0);
+        assert_int_equal(sendto(fd, "hello", 5, MSG_FASTOPEN, (struct sockaddr *)&to, sizeof to),
+                         5);
+        int other = nod_accept(listener, NULL, NULL);
+        assert_true(other >= 0);
+        expect(other, "hello");
+        assert_int_equal(took_syn_text(other), taken);
+        close(fd);
+        nod_close(other);
+    }
+    nod_close(listener);
+}
+
 /* More of the kernel's connections at once than the backlog has records for: the others come by
  * cookies, with all that the kernel's timestamps bring back. 4987/02. */
 static void test_cookies(void **state)
@@ -276,9 +299,8 @@ int main(void)
         return 77;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_to_the_kernel),
-        cmocka_unit_test(test_from_the_kernel),
-        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_to_the_kernel), cmocka_unit_test(test_from_the_kernel),
+        cmocka_unit_test(test_errors),        cmocka_unit_test(test_without_cookies),
         cmocka_unit_test(test_cookies),
     };
     return cmocka_run_group_tests(tests, start, stop);
