@@ -368,8 +368,9 @@ typedef struct nod_status {
      * that ends the connection's state, then one of an ACK, then the user timeout. */
     enum nod_timer timer;
     nod_usec timer_us; /* until it runs out; NOD_NEVER: none runs */
-    /* Since octets of text were last sent, received. NOD_NEVER: none were, or nobody knows any
-     * more (what was sent before the last pause of an RTO). */
+    /* Since octets of text were last sent; received, or before the first the connection opened.
+     * NOD_NEVER: none were, or nobody knows any more (what was sent before the last pause of an
+     * RTO). */
     nod_usec since_sent_us, since_received_us;
     uint64_t bytes_sent, bytes_acked, bytes_received; /* first time only; in order only */
     uint16_t adv_mss;                                 /* what our SYN says, or would say */

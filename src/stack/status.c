@@ -136,7 +136,7 @@ static void from_tcb(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
     out->bytes_received = tcb->bytes_received;
     out->segments_retransmitted = tcb->segments_retransmitted;
     memcpy(out->congestion, tcb->config->c.congestion, sizeof(out->congestion));
-    if (tcb->bytes_received)
+    if (tcb->bytes_received || tcb->flags & TCB_OPEN_TOLD)
         out->since_received_us = (uint32_t)(now / 1000 - tcb->received_ms) * NOD_MSEC;
     out->urgent = nod_urgent_unread(tcb);
     if (tcb->rare) from_rare(tcb->rare, out);

@@ -6,6 +6,7 @@ void nod_tcb_established(struct nod_env *env, struct nod_tcb *tcb, const struct 
 {
     nod_tcb_set_state(env, tcb, NOD_ESTABLISHED);
     tcb->flags |= TCB_OPEN_TOLD;
+    if (!tcb->bytes_received) tcb->received_ms = (uint32_t)(env->now / 1000);
     nod_keepalive_heard(env, tcb); /* `rare` may be older than the connection */
     if (tcb->config->c.mtu_probing == NOD_MTU_PROBING_ALWAYS) nod_search_on_open(env, tcb);
     /* The first segment without SYN says it again: small records do not keep it (RFC 5482 3.2). */

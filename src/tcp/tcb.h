@@ -104,7 +104,7 @@ struct nod_tcb {
     uint32_t srtt_us, rttvar_us, rto_us;        /* srtt 0: no sample yet */
     uint32_t segments_retransmitted;            /* here: no octet of padding in the struct */
     struct nod_cc cc;
-    uint32_t received_ms;  /* when text last came; in the place of padding */
+    uint32_t received_ms;  /* when text last came, or we opened; in the place of padding */
     struct nod_work *work; /* NULL: at rest */
     struct nod_rare *rare; /* NULL: nothing of what only few connections have */
     struct nod_shared_config *config;

@@ -107,7 +107,9 @@ static void how_long_quiet(void **state)
     peer_make(&p, NULL, 4, false);
     peer_be_called(&p, 10, &c);
     nod_status status = status_of(&p, c.handle);
-    assert_true(status.since_sent_us == NOD_NEVER && status.since_received_us == NOD_NEVER);
+    assert_true(status.since_sent_us == NOD_NEVER && status.since_received_us == 0);
+    peer_tick(&p, 3 * NOD_SEC);
+    assert_int_equal(status_of(&p, c.handle).since_received_us, 3 * NOD_SEC); /* a silent peer */
     assert_string_equal(status.congestion, "reno");
     peer_send(&p, &c, NOD_ACK, "hello", 5);
     peer_tick(&p, 7 * NOD_MSEC);
