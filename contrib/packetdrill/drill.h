@@ -92,7 +92,6 @@ void socket_fail(sock *s, int nod_error);
 int socket_take_error(sock *s);
 void socket_disconnect(sock *s);
 void socket_apply(sock *s); /* its configuration, to the connection */
-int socket_errno(int nod_error);
 int socket_address(const sock *s, const struct sockaddr *addr, socklen_t len, nod_endpoint *out);
 int socket_open(sock *s, const nod_endpoint *remote, bool fast); /* a SYN is due. An errno */
 int socket_connect(sock *s, const struct sockaddr *addr, socklen_t len); /* 0 or an errno */

@@ -3,7 +3,8 @@
 # sanitizer can be preloaded into a program without it, so nod's core is compiled once more.
 file(GLOB drill_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.c)
 list(REMOVE_ITEM drill_sources ${CMAKE_CURRENT_LIST_DIR}/test_object.c)
-add_library(nod-packetdrill MODULE ${drill_sources} ${nod_sources} src/posix/tcp_info.c)
+add_library(nod-packetdrill MODULE ${drill_sources} ${nod_sources} src/posix/tcp_info.c
+    src/posix/errno.c)
 get_directory_property(drill_options COMPILE_OPTIONS)
 get_directory_property(drill_link_options LINK_OPTIONS)
 list(FILTER drill_options EXCLUDE REGEX "sanitize")

@@ -11,6 +11,8 @@
 
 #include "drill.h"
 
+#include "nod/linux.h"
+
 static sock *sockets;
 
 sock *socket_at(int fd)
@@ -107,37 +109,11 @@ static bool is_any(const nod_addr *addr)
 
 /* What happens to them. */
 
-int socket_errno(int nod_error)
-{
-    switch ((enum nod_error)nod_error) {
-    case NOD_EAGAIN: return EAGAIN;
-    case NOD_EINVAL: return EINVAL;
-    case NOD_ENOMEM: return ENOBUFS;
-    case NOD_ENOCONN: return ENOTCONN;
-    case NOD_ECLOSING: return EPIPE;
-    case NOD_ERESET: return ECONNRESET;
-    case NOD_EREFUSED: return ECONNREFUSED;
-    case NOD_ETIMEDOUT: return ETIMEDOUT;
-    case NOD_EUNREACH: return EHOSTUNREACH;
-    case NOD_EINUSE:
-    case NOD_EEXIST: return EADDRINUSE;
-    case NOD_ENOREMOTE: return EDESTADDRREQ;
-    case NOD_ENOTLOCAL:
-    case NOD_ENOPORT: return EADDRNOTAVAIL;
-    case NOD_EBADADDR: return ENETUNREACH;
-    case NOD_EABORTED: return ECONNABORTED;
-    case NOD_EUNSUPPORTED: return EOPNOTSUPP;
-    case NOD_EPERM: return EPERM;
-    case NOD_EIO: return EIO;
-    }
-    return EIO;
-}
-
 /* A reset after the peer has said all is a broken pipe; one of an attempt is a refusal. */
 void socket_fail(sock *s, int nod_error)
 {
     if (s->state == SOCKET_DEAD) return;
-    s->error = socket_errno(nod_error);
+    s->error = nod_linux_errno(nod_error);
     if (nod_error == NOD_ERESET && s->peer_closed) s->error = EPIPE;
     if (nod_error == NOD_ERESET && s->state == SOCKET_CONNECTING) s->error = ECONNREFUSED;
     s->state = SOCKET_DEAD;
@@ -252,7 +228,7 @@ static int begin_listening(sock *s, uint16_t backlog)
     fast_open_listen(s);
     if (s->ip6 && !s->v6only && is_any(&s->local.addr)) open.local.addr.family = 0;
     int error = nod_tcp_open(world_stack(), &open, &handle);
-    if (error) return socket_errno(error);
+    if (error) return nod_linux_errno(error);
     s->handle = handle;
     s->state = SOCKET_LISTENING;
     return 0;
@@ -295,7 +271,7 @@ static int accept_one(sock *listener, struct sockaddr *addr, socklen_t *len, int
     if (listener->state != SOCKET_LISTENING) return EINVAL;
     while ((error = nod_tcp_accept(world_stack(), listener->handle, &handle)) == NOD_EAGAIN)
         if (listener->nonblocking || !world_wait(NOD_NEVER)) return EAGAIN;
-    if (error) return socket_errno(error);
+    if (error) return nod_linux_errno(error);
     nod_tcp_status(world_stack(), handle, &status);
     sock *s = adopt(listener, handle, &status);
     if (!s) return ENOBUFS;
@@ -335,7 +311,7 @@ int socket_open(sock *s, const nod_endpoint *remote, bool fast)
     if (s->local.addr.family && !is_any(&s->local.addr)) open.local.addr = s->local.addr;
     int error = nod_tcp_open(world_stack(), &open, &handle);
     if (error == NOD_EUNREACH) return ENETUNREACH;
-    if (error) return error == NOD_EEXIST ? EADDRNOTAVAIL : socket_errno(error);
+    if (error) return error == NOD_EEXIST ? EADDRNOTAVAIL : nod_linux_errno(error);
     nod_status status;
     nod_tcp_status(world_stack(), handle, &status);
     s->local = status.local;

@@ -1,4 +1,4 @@
-/* nod/linux.h: what a connection says of itself, in the layout in which Linux says it. In
+/* nod/linux.h: what a connection says of itself, and what went wrong with it, as Linux says it. In
  * libnod-posix. */
 #ifndef NOD_LINUX_H
 #define NOD_LINUX_H
@@ -14,6 +14,9 @@ extern "C" {
  * nod_tcp_config.counters that is all that must be counted. */
 #define NOD_LINUX_TCP_INFO 240
 size_t nod_linux_tcp_info(const nod_status *status, void *out, size_t room);
+
+/* The errno that a socket call has for a NOD_E..., or EIO. */
+int nod_linux_errno(int error);
 
 #ifdef __cplusplus
 }

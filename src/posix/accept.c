@@ -4,6 +4,8 @@
 #include "net.h"
 #include "sys.h"
 
+#include "nod/linux.h"
+
 #define ACCEPT_TYPES (SOCK_NONBLOCK | SOCK_CLOEXEC)
 
 /* Both families, where an IPv6 socket listens on any address. */
@@ -42,7 +44,7 @@ static int listen_here(sock *s, int backlog)
         .config = &s->config,
     };
     int error = nod_tcp_open(nod_net->stack, &open, &handle);
-    if (error) return errno_of(error);
+    if (error) return nod_linux_errno(error);
     socket_set_handle(s, handle);
     s->state = SOCKET_LISTENING;
     return 0;
@@ -112,7 +114,7 @@ static int take_connection(sock *listener, int fd, int flags, struct sockaddr *a
     nod_handle handle;
     nod_status status;
     int error = nod_tcp_accept(nod_net->stack, listener->handle, &handle);
-    if (error) return errno_of(error);
+    if (error) return nod_linux_errno(error);
     if (addr) error = address_room(addr, len);
     sock *s = error ? NULL : adopt(listener, handle);
     if (!s) {

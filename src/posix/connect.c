@@ -4,6 +4,8 @@
 #include "net.h"
 #include "sys.h"
 
+#include "nod/linux.h"
+
 enum fast {
     FAST_OFF,
     FAST_NOW,   /* text follows within this call */
@@ -28,7 +30,7 @@ static int connect_start(sock *s, const nod_endpoint *remote, enum fast fast)
     }
     int error = nod_tcp_open(nod_net->stack, &open, &handle);
     if (error == NOD_EUNREACH || error == NOD_EINVAL || error == NOD_EBADADDR) return ENETUNREACH;
-    if (error) return error == NOD_EEXIST ? EADDRNOTAVAIL : errno_of(error);
+    if (error) return error == NOD_EEXIST ? EADDRNOTAVAIL : nod_linux_errno(error);
     socket_set_handle(s, handle);
     s->state = SOCKET_CONNECTING;
     s->waits_for_text = fast == FAST_WAITS && nod_tcp_fast_open_room(nod_net->stack, remote) > 0;

@@ -327,7 +327,6 @@ int socket_bind(sock *s, const nod_endpoint *to); /* 0, or an errno */
 /* The connection, the attempt or the listener is given up, and the socket can be used again. */
 void socket_disconnect(sock *s);
 /* An errno for an error of the stack's. */
-int errno_of(int nod_error);
 
 /* Urgent data. */
 void urgent_arrived(sock *s);        /* the stack says so */

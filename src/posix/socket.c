@@ -9,6 +9,8 @@
 
 #include "sys.h"
 
+#include "nod/linux.h"
+
 /* Records. */
 
 static sock **bucket_of(nod_handle handle)
@@ -103,36 +105,10 @@ bool socket_is_closed(const sock *s)
     return status.state == NOD_CLOSED || status.state == NOD_TIME_WAIT;
 }
 
-int errno_of(int nod_error)
-{
-    switch ((enum nod_error)nod_error) {
-    case NOD_EAGAIN: return EAGAIN;
-    case NOD_EINVAL: return EINVAL;
-    case NOD_ENOMEM: return ENOBUFS;
-    case NOD_ENOCONN: return ENOTCONN;
-    case NOD_ECLOSING: return EPIPE;
-    case NOD_ERESET: return ECONNRESET;
-    case NOD_EREFUSED: return ECONNREFUSED;
-    case NOD_ETIMEDOUT: return ETIMEDOUT;
-    case NOD_EUNREACH: return EHOSTUNREACH;
-    case NOD_EINUSE: return EADDRINUSE;
-    case NOD_EEXIST: return EADDRINUSE;
-    case NOD_ENOREMOTE: return EDESTADDRREQ;
-    case NOD_ENOTLOCAL: return EADDRNOTAVAIL;
-    case NOD_ENOPORT: return EADDRNOTAVAIL;
-    case NOD_EBADADDR: return ENETUNREACH;
-    case NOD_EABORTED: return ECONNABORTED;
-    case NOD_EUNSUPPORTED: return EOPNOTSUPP;
-    case NOD_EPERM: return EPERM;
-    case NOD_EIO: return EIO;
-    }
-    return EIO;
-}
-
 void socket_fail(sock *s, int nod_error)
 {
     if (s->state == SOCKET_DEAD) return;
-    int error = errno_of(nod_error);
+    int error = nod_linux_errno(nod_error);
     /* As Linux has it: what is reset after it said all is a broken pipe. */
     if (nod_error == NOD_ERESET && s->peer_closed) error = EPIPE;
     if (nod_error == NOD_ERESET && s->state == SOCKET_CONNECTING) error = ECONNREFUSED;

@@ -4,10 +4,13 @@
 
 #include "stack/stack.h"
 #include "tcp/cookie.h"
+#include "tcp/ecn.h"
 
 /* What is agreed must fit into TSval, or is not agreed. */
 static void agree(struct nod_syn_received *r)
 {
+    bool classic = nod_ecn_record_mode(r->ecn) == NOD_ECN_CLASSIC;
+    if (!classic || !(r->rec.flags & SMALL_TS)) r->ecn = NOD_ECN_NONE;
     if (r->rec.flags & SMALL_TS) return;
     r->rec.flags &= (uint8_t) ~(SMALL_SACK | SMALL_SCALE);
 }
@@ -68,6 +71,7 @@ void nod_cookie_answer(nod_stack *s, struct nod_listener *l, const struct nod_ke
         .scale = r.rec.flags & SMALL_SCALE,
         .snd_scale = r.snd_scale,
         .sack = r.rec.flags & SMALL_SACK,
+        .ecn = r.ecn,
     };
     reply->opt.ts_val = nod_cookie_ts(&s->env, key, &opt);
 }
@@ -94,6 +98,7 @@ static void remember(const struct nod_listener *l, const struct nod_key *key,
     if (opt.sack) r->rec.flags |= SMALL_SACK;
     if (opt.scale) r->rec.flags |= SMALL_SCALE;
     r->snd_scale = opt.snd_scale;
+    if (opt.ecn) r->ecn = NOD_ECN_CLASSIC;
 }
 
 static struct nod_tcb *connect(nod_stack *s, struct nod_listener *l, const struct nod_key *key,

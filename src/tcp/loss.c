@@ -187,8 +187,8 @@ static void sample_rtt(struct nod_env *env, struct nod_tcb *tcb, const struct no
     const struct nod_sent *run = a->d.any_once ? &a->d.once : &a->d.newest;
     if (!a->d.any) return;
     /* Karn (RFC 6298 section 3): of what was sent more than once only an echo tells which. */
-    if (run->again && (!a->echo.is_there || seq_lt(a->echo.ms, nod_usec_ms(run->left.at)))) return;
-    nod_loss_on_rtt(env, tcb, env->now - run->left.at);
+    if (run->again && (!a->echo.is_there || seq_lt(a->echo.ms, nod_usec_ms(run->at)))) return;
+    nod_loss_on_rtt(env, tcb, env->now - run->at);
 }
 
 static void act(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *a, uint32_t flight,
@@ -224,8 +224,6 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
         nod_board_acked(&l->board, env->pool, tcb->snd.una, &a->d);
     if (has_sack(tcb)) highest = seq_max(highest, nod_loss_take_sack(env, tcb, seg, a));
     l->rtt_us = 0;
-    if (a->d.octets) l->delivered_at = env->now;
-    l->delivered += a->d.octets;
     sample_rtt(env, tcb, a);
     nod_count_ack(tcb, a);
     nod_rack_on_delivery(&l->rack, &a->d, highest, a->echo, env->now);
@@ -320,39 +318,24 @@ void nod_loss_on_too_big(struct nod_tcb *tcb, uint32_t recover)
     w->at[NOD_TIMER_REORDER] = w->at[NOD_TIMER_LOSS_PROBE] = NOD_NEVER;
 }
 
-static struct nod_departure departure(struct nod_env *env, struct nod_tcb *tcb)
-{
-    struct nod_loss *l = &tcb->work->loss;
-    if (!nod_board_out(&l->board)) l->first_at = l->delivered_at = env->now;
-    return (struct nod_departure){
-        .at = env->now,
-        .first_at = l->first_at,
-        .delivered_at = l->delivered_at,
-        .delivered = l->delivered,
-        .out = nod_loss_out(tcb),
-    };
-}
-
 void nod_loss_on_sent(struct nod_env *env, struct nod_tcb *tcb, uint32_t end)
 {
     struct nod_loss *l = &tcb->work->loss;
     uint32_t octets = end - l->board.end;
-    struct nod_departure left = departure(env, tcb);
-    nod_board_sent(&l->board, end, &left);
+    nod_board_sent(&l->board, end, env->now);
     if (l->phase == NOD_LOSS_FAST) nod_prr_on_sent(&l->prr, octets);
 }
 
 void nod_loss_on_sent_again(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint32_t end)
 {
     struct nod_loss *l = &tcb->work->loss;
-    struct nod_departure left = departure(env, tcb);
     nod_search_on_sent_again(env, tcb, seq, end);
     if (!l->undo_at) l->undo_at = env->now;
     while (seq_lt(seq, end)) {
         struct nod_sent *run = nod_board_from(&l->board, env->pool, seq, end - seq);
         if (!run) run = nod_board_at(&l->board, seq); /* no memory to cut it: all of it, then */
         if (run->state != NOD_SENT_SACKED) {
-            nod_board_again(&l->board, run, &left);
+            nod_board_again(&l->board, run, env->now);
             l->undo_again += nod_sent_len(run);
             if (l->phase == NOD_LOSS_FAST) nod_prr_on_sent(&l->prr, nod_sent_len(run));
         }

@@ -39,13 +39,6 @@ struct nod_loss {
     bool probe_out, probe_again; /* one is out; it was sent before */
     bool probe_ready;            /* an RTT was measured since the last one */
     uint32_t probe_end;
-
-    /* Delivery, for the rate. */
-    uint64_t delivered;
-    nod_usec delivered_at, first_at;
-    uint32_t lost; /* in all, modulo 2^32 */
-    uint64_t
-        limited; /* the application had nothing more to send until this is delivered; 0: it had */
 };
 
 /* What an ACK says, before it is acted on. */

@@ -13,7 +13,7 @@ void nod_rack_init(struct nod_rack *r, uint32_t una)
 
 void nod_rack_on_rtt(struct nod_rack *r, nod_usec now, uint32_t rtt_us)
 {
-    if (r->rtt_us || nod_min_filter_get(&r->min_rtt))
+    if (nod_min_filter_get(&r->min_rtt)) /* there is one: none is 0 */
         nod_min_filter_add(&r->min_rtt, now, MIN_RTT_WINDOW, rtt_us);
     else
         nod_min_filter_reset(&r->min_rtt, now, rtt_us);
@@ -24,8 +24,8 @@ static bool is_ambiguous(const struct nod_rack *r, const struct nod_sent *run, s
                          nod_usec now)
 {
     if (!run->again) return false;
-    if (echo.is_there && seq_lt(echo.ms, (uint32_t)(run->left.at / NOD_MSEC))) return true;
-    return now - run->left.at < nod_min_filter_get(&r->min_rtt);
+    if (echo.is_there && seq_lt(echo.ms, (uint32_t)(run->at / NOD_MSEC))) return true;
+    return now - run->at < nod_min_filter_get(&r->min_rtt);
 }
 
 void nod_rack_on_delivery(struct nod_rack *r, const struct nod_delivery *d, uint32_t highest,
@@ -39,10 +39,10 @@ void nod_rack_on_delivery(struct nod_rack *r, const struct nod_delivery *d, uint
         if (!d->any_once) return;
         run = &d->once;
     }
-    r->rtt_us = (uint32_t)max_u64(min_u64(now - run->left.at, UINT32_MAX), 1);
-    bool later = run->left.at > r->at || (run->left.at == r->at && seq_gt(run->end, r->end));
+    r->rtt_us = (uint32_t)max_u64(min_u64(now - run->at, UINT32_MAX), 1);
+    bool later = run->at > r->at || (run->at == r->at && seq_gt(run->end, r->end));
     if (!later) return;
-    r->at = run->left.at;
+    r->at = run->at;
     r->end = run->end;
 }
 
@@ -71,7 +71,7 @@ uint32_t nod_rack_reo_wnd(const struct nod_rack *r, bool recovering, uint32_t sa
 
 static nod_usec lost_at(const struct nod_rack *r, const struct nod_sent *run, uint32_t reo_wnd_us)
 {
-    return run->left.at + r->rtt_us + reo_wnd_us;
+    return run->at + r->rtt_us + reo_wnd_us;
 }
 
 nod_usec nod_rack_detect(const struct nod_rack *r, struct nod_board *b, uint32_t reo_wnd_us,
@@ -79,9 +79,9 @@ nod_usec nod_rack_detect(const struct nod_rack *r, struct nod_board *b, uint32_t
 {
     nod_usec again = 0;
     struct nod_sent *next;
-    for (struct nod_sent *run = b->oldest; run && run->left.at <= r->at; run = next) {
+    for (struct nod_sent *run = b->oldest; run && run->at <= r->at; run = next) {
         next = run->next;
-        if (run->left.at == r->at && seq_ge(run->end, r->end)) continue;
+        if (run->at == r->at && seq_ge(run->end, r->end)) continue;
         nod_usec when = lost_at(r, run, reo_wnd_us);
         if (when <= now)
             nod_board_lose(b, run);

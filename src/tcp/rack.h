@@ -19,7 +19,7 @@ struct nod_rack {
     bool reordering, in_dsack_round;
 };
 
-/* The echo of an ACK's timestamp, in milliseconds of the clock that nod_departure.at counts. */
+/* The echo of an ACK's timestamp, in milliseconds of the clock that nod_sent.at counts. */
 struct nod_echo {
     bool is_there;
     uint32_t ms;

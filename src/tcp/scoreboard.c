@@ -16,7 +16,7 @@ static struct nod_sent *of(struct nod_tree_node *node)
 /* Did `a` leave before `b`? Of two that left at once, the first octets did. */
 static bool left_before(const struct nod_sent *a, const struct nod_sent *b)
 {
-    if (a->left.at != b->left.at) return a->left.at < b->left.at;
+    if (a->at != b->at) return a->at < b->at;
     return seq_lt(a->end, b->end);
 }
 
@@ -112,18 +112,17 @@ bool nod_board_ready(struct nod_board *b, nod_pool *pool)
     return b->spare;
 }
 
-void nod_board_sent(struct nod_board *b, uint32_t end, const struct nod_departure *left)
+void nod_board_sent(struct nod_board *b, uint32_t end, nod_usec at)
 {
     struct nod_sent *last = b->newest;
     /* What leaves in one batch is one run. */
-    if (last && last->end == b->end && last->left.at == left->at && !last->again) {
+    if (last && last->end == b->end && last->at == at && !last->again) {
         b->end = last->end = end;
         return;
     }
     struct nod_sent *run = b->spare;
     b->spare = NULL;
-    *run = (struct nod_sent){
-        .node = {.key = b->end}, .end = end, .state = NOD_SENT_OUT, .left = *left};
+    *run = (struct nod_sent){.node = {.key = b->end}, .end = end, .state = NOD_SENT_OUT, .at = at};
     tree_add(b, run);
     list_insert(b, b->newest, run);
     b->end = end;
@@ -140,12 +139,12 @@ struct nod_sent *nod_board_from(struct nod_board *b, nod_pool *pool, uint32_t se
     return run;
 }
 
-void nod_board_again(struct nod_board *b, struct nod_sent *run, const struct nod_departure *left)
+void nod_board_again(struct nod_board *b, struct nod_sent *run, nod_usec at)
 {
     set_state(b, run, NOD_SENT_OUT);
     count(b, run, nod_sent_len(run), -1);
     run->again = true;
-    run->left = *left;
+    run->at = at;
     count(b, run, nod_sent_len(run), 1);
     list_insert(b, b->newest, run);
 }
@@ -273,7 +272,7 @@ void nod_board_check(const struct nod_board *b)
     }
     for (const struct nod_sent *run = b->oldest; run; run = run->next) {
         NOD_ASSERT(run->state == NOD_SENT_OUT);
-        NOD_ASSERT(run->next ? run->left.at <= run->next->left.at : run == b->newest);
+        NOD_ASSERT(run->next ? run->at <= run->next->at : run == b->newest);
         out--;
     }
     NOD_ASSERT(out == 0 && runs == b->runs);

@@ -1,6 +1,6 @@
 /* What was sent and is not yet acknowledged, as runs of octets that left at the same time: the
  * scoreboard of selective acknowledgments (RFC 2018, RFC 6675) with the times that RACK needs
- * (RFC 8985 section 4), and the snapshots that measure how fast octets are delivered. Every
+ * (RFC 8985 section 4). Every
  * operation costs log n for each run that it changes, and no peer can cut the flight into more
  * than one run for each 256 octets. */
 #ifndef NOD_TCP_SCOREBOARD_H
@@ -16,24 +16,13 @@ enum nod_sent_state {
     NOD_SENT_SACKED, /* the peer has it, and may drop it again (RFC 2018 section 8) */
 };
 
-/* What the delivery of a run measures: how things stood when it left
- * (draft-ietf-ccwg-bbr, delivery rate sampling). */
-struct nod_departure {
-    nod_usec at;           /* when it left */
-    nod_usec first_at;     /* when the flight left that this one followed */
-    nod_usec delivered_at; /* when the octets counted next were */
-    uint64_t delivered;
-    uint32_t lost, out; /* lost in all so far, and in flight with this run */
-    bool limited;       /* by the application, not by the network */
-};
-
 struct nod_sent {
     struct nod_tree_node node;    /* key: its first octet; marked: lost */
     struct nod_sent *next, *prev; /* OUT: in the order of time */
     uint32_t end;
     uint8_t state; /* enum nod_sent_state */
     bool again;    /* this is not the first time */
-    struct nod_departure left;
+    nod_usec at;   /* when it left */
 };
 
 static inline uint32_t nod_sent_seq(const struct nod_sent *run)
@@ -67,14 +56,14 @@ struct nod_delivery {
  * nothing new must leave. */
 bool nod_board_ready(struct nod_board *b, nod_pool *pool);
 /* Notes that [b->end, end) leaves now. */
-void nod_board_sent(struct nod_board *b, uint32_t end, const struct nod_departure *left);
+void nod_board_sent(struct nod_board *b, uint32_t end, nod_usec at);
 
 /* The run that begins at `seq`, which is within [first, end), cut to at most `len` octets. Without
  * memory it may be longer, or NULL. */
 struct nod_sent *nod_board_from(struct nod_board *b, nod_pool *pool, uint32_t seq, uint32_t len);
 
 /* Notes that a run that is not sacked leaves again. */
-void nod_board_again(struct nod_board *b, struct nod_sent *run, const struct nod_departure *left);
+void nod_board_again(struct nod_board *b, struct nod_sent *run, nod_usec at);
 
 /* Everything before `ack` is done with; b->first <= ack <= b->end. */
 void nod_board_acked(struct nod_board *b, nod_pool *pool, uint32_t ack, struct nod_delivery *d);

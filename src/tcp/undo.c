@@ -19,13 +19,13 @@ void nod_loss_remember(struct nod_tcb *tcb)
 static void undo(struct nod_tcb *tcb)
 {
     struct nod_loss *l = &tcb->work->loss;
+    uint32_t cwnd = max_u32(tcb->cc.cwnd, l->undo_cwnd);
     nod_board_unlose(&l->board);
-    tcb->cc.cwnd = max_u32(tcb->cc.cwnd, l->undo_cwnd);
+    nod_loss_leave_recovery(tcb);
+    tcb->cc.cwnd = cwnd;
     tcb->cc.ssthresh = l->undo_ssthresh;
     nod_cc_ops(&tcb->cc)->on_undo(&tcb->cc, &tcb->work->cc_own);
-    if (l->phase == NOD_LOSS_FAST) l->phase = NOD_LOSS_TIMEOUT; /* cwnd is right as it is */
     tcb->work->retransmits = 0;
-    nod_loss_leave_recovery(tcb);
 }
 
 /* The ACK answers what was sent before anything was sent again. */

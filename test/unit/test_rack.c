@@ -36,9 +36,8 @@ static int end(void)
 static void send(int n, nod_usec from)
 {
     for (int i = 1; i <= n; i++) {
-        struct nod_departure left = {.at = from + (nod_usec)(i - 1) * NOD_MSEC};
         assert_true(nod_board_ready(&board, pool));
-        nod_board_sent(&board, board.end + MSS, &left);
+        nod_board_sent(&board, board.end + MSS, from + (nod_usec)(i - 1) * NOD_MSEC);
     }
 }
 
@@ -81,9 +80,8 @@ static void ties(void **state)
 {
     (void)state;
     begin();
-    struct nod_departure left = {.at = NOD_SEC};
     assert_true(nod_board_ready(&board, pool));
-    nod_board_sent(&board, BASE + 3 * MSS, &left);
+    nod_board_sent(&board, BASE + 3 * MSS, NOD_SEC);
     sack(2, NOD_SEC + RTT, none);
     nod_rack_detect(&rack, &board, 0, NOD_SEC + RTT);
     assert_int_equal(segment(1)->state, NOD_SENT_LOST);
@@ -100,8 +98,7 @@ static void ambiguous(void **state)
         begin();
         send(2, NOD_SEC);
         nod_board_lose(&board, segment(1));
-        struct nod_departure left = {.at = NOD_SEC + RTT};
-        nod_board_again(&board, segment(1), &left);
+        nod_board_again(&board, segment(1), NOD_SEC + RTT);
         struct nod_echo old = {true, 1000}, new = {true, 1100};
         if (how == 0) sack(1, NOD_SEC + 2 * RTT, old);
         if (how == 1) sack(1, NOD_SEC + RTT + RTT / 2, none);

@@ -27,11 +27,6 @@ static uint32_t base, una, nxt; /* una and nxt count from base */
 static struct nod_board f;
 static nod_pool *pool;
 
-static struct nod_departure at(nod_usec now)
-{
-    return (struct nod_departure){.at = now};
-}
-
 static void compare(void)
 {
     nod_board_check(&f);
@@ -43,7 +38,7 @@ static void compare(void)
         assert_int_equal(run->state, model[i].state);
         if (model[i].state != NOD_SENT_SACKED) {
             assert_int_equal(run->again, model[i].again);
-            assert_int_equal(run->left.at, model[i].at);
+            assert_int_equal(run->at, model[i].at);
         }
         if (model[i].state == NOD_SENT_LOST) first_lost = min_u32(first_lost, i);
     }
@@ -66,7 +61,7 @@ static void expect(uint32_t from, uint32_t to, struct nod_delivery *d)
     assert_int_equal(d->octets, octets);
     assert_int_equal(d->any, octets > 0);
     assert_int_equal(d->any_once, once);
-    if (octets) assert_int_equal(d->newest.left.at, newest);
+    if (octets) assert_int_equal(d->newest.at, newest);
 }
 
 static void sack(nod_rng *rng)
@@ -94,9 +89,8 @@ static void send_new(nod_rng *rng, nod_usec now)
 {
     uint32_t len = 1 + (uint32_t)nod_rng_below(rng, 3000);
     if (nxt + len > SPAN) return;
-    struct nod_departure left = at(now);
     assert_true(nod_board_ready(&f, pool));
-    nod_board_sent(&f, base + nxt + len, &left);
+    nod_board_sent(&f, base + nxt + len, now);
     for (uint32_t i = nxt; i < nxt + len; i++)
         model[i] = (struct octet){.state = NOD_SENT_OUT, .at = now};
     nxt += len;
@@ -107,11 +101,10 @@ static void send_again(nod_rng *rng, nod_usec now)
     struct nod_sent *run = nod_board_first_lost(&f);
     if (!run) return;
     uint32_t from = nod_sent_seq(run) - base;
-    struct nod_departure left = at(now);
     uint32_t want = 1 + (uint32_t)nod_rng_below(rng, nod_sent_len(run));
     run = nod_board_from(&f, pool, base + from, want);
     assert_int_equal(nod_sent_len(run), want);
-    nod_board_again(&f, run, &left);
+    nod_board_again(&f, run, now);
     for (uint32_t i = from; i < from + want; i++)
         model[i] = (struct octet){.state = NOD_SENT_OUT, .again = true, .at = now};
 }
@@ -132,7 +125,7 @@ static void lose_all(nod_rng *rng)
     for (uint32_t i = una; i < nxt; i++) {
         if (!renege && model[i].state == NOD_SENT_SACKED) continue;
         const struct nod_sent *run = nod_board_at(&f, base + i);
-        model[i] = (struct octet){NOD_SENT_LOST, run->again, run->left.at};
+        model[i] = (struct octet){NOD_SENT_LOST, run->again, run->at};
     }
 }
 
@@ -189,9 +182,8 @@ static void dust(void **state)
     (void)state;
     pool = nod_pool_new(NULL, 1 << 24);
     nod_board_init(&f, 0);
-    struct nod_departure left = at(1);
     assert_true(nod_board_ready(&f, pool));
-    nod_board_sent(&f, 1 << 20, &left);
+    nod_board_sent(&f, 1 << 20, 1);
     struct nod_delivery d = {0};
     for (uint32_t i = 1; i < 1 << 20; i += 2) nod_board_sacked(&f, pool, i, i + 1, &d);
     nod_board_check(&f);
@@ -209,9 +201,8 @@ static void no_memory(void **state)
     (void)state;
     pool = nod_pool_new(NULL, 1 << 20);
     nod_board_init(&f, 0);
-    struct nod_departure left = at(1), later = at(2);
     assert_true(nod_board_ready(&f, pool));
-    nod_board_sent(&f, 9000, &left);
+    nod_board_sent(&f, 9000, 1);
     void *all[20000];
     int n = 0;
     while (n < 20000 && (all[n] = nod_pool_take(pool, sizeof(struct nod_sent)))) n++;
@@ -224,7 +215,7 @@ static void no_memory(void **state)
     struct nod_sent *all_of_it = nod_board_from(&f, pool, 0, 1000);
     assert_int_equal(nod_sent_len(all_of_it), 9000);
     nod_board_lose(&f, all_of_it);
-    nod_board_again(&f, all_of_it, &later);
+    nod_board_again(&f, all_of_it, 2);
     nod_board_check(&f);
     while (n--) nod_pool_give(pool, all[n], sizeof(struct nod_sent));
     nod_board_clear(&f, pool);
