@@ -119,6 +119,10 @@ typedef struct nod_tcp_config {
      * reduction (RFC 9937), F-RTO (RFC 5682), and taking back what was a false alarm (RFC 3522, RFC
      * 3708). */
     bool rack, loss_probe, prr, frto, undo;
+    /* A congestion window that is not filled is kept for five minutes, and loss then costs more (RFC
+     * 7661); true. false: after an RTO without anything in flight sending begins with the initial
+     * window (RFC 5681 4.1). */
+    bool cwnd_validation;
     bool counters;       /* nod_status.count is kept, which costs memory; false */
     char congestion[12]; /* "reno" */
 } nod_tcp_config;

@@ -20,6 +20,7 @@ struct nod_cc_sample {
 
 struct nod_cc_ops {
     const char *name;
+    bool validates; /* its window is one that RFC 7661 means: validate.h looks after it */
     void (*init)(struct nod_cc *cc, struct nod_cc_own *own, uint32_t mss);
     void (*on_ack)(struct nod_cc *cc, struct nod_cc_own *own, const struct nod_cc_sample *sample);
     /* A segment was lost, seen by duplicate ACKs. */
@@ -31,6 +32,8 @@ struct nod_cc_ops {
                        const struct nod_cc_sample *sample, bool again);
     /* Idle for longer than an RTO (RFC 5681 section 4.1). */
     void (*on_idle)(struct nod_cc *cc, struct nod_cc_own *own, uint32_t mss);
+    /* Nothing was in flight, and something leaves now. May be NULL. */
+    void (*on_resume)(struct nod_cc *cc, struct nod_cc_own *own, nod_usec now);
     /* The last loss or timeout was a false alarm; cwnd and ssthresh are as before it already. */
     void (*on_undo)(struct nod_cc *cc, struct nod_cc_own *own);
 };
@@ -39,8 +42,10 @@ struct nod_cc_ops {
  * their functions at addresses of their own. */
 struct nod_cc {
     uint32_t cwnd, ssthresh;
-    uint8_t id; /* nod_cc_find */
+    uint32_t id : 8;       /* nod_cc_find */
+    uint32_t valid_s : 24; /* at rest: nod_validate_rest's */
 };
+#define NOD_CC_SECONDS 0xffffff /* of which some 194 days fit */
 
 /* Leaving slow start before the queue overflows (RFC 9406). */
 struct nod_hystart {

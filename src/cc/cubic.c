@@ -133,6 +133,15 @@ static void cubic_on_idle(struct nod_cc *cc, struct nod_cc_own *own, uint32_t ms
     own->cubic.epoch = 0;
 }
 
+/* 4.2: idle time is not time on the curve. */
+static void cubic_on_resume(struct nod_cc *cc, struct nod_cc_own *own, nod_usec now)
+{
+    (void)cc;
+    struct nod_cubic *c = &own->cubic;
+    if (c->epoch) c->epoch += now - c->last;
+    c->last = now;
+}
+
 static void cubic_on_undo(struct nod_cc *cc, struct nod_cc_own *own)
 {
     (void)cc;
@@ -141,11 +150,13 @@ static void cubic_on_undo(struct nod_cc *cc, struct nod_cc_own *own)
 
 const struct nod_cc_ops nod_cc_cubic = {
     .name = "cubic",
+    .validates = true,
     .init = cubic_init,
     .on_ack = cubic_on_ack,
     .on_loss = cubic_on_loss,
     .on_ecn = cubic_on_ecn,
     .on_timeout = cubic_on_timeout,
     .on_idle = cubic_on_idle,
+    .on_resume = cubic_on_resume,
     .on_undo = cubic_on_undo,
 };

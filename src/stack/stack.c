@@ -56,6 +56,7 @@ void nod_config_default(nod_config *c)
                 .loss_probe = true,
                 .prr = true,
                 .frto = true,
+                .cwnd_validation = true,
                 .undo = true,
                 .congestion = "reno",
             },

@@ -44,6 +44,49 @@ static void was_reduced(struct nod_tcb *tcb)
     if (tcb->flags & TCB_ECN) tcb->flags |= TCB_CWR;
 }
 
+/* RFC 7661, if it is on, and the algorithm has a window of that kind. */
+static bool validates(const struct nod_tcb *tcb)
+{
+    return tcb->config->c.cwnd_validation && nod_cc_ops(&tcb->cc)->validates;
+}
+
+/* Something was lost or marked. */
+static void reduce(struct nod_tcb *tcb, struct nod_cc_sample *s, bool marked)
+{
+    struct nod_work *w = tcb->work;
+    const struct nod_cc_ops *ops = nod_cc_ops(&tcb->cc);
+    bool valid = !validates(tcb) || nod_validate_holds(&w->validate, s->now, s->srtt_us);
+    if (!valid) {
+        s->flight = nod_validate_flight(&w->validate, s);
+        s->limited = false;
+    }
+    (marked ? ops->on_ecn : ops->on_loss)(&tcb->cc, &w->cc_own, s);
+    if (!valid) nod_validate_on_loss(&w->validate, &tcb->cc, s->flight, s->mss);
+    was_reduced(tcb);
+}
+
+/* After an RTO without anything to send RFC 5681 4.1 begins anew; RFC 7661 goes on. */
+void nod_loss_on_resume(struct nod_env *env, struct nod_tcb *tcb)
+{
+    struct nod_work *w = tcb->work;
+    const struct nod_cc_ops *ops = nod_cc_ops(&tcb->cc);
+    uint32_t before = tcb->cc.cwnd, mss = nod_tcb_mss(tcb);
+    if (ops->on_resume) ops->on_resume(&tcb->cc, &w->cc_own, env->now);
+    if (validates(tcb))
+        nod_validate_age(&w->validate, &tcb->cc, env->now, mss);
+    else if (env->now - w->last_send > tcb->rto_us)
+        ops->on_idle(&tcb->cc, &w->cc_own, mss);
+    if (tcb->cc.cwnd != before) trace_cwnd(env, tcb);
+}
+
+nod_usec nod_loss_until_rest(const struct nod_tcb *tcb)
+{
+    /* No less than the initial window is left in any case. */
+    if (!validates(tcb) || tcb->cc.cwnd <= nod_cc_initial_window(nod_tcb_mss(tcb)))
+        return tcb->rto_us;
+    return max_u64(tcb->rto_us, nod_validate_period(tcb->srtt_us));
+}
+
 static bool has_sack(const struct nod_tcb *tcb)
 {
     return tcb->flags & TCB_SACK;
@@ -92,8 +135,7 @@ static void enter_recovery(struct nod_env *env, struct nod_tcb *tcb, const struc
     nod_loss_remember(tcb);
     struct nod_cc_sample s = sample(env, tcb, 0, nod_board_octets(&l->board));
     if (seq_ge(tcb->snd.una, tcb->work->reduced)) {
-        nod_cc_ops(&tcb->cc)->on_loss(&tcb->cc, &tcb->work->cc_own, &s);
-        was_reduced(tcb);
+        reduce(tcb, &s, false);
     } else { /* its marks have reduced the window for all of this */
         l->may_undo = false;
     }
@@ -110,6 +152,8 @@ void nod_loss_leave_recovery(struct nod_tcb *tcb)
     struct nod_loss *l = &tcb->work->loss;
     if (l->phase == NOD_LOSS_FAST) tcb->cc.cwnd = tcb->cc.ssthresh;
     if (l->phase != NOD_LOSS_NONE) nod_rack_on_recovered(&l->rack);
+    if (l->phase != NOD_LOSS_NONE)
+        nod_validate_on_recovered(&tcb->work->validate, &tcb->cc, nod_tcb_mss(tcb));
     l->phase = NOD_LOSS_NONE;
     l->frto = NOD_FRTO_OFF;
     l->may_undo = false;
@@ -167,9 +211,12 @@ static void in_recovery(struct nod_env *env, struct nod_tcb *tcb, const struct n
 
 static void grow(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *a, uint32_t flight)
 {
-    if (!a->acked || tcb->work->marked) return;
+    if (!a->acked) return;
     /* By what this ACK is the first to tell of; what was sacked before has been told. */
     struct nod_cc_sample s = sample(env, tcb, a->d.octets, flight);
+    if (tcb->work->loss.phase == NOD_LOSS_NONE && validates(tcb))
+        nod_validate_on_ack(&tcb->work->validate, &tcb->cc, &s);
+    if (tcb->work->marked) return;
     nod_cc_ops(&tcb->cc)->on_ack(&tcb->cc, &tcb->work->cc_own, &s);
 }
 
@@ -231,8 +278,8 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
     count_duplicates(tcb, a);
     if (nod_loss_probe_acked(tcb, a)) { /* it has repaired a loss that nobody saw */
         struct nod_cc_sample s = sample(env, tcb, 0, flight);
-        nod_cc_ops(&tcb->cc)->on_loss(&tcb->cc, &tcb->work->cc_own, &s);
-        was_reduced(tcb);
+        reduce(tcb, &s, false);
+        nod_validate_on_recovered(&tcb->work->validate, &tcb->cc, s.mss);
     }
     detect(env, tcb);
     act(env, tcb, a, flight, lost_before);
@@ -267,6 +314,7 @@ void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb)
         struct nod_cc_sample s = sample(env, tcb, 0, nod_board_octets(&l->board));
         nod_cc_ops(&tcb->cc)->on_timeout(&tcb->cc, &w->cc_own, &s, w->retransmits > 0);
         was_reduced(tcb);
+        w->validate.base = 0; /* the flight counts, as ever (RFC 5681 3.1) */
         if (tcb->flags & TCB_ACCECN) nod_accecn_timeout(tcb);
         if (has_rack(tcb) && l->rack.at && !renege)
             nod_rack_on_timeout(&l->rack, &l->board, reo_wnd(tcb), env->now);
@@ -299,8 +347,8 @@ void nod_loss_on_ecn(struct nod_env *env, struct nod_tcb *tcb, uint32_t ack)
     bool least = tcb->cc.cwnd <= nod_tcb_mss(tcb);
     uint32_t flight = nod_board_octets(&w->loss.board);
     struct nod_cc_sample s = sample(env, tcb, 0, flight ? flight : tcb->cc.cwnd);
-    nod_cc_ops(&tcb->cc)->on_ecn(&tcb->cc, &tcb->work->cc_own, &s);
-    was_reduced(tcb);
+    reduce(tcb, &s, true);
+    if (w->validate.base) nod_validate_on_recovered(&w->validate, &tcb->cc, s.mss);
     if (least) nod_timers_on_hold(env, tcb);
     trace_cwnd(env, tcb);
 }
@@ -335,8 +383,10 @@ void nod_loss_on_sent_again(struct nod_env *env, struct nod_tcb *tcb, uint32_t s
         struct nod_sent *run = nod_board_from(&l->board, env->pool, seq, end - seq);
         if (!run) run = nod_board_at(&l->board, seq); /* no memory to cut it: all of it, then */
         if (run->state != NOD_SENT_SACKED) {
+            bool first = !run->again;
             nod_board_again(&l->board, run, env->now);
             l->undo_again += nod_sent_len(run);
+            if (first) tcb->work->validate.again += nod_sent_len(run);
             if (l->phase == NOD_LOSS_FAST) nod_prr_on_sent(&l->prr, nod_sent_len(run));
         }
         seq = run->end;

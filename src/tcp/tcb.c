@@ -40,6 +40,7 @@ bool nod_tcb_wake(struct nod_env *env, struct nod_tcb *tcb)
     w->timed_at = NOD_NEVER;
     w->rcv_mss = 536;
     w->stalled_since = env->now;
+    nod_validate_wake(&w->validate, env->now, tcb->cc.valid_s);
     tcb->work = w;
     loss_init(tcb);
     return true;
@@ -62,13 +63,15 @@ void nod_tcb_rest(struct nod_env *env, struct nod_tcb *tcb)
         return;
     /* A FIN beyond a gap: only `work` knows where it is. */
     if (tcb->flags & TCB_FIN_SEEN && tcb->rec.state != NOD_CLOSE_WAIT) return;
-    /* `work` knows when text was last sent. Until an RTO has passed since then, the congestion
-     * window is good for the next (RFC 5681 4.1): the connection rests after that. */
-    if (w->last_send && env->now - w->last_send <= tcb->rto_us) {
-        nod_usec rest = w->last_send + tcb->rto_us + 1;
+    /* `work` knows when text was last sent, and how much. Until some time has passed since then,
+     * the congestion window is good for the next: the connection rests after that. */
+    nod_usec wait = nod_loss_until_rest(tcb);
+    if (w->last_send && env->now - w->last_send <= wait) {
+        nod_usec rest = w->last_send + wait + 1;
         nod_wheel_set(&env->wheel, &tcb->rec.timer, min_u64(rest, nod_keepalive_deadline(tcb)));
         return;
     }
+    if (w->last_send) tcb->cc.valid_s = nod_validate_rest(&w->validate, env->now) & NOD_CC_SECONDS;
     nod_board_clear(&w->loss.board, env->pool);
     nod_pool_give(env->pool, w, sizeof(*w));
     tcb->work = NULL;

@@ -54,6 +54,7 @@ static const struct setting {
     {"loss_probe", KIND_BOOL, offsetof(nod_tcp_config, loss_probe)},
     {"prr", KIND_BOOL, offsetof(nod_tcp_config, prr)},
     {"frto", KIND_BOOL, offsetof(nod_tcp_config, frto)},
+    {"cwnd_validation", KIND_BOOL, offsetof(nod_tcp_config, cwnd_validation)},
     {"undo", KIND_BOOL, offsetof(nod_tcp_config, undo)},
     {"ecn_request", KIND_ECN, offsetof(nod_tcp_config, ecn_request)},
     {"ecn_accept", KIND_ECN, offsetof(nod_tcp_config, ecn_accept)},
