@@ -124,7 +124,7 @@ typedef struct nod_tcp_config {
      * window (RFC 5681 4.1). */
     bool cwnd_validation;
     bool counters;       /* nod_status.count is kept, which costs memory; false */
-    char congestion[12]; /* "reno" */
+    char congestion[12]; /* "reno" or "cubic" (RFC 9438), the default */
 } nod_tcp_config;
 
 typedef struct nod_open {

@@ -58,7 +58,7 @@ void nod_config_default(nod_config *c)
                 .frto = true,
                 .cwnd_validation = true,
                 .undo = true,
-                .congestion = "reno",
+                .congestion = "cubic",
             },
     };
 }
