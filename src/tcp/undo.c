@@ -12,6 +12,7 @@ void nod_loss_remember(struct nod_tcb *tcb)
         l->undo_ssthresh = tcb->cc.ssthresh;
     }
     l->may_undo = true;
+    l->undo_from = tcb->snd.una;
     l->undo_again = 0;
     l->undo_at = 0;
 }
@@ -40,7 +41,8 @@ void nod_loss_undo_if_false(struct nod_tcb *tcb, const struct nod_ack *a)
     struct nod_loss *l = &tcb->work->loss;
     if (!l->may_undo || !tcb->config->c.undo) return;
     bool all_twice = false;
-    if (a->dsack && l->undo_again) {
+    /* Not of what was sent again in an earlier recovery. */
+    if (a->dsack && l->undo_again && seq_gt(a->dsack_to, l->undo_from)) {
         uint32_t octets = a->dsack_to - a->dsack_from;
         l->undo_again -= min_u32(octets, l->undo_again);
         all_twice = !l->undo_again && !l->board.lost;
@@ -52,8 +54,10 @@ void nod_loss_frto(struct nod_tcb *tcb, const struct nod_ack *a)
 {
     struct nod_loss *l = &tcb->work->loss;
     if (l->frto == NOD_FRTO_OFF) return;
-    /* Step 3.b, and the SACK variant: what was sent just once and before the timeout arrives. */
-    if (a->d.any_once && seq_le(a->d.once_end, l->recover) && l->undo_at) {
+    /* Step 3.b, and the SACK variant: what was sent just once and before the timeout arrives.
+     * Without SACK the first ACK proves nothing: that may have come long before, its ACKs lost. */
+    bool tells = tcb->flags & TCB_SACK || l->frto == NOD_FRTO_SENT_NEW;
+    if (tells && a->d.any_once && seq_le(a->d.once_end, l->recover) && l->undo_at) {
         undo(tcb);
         return;
     }
