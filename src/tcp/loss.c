@@ -139,7 +139,8 @@ static void enter_recovery(struct nod_env *env, struct nod_tcb *tcb, const struc
     } else { /* its marks have reduced the window for all of this */
         l->may_undo = false;
     }
-    nod_prr_begin(&l->prr, nod_board_octets(&l->board) - l->board.sacked + a->d.octets);
+    uint32_t told = has_sack(tcb) || a->moved ? a->d.octets : 0;
+    nod_prr_begin(&l->prr, nod_board_octets(&l->board) - l->board.sacked + told);
     l->phase = NOD_LOSS_FAST;
     l->recover = tcb->snd.nxt;
     tcb->work->rtx_why = NOD_WHY_RETRANSMIT_FAST;
@@ -158,6 +159,17 @@ void nod_loss_leave_recovery(struct nod_tcb *tcb)
     l->frto = NOD_FRTO_OFF;
     l->may_undo = false;
     l->dup_octets = 0;
+}
+
+/* Without SACK anybody can send duplicates without end. Limited transmit is for two (RFC 3042); and
+ * not more has arrived in a recovery than was outstanding (RFC 9937 section 6.2). */
+static bool is_a_dup_too_many(const struct nod_tcb *tcb)
+{
+    const struct nod_loss *l = &tcb->work->loss;
+    uint32_t mss = nod_tcb_mss(tcb);
+    if (l->dup_octets + mss > nod_board_out(&l->board)) return true;
+    if (l->phase == NOD_LOSS_FAST) return l->prr.delivered + mss > l->prr.flight;
+    return tcb->work->dup_acks >= NOD_DUP_THRESH && seq_le(tcb->snd.una, l->recover);
 }
 
 /* Without SACK each duplicate ACK says that one segment has left the network, and one that
@@ -180,7 +192,7 @@ static void count_duplicates(struct nod_tcb *tcb, struct nod_ack *a)
     if (!counts) return;
     w->dup_acks += w->dup_acks < UINT16_MAX;
     if (has_sack(tcb) || l->phase == NOD_LOSS_TIMEOUT || l->phase == NOD_LOSS_TOO_BIG) return;
-    if (l->dup_octets + mss > nod_board_out(&l->board)) return;
+    if (is_a_dup_too_many(tcb)) return;
     l->dup_octets += mss;
     a->d.octets += mss; /* RFC 9937's DeliveredData */
 }
@@ -242,7 +254,9 @@ static void act(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *
                 uint32_t lost_before)
 {
     struct nod_loss *l = &tcb->work->loss;
-    if (l->phase != NOD_LOSS_NONE && seq_ge(tcb->snd.una, l->recover)) {
+    bool ends = l->phase != NOD_LOSS_NONE && seq_ge(tcb->snd.una, l->recover);
+    bool repaired = ends && l->phase == NOD_LOSS_FAST;
+    if (ends) {
         nod_loss_undo_if_false(tcb, a);
         nod_loss_leave_recovery(tcb);
     } else if (l->phase != NOD_LOSS_NONE) {
@@ -253,6 +267,9 @@ static void act(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *
         enter_recovery(env, tcb, a);
     switch ((enum nod_loss_phase)l->phase) {
     case NOD_LOSS_NONE:
+        if (repaired) break; /* what it tells of has had its say (RFC 9937 6.4) */
+        grow(env, tcb, a, flight);
+        break;
     case NOD_LOSS_TIMEOUT:
     case NOD_LOSS_TOO_BIG: grow(env, tcb, a, flight); break;
     case NOD_LOSS_FAST: in_recovery(env, tcb, a, lost_before); break;
