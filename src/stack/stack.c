@@ -58,6 +58,7 @@ void nod_config_default(nod_config *c)
                 .frto = true,
                 .cwnd_validation = true,
                 .undo = true,
+                .rack_patient = true,
                 .congestion = "cubic",
             },
     };
