@@ -341,6 +341,8 @@ void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb)
         bool renege = first->state == NOD_SENT_SACKED;
         bool again = l->phase == NOD_LOSS_TIMEOUT && seq_lt(tcb->snd.una, l->recover);
         if (!again) nod_loss_remember(tcb);
+        /* Not what PRR has made of it for the moment. */
+        if (l->phase == NOD_LOSS_FAST && l->undo_cwnd > tcb->cc.cwnd) tcb->cc.cwnd = l->undo_cwnd;
         struct nod_cc_sample s = sample(env, tcb, 0, nod_board_octets(&l->board));
         nod_cc_ops(&tcb->cc)->on_timeout(&tcb->cc, &w->cc_own, &s, w->retransmits > 0);
         was_reduced(tcb);
@@ -350,8 +352,9 @@ void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb)
             nod_rack_on_timeout(&l->rack, &l->board, reo_wnd(tcb), env->now);
         else
             nod_board_lose_all(&l->board, renege);
-        /* F-RTO: not for the second of a row (RFC 5682 section 2.1 step 1). */
-        bool frto = tcb->config->c.frto && !again && !renege;
+        /* F-RTO: not for the second of a row (RFC 5682 section 2.1 step 1), and not in a recovery,
+         * whose loss was none of the timer's. */
+        bool frto = tcb->config->c.frto && !again && !renege && l->phase != NOD_LOSS_FAST;
         l->frto = frto ? NOD_FRTO_SENT_AGAIN : NOD_FRTO_OFF;
         l->phase = NOD_LOSS_TIMEOUT;
         trace_cwnd(env, tcb);

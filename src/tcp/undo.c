@@ -6,11 +6,10 @@
 void nod_loss_remember(struct nod_tcb *tcb)
 {
     struct nod_loss *l = &tcb->work->loss;
-    /* A timeout in the middle of a recovery: what was before the recovery counts. */
-    if (!l->may_undo || l->phase == NOD_LOSS_NONE) {
-        l->undo_cwnd = tcb->cc.cwnd;
-        l->undo_ssthresh = tcb->cc.ssthresh;
-    }
+    /* A timeout in the middle of a recovery: both are a false alarm, or none is. */
+    if (l->may_undo && l->phase != NOD_LOSS_NONE) return;
+    l->undo_cwnd = tcb->cc.cwnd;
+    l->undo_ssthresh = tcb->cc.ssthresh;
     l->may_undo = true;
     l->undo_from = tcb->snd.una;
     l->undo_again = 0;
