@@ -49,9 +49,10 @@ struct table {
     char names[3 * PATH_OPTIONS][NAME_ROOM];
 };
 
+static const char *const prefixes[] = {"", "to-left-", "to-right-"};
+
 static void make_table(struct table *table)
 {
-    static const char *const prefixes[] = {"", "to-left-", "to-right-"};
     *table = (struct table){0};
     memcpy(table->options, own_options, sizeof own_options);
     for (int i = 0; i < 3 * PATH_OPTIONS; i++) {
@@ -128,7 +129,10 @@ static int read_path(int option, const char *text, struct netem_options *o)
     const char *wants = NULL;
     for (int side = LEFT; side <= RIGHT && !wants; side++)
         if (way == 0 || way == side + 1) wants = path_option_take(&o->to[side], which, text);
-    return wants ? refuse(path_option_names[which], wants, text) : GO_ON;
+    if (!wants) return GO_ON;
+    char name[NAME_ROOM];
+    snprintf(name, sizeof name, "%s%s", prefixes[way], path_option_names[which]);
+    return refuse(name, wants, text);
 }
 
 static int read_addr(struct netem_end *end, const char *option, const char *text)

@@ -41,7 +41,7 @@ static void print_text(const struct netem_options *options, const struct netem_c
             if (i < 4 || value(&counts[side], i) > 0)
                 printf("  %14" PRIu64 "  %s\n", value(&counts[side], i), tr(counters[i].words));
     }
-    printf(_("seed %" PRIu64 "\n"), options->seed);
+    printf(_("seed %llu\n"), (unsigned long long)options->seed);
 }
 
 static json_t *describe(const struct netem_counts *counts)
