@@ -128,6 +128,7 @@ typedef struct nod_tcp_config {
      * 7661); true. false: after an RTO without anything in flight sending begins with the initial
      * window (RFC 5681 4.1). */
     bool cwnd_validation;
+    bool hystart; /* the first slow start ends before the queue overflows (RFC 9406); true */
     bool counters;       /* nod_status.count is kept, which costs memory; false */
     char congestion[12]; /* "reno" or "cubic" (RFC 9438), the default */
 } nod_tcp_config;

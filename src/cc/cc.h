@@ -15,6 +15,7 @@ struct nod_cc_sample {
     uint32_t mss;
     uint32_t srtt_us, rtt_us; /* rtt_us: the newest; 0: the ACK gave none */
     uint32_t una, nxt;        /* sequence numbers, after the ACK: they tell rounds apart */
+    bool hystart;             /* RFC 9406 is wanted */
     bool limited;             /* the sender had filled cwnd (RFC 7661: only then may it grow) */
 };
 

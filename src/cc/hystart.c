@@ -44,6 +44,7 @@ void nod_slow_start(struct nod_cc *cc, struct nod_hystart *h, const struct nod_c
     /* By what was acknowledged and not by one MSS an ACK: one ACK of a merged segment stands for
      * many. At most what was sent can be acknowledged, so cutting ACKs gains nothing. */
     uint32_t step = s->acked;
+    if (!s->hystart) h->done = true;
     if (!h->done && !h->running) {
         h->running = true;
         begin_round(h, s);

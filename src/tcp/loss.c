@@ -26,6 +26,7 @@ static struct nod_cc_sample sample(const struct nod_env *env, const struct nod_t
         .una = tcb->snd.una,
         .nxt = tcb->snd.nxt,
         .limited = window_limits(tcb),
+        .hystart = tcb->config->c.hystart,
     };
 }
 
@@ -263,6 +264,14 @@ static void sample_rtt(struct nod_env *env, struct nod_tcb *tcb, const struct no
     nod_loss_on_rtt(env, tcb, env->now - run->at);
 }
 
+/* An ACK echoes the segment that it acknowledges. Of one beyond a gap, which it SACKs, the echo is
+ * older than that (RFC 7323 section 4.3), whenever it left. */
+static struct nod_echo echo_of_newest(const struct nod_tcb *tcb, const struct nod_ack *a)
+{
+    bool sacked = a->d.any && seq_gt(a->d.newest.end, tcb->snd.una);
+    return sacked ? (struct nod_echo){0} : a->echo;
+}
+
 static void act(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *a, uint32_t flight,
                 uint32_t lost_before)
 {
@@ -303,7 +312,7 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
     l->rtt_us = 0;
     sample_rtt(env, tcb, a);
     nod_count_ack(tcb, a);
-    nod_rack_on_delivery(&l->rack, &a->d, highest, a->echo, env->now);
+    nod_rack_on_delivery(&l->rack, &a->d, highest, echo_of_newest(tcb, a), env->now);
     if (a->dsack) nod_rack_on_dsack(&l->rack, tcb->snd.una, tcb->snd.nxt);
     count_duplicates(tcb, a);
     if (nod_loss_probe_acked(tcb, a)) { /* it has repaired a loss that nobody saw */

@@ -55,6 +55,7 @@ static const struct setting {
     {"prr", KIND_BOOL, offsetof(nod_tcp_config, prr)},
     {"rack_patient", KIND_BOOL, offsetof(nod_tcp_config, rack_patient)},
     {"frto", KIND_BOOL, offsetof(nod_tcp_config, frto)},
+    {"hystart", KIND_BOOL, offsetof(nod_tcp_config, hystart)},
     {"cwnd_validation", KIND_BOOL, offsetof(nod_tcp_config, cwnd_validation)},
     {"undo", KIND_BOOL, offsetof(nod_tcp_config, undo)},
     {"ecn_request", KIND_ECN, offsetof(nod_tcp_config, ecn_request)},

@@ -39,6 +39,7 @@ static struct nod_cc_sample sample(uint32_t acked, uint32_t rtt_us)
         .una = una,
         .nxt = una + cc.cwnd,
         .limited = true,
+        .hystart = true,
     };
 }
 
