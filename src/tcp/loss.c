@@ -171,7 +171,7 @@ void nod_loss_leave_recovery(struct nod_tcb *tcb)
         nod_validate_on_recovered(&tcb->work->validate, &tcb->cc, nod_tcb_mss(tcb));
     l->phase = NOD_LOSS_NONE;
     l->frto = NOD_FRTO_OFF;
-    l->may_undo = false;
+    l->undo_until = tcb->snd.nxt; /* its DSACKs are a round trip behind */
     l->dup_octets = 0;
 }
 
@@ -278,12 +278,8 @@ static void act(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *
     struct nod_loss *l = &tcb->work->loss;
     bool ends = l->phase != NOD_LOSS_NONE && seq_ge(tcb->snd.una, l->recover);
     bool repaired = ends && l->phase == NOD_LOSS_FAST;
-    if (ends) {
-        nod_loss_undo_if_false(tcb, a);
-        nod_loss_leave_recovery(tcb);
-    } else if (l->phase != NOD_LOSS_NONE) {
-        nod_loss_undo_if_false(tcb, a);
-    }
+    nod_loss_undo_if_false(tcb, a);
+    if (ends) nod_loss_leave_recovery(tcb);
     if (l->phase == NOD_LOSS_TIMEOUT) nod_loss_frto(tcb, a);
     if (l->phase == NOD_LOSS_NONE && is_time_to_recover(env, tcb) && !nod_mtu_on_loss(env, tcb))
         enter_recovery(env, tcb, a);
@@ -318,6 +314,7 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
     if (nod_loss_probe_acked(tcb, a)) { /* it has repaired a loss that nobody saw */
         struct nod_cc_sample s = sample(env, tcb, 0, flight);
         reduce(tcb, &s, false);
+        l->may_undo = false;
         nod_validate_on_recovered(&tcb->work->validate, &tcb->cc, s.mss);
     }
     detect(env, tcb);
@@ -390,6 +387,7 @@ void nod_loss_on_ecn(struct nod_env *env, struct nod_tcb *tcb, uint32_t ack)
     uint32_t flight = nod_board_octets(&w->loss.board);
     struct nod_cc_sample s = sample(env, tcb, 0, flight ? flight : tcb->cc.cwnd);
     reduce(tcb, &s, true);
+    w->loss.may_undo = false;
     if (w->validate.base) nod_validate_on_recovered(&w->validate, &tcb->cc, s.mss);
     if (least) nod_timers_on_hold(env, tcb);
     trace_cwnd(env, tcb);
@@ -401,6 +399,7 @@ void nod_loss_on_too_big(struct nod_tcb *tcb, uint32_t recover)
     struct nod_work *w = tcb->work;
     nod_loss_leave_recovery(tcb);
     w->loss.phase = NOD_LOSS_TOO_BIG;
+    w->loss.may_undo = false;
     w->loss.recover = recover;
     w->loss.probe_out = false;
     w->dup_acks = 0;

@@ -33,6 +33,7 @@ struct nod_loss {
     bool may_undo;
     uint32_t undo_cwnd, undo_ssthresh;
     uint32_t undo_from;  /* SND.UNA then */
+    uint32_t undo_until; /* SND.NXT when the recovery ended */
     uint32_t undo_again; /* octets sent again since, of which no DSACK has told */
     nod_usec undo_at;    /* when the first of them left; 0: none has */
 

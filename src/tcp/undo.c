@@ -27,18 +27,20 @@ static void undo(struct nod_tcb *tcb)
     tcb->cc.ssthresh = l->undo_ssthresh;
     nod_cc_ops(&tcb->cc)->on_undo(&tcb->cc, &tcb->work->cc_own);
     tcb->work->retransmits = 0;
+    l->may_undo = false;
 }
 
 /* The ACK answers what was sent before anything was sent again. */
 static bool echo_is_older(const struct nod_loss *l, const struct nod_ack *a)
 {
-    return a->moved && l->undo_at && a->echo.is_there &&
+    return l->phase != NOD_LOSS_NONE && a->moved && l->undo_at && a->echo.is_there &&
            seq_lt(a->echo.ms, nod_usec_ms(l->undo_at));
 }
 
 void nod_loss_undo_if_false(struct nod_tcb *tcb, const struct nod_ack *a)
 {
     struct nod_loss *l = &tcb->work->loss;
+    if (l->phase == NOD_LOSS_NONE && seq_gt(tcb->snd.una, l->undo_until)) l->may_undo = false;
     if (!l->may_undo || !tcb->config->c.undo) return;
     bool all_twice = false;
     /* Not of what was sent again in an earlier recovery. */
