@@ -330,6 +330,7 @@ void nod_loss_on_reorder_timer(struct nod_env *env, struct nod_tcb *tcb)
     if (tcb->work->loss.phase != NOD_LOSS_NONE || !tcb->work->loss.board.lost) return;
     if (nod_mtu_on_loss(env, tcb)) return;
     enter_recovery(env, tcb, &nothing);
+    detect(env, tcb); /* in recovery others need not wait: PRR shall know of them */
     in_recovery(env, tcb, &nothing, 0);
     trace_cwnd(env, tcb);
 }
