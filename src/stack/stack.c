@@ -57,7 +57,8 @@ void nod_config_default(nod_config *c)
                 .prr = true,
                 .frto = true,
                 .undo = true,
-                .congestion = "reno",
+                .rack_patient = true,
+                .congestion = "cubic",
             },
     };
 }
