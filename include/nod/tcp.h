@@ -61,6 +61,18 @@ enum nod_mtu_probing {
     NOD_MTU_PROBING_ALWAYS, /* begins with mss_base, and probes for what is more than that */
 };
 
+/* Pacing: text leaves spread over time, and not as fast as the link takes it. Congestion control
+ * says how fast; those that know only a window (Reno, CUBIC) have a bit more than that leave in a
+ * round trip: 200% in slow start, 120% later. It leaves in portions of about 1 ms, of at least two
+ * segments and at most 64 KiB. */
+enum nod_pacing {
+    /* BBR is. The others are where the round trip takes 1 ms at least, and after the first ACK: so
+     * the initial window leaves at once, and nothing on one machine waits for a timer. */
+    NOD_PACING_AUTO,
+    NOD_PACING_OFF, /* none is; BBR without it is not BBR */
+    NOD_PACING_ON,  /* all are, from the first RTT on that is known */
+};
+
 typedef struct nod_tcp_config {
     uint32_t send_buffer;    /* bytes; 256 KiB */
     uint32_t receive_buffer; /* bytes; 256 KiB. Never shrinks a window already offered */
@@ -124,8 +136,11 @@ typedef struct nod_tcp_config {
      * waits for a quarter, and not at all when three later segments have arrived: with that a path
      * that only reorders has segments sent again. true */
     bool rack_patient;
-    bool counters;       /* nod_status.count is kept, which costs memory; false */
-    char congestion[12]; /* "reno" or "cubic" (RFC 9438), the default */
+    uint8_t pacing;           /* enum nod_pacing; AUTO */
+    uint64_t max_pacing_rate; /* octets of text a second at most, whatever `pacing` says; 0: no
+                                 limit */
+    bool counters;            /* nod_status.count is kept, which costs memory; false */
+    char congestion[12];      /* "reno" or "cubic" (RFC 9438), the default */
 } nod_tcp_config;
 
 typedef struct nod_open {
@@ -310,6 +325,7 @@ enum nod_timer {
     NOD_TIMER_KEEPALIVE,  /* nothing was heard for long (3.8.4) */
     NOD_TIMER_REORDER,    /* RFC 8985 section 6.2: what was only late would have come */
     NOD_TIMER_LOSS_PROBE, /* RFC 8985 section 7 */
+    NOD_TIMER_PACING,     /* the next may leave then: neither traced nor in a status */
     NOD_TIMER_COUNT,
     NOD_TIMER_NONE = NOD_TIMER_COUNT
 };
@@ -384,7 +400,13 @@ typedef struct nod_status {
     bool counted;                                     /* `count` is kept */
     nod_count count;
     uint32_t segments_retransmitted;
+    /* Octets of text a second. How fast it leaves, NOD_UNPACED: as fast as it can; and the limit of
+     * nod_tcp_config, NOD_UNPACED: none. How fast the network has delivered it lately, 0: unknown,
+     * after a pause, too; and whether the user could have given it more to deliver. */
+    uint64_t pacing_rate, max_pacing_rate, delivery_rate;
+    bool delivery_limited;
 } nod_status;
+#define NOD_UNPACED UINT64_MAX
 
 /* STATUS. 0 or NOD_ENOCONN. */
 int nod_tcp_status(nod_stack *stack, nod_handle handle, nod_status *out);

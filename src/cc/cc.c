@@ -9,6 +9,11 @@ uint32_t nod_cc_initial_window(uint32_t mss)
     return min_u32(10 * mss, max_u32(2 * mss, 14600));
 }
 
+uint32_t nod_cc_quantum(uint64_t rate, uint32_t mss)
+{
+    return max_u32((uint32_t)min_u64(rate / 1000, 1 << 16), 2 * mss);
+}
+
 static const struct nod_cc_ops *const all[] = {&nod_cc_reno, &nod_cc_cubic};
 #define ALGORITHMS (sizeof(all) / sizeof(all[0]))
 
