@@ -143,6 +143,9 @@ typedef struct nod_tcp_config {
     char congestion[12];      /* "reno" or "cubic" (RFC 9438), the default */
 } nod_tcp_config;
 
+/* What nod_tcp_config.congestion may be, one after the other from index 0 on; NULL: no more. */
+const char *nod_congestion_name(unsigned index);
+
 typedef struct nod_open {
     /* Address and port may be left 0. Active: they are chosen. Passive: any address; with the
      * family 4 or 6 and an address of zeros any of that family. Of several listeners the most
