@@ -150,7 +150,6 @@ static void cubic_on_undo(struct nod_cc *cc, struct nod_cc_own *own)
 
 const struct nod_cc_ops nod_cc_cubic = {
     .name = "cubic",
-    .validates = true,
     .init = cubic_init,
     .on_ack = cubic_on_ack,
     .on_loss = cubic_on_loss,

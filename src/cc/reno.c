@@ -67,7 +67,6 @@ static void reno_on_undo(struct nod_cc *cc, struct nod_cc_own *own)
 
 const struct nod_cc_ops nod_cc_reno = {
     .name = "reno",
-    .validates = true,
     .init = reno_init,
     .on_ack = reno_on_ack,
     .on_loss = reno_on_loss,
