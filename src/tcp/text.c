@@ -2,8 +2,8 @@
  * gap to reassembly; and when it is acknowledged (3.8.6.3, RFC 5681 section 4.2). */
 #include "tcp/tcb.h"
 
-#define FULL_LEAST 536 /* octets: a smaller segment is a request, whose answer may carry the ACK \
-                        */
+/* A smaller segment is a request, whose answer may carry the ACK. */
+#define FULL_LEAST 536
 
 void nod_tcb_ack_now(struct nod_tcb *tcb, enum nod_why why)
 {
