@@ -62,8 +62,17 @@ enum nod_mtu_probing {
 };
 
 typedef struct nod_tcp_config {
-    uint32_t send_buffer;    /* bytes; 256 KiB */
-    uint32_t receive_buffer; /* bytes; 256 KiB. Never shrinks a window already offered */
+    /* Bytes that wait to be sent or acknowledged, and to be read, as many as are taken: at first,
+     * and at most as a connection proves to need more. A maximum that is not above it (0, say) means
+     * a buffer of fixed size. What is needed is twice what the congestion window holds, three times
+     * in slow start; and twice what the user reads in a round trip, and room for slow start's next
+     * doubling. The window scale is negotiated from receive_buffer_max (RFC 7323 2.3).
+     * While more than half of nod_config.memory_limit is in use buffers do not grow, and windows
+     * are not held open beyond 16 KiB; when little is left only what was offered is. No window
+     * that was offered shrinks, and nothing that was taken is dropped.
+     * At most 1 GiB each; 128 KiB, and 256 MiB less 4 KiB. */
+    uint32_t send_buffer, send_buffer_max;
+    uint32_t receive_buffer, receive_buffer_max;
     uint16_t mss_max;        /* segments no larger than this, both ways; 0: what the MTU allows */
     uint16_t mss_min;        /* a peer that takes only less is sent segments of so much all the
                                 same: dust costs us more than it (CVE-2019-11479); 64 */
