@@ -6,8 +6,8 @@
 #include "base/seq.h"
 #include "base/util.h"
 
-#define FAR (1u << 30)   /* no two octets of a window are further apart */
-#define RUN_COST 128     /* octets of memory, the head of a block included */
+#define FAR (1u << 30)  /* no two octets of a window are further apart */
+#define RUN_COST 128    /* octets of memory, the head of a block included */
 #define SLICES_OF_ONE 8 /* at most, of a slice that is copied */
 
 struct run {

@@ -194,7 +194,7 @@ void nod_tcb_ack_now(struct nod_tcb *tcb, enum nod_why why);
 void nod_tcb_came_twice(struct nod_tcb *tcb, uint32_t from, uint32_t to);
 
 /* window.c */
-uint32_t nod_tcb_rcv_wnd(const struct nod_tcb *tcb);          /* what the peer may still send */
+uint32_t nod_tcb_rcv_wnd(const struct nod_tcb *tcb); /* what the peer may still send */
 /* For a segment; moves the edge. */
 uint16_t nod_tcb_offer_window(const struct nod_env *env, struct nod_tcb *tcb, bool syn);
 /* A window update, if it is worth one. */
@@ -202,8 +202,8 @@ void nod_tcb_after_read(const struct nod_env *env, struct nod_tcb *tcb);
 uint8_t nod_window_scale(uint32_t buffer);
 
 /* tune.c: how large the buffers are */
-uint8_t nod_tune_scale(const nod_tcp_config *c);                     /* that our SYN offers */
-uint32_t nod_tune_receive_buffer(const struct nod_tcb *tcb);         /* octets */
+uint8_t nod_tune_scale(const nod_tcp_config *c);             /* that our SYN offers */
+uint32_t nod_tune_receive_buffer(const struct nod_tcb *tcb); /* octets */
 /* How far beyond RCV.NXT the window's edge may be moved now. */
 uint32_t nod_tune_window(const struct nod_env *env, const struct nod_tcb *tcb);
 uint32_t nod_tune_send_buffer(const struct nod_env *env, const struct nod_tcb *tcb); /* octets */
@@ -214,7 +214,8 @@ void nod_tune_on_text(const struct nod_env *env, struct nod_tcb *tcb,
 /* The user has read, or text has come beyond a gap. */
 void nod_tune_on_progress(const struct nod_env *env, struct nod_tcb *tcb);
 void nod_tune_on_sent(const struct nod_env *env, struct nod_tcb *tcb, uint32_t ts);
-bool nod_tune_may_hold(const struct nod_env *env, const struct nod_tcb *tcb); /* beyond a gap */
+bool nod_tune_may_queue(const struct nod_env *env, const struct nod_tcb *tcb); /* a slice more */
+bool nod_tune_may_hold(const struct nod_env *env, const struct nod_tcb *tcb);  /* beyond a gap */
 
 /* rtt.c */
 void nod_tcb_rtt_sample(struct nod_env *env, struct nod_tcb *tcb, nod_usec rtt);

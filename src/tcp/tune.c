@@ -3,7 +3,9 @@
  * between what the configuration says, and not while memory is short. */
 #include "tcp/tcb.h"
 
-#define LEAST 16384u /* octets, of either when memory is scarce */
+#define LEAST 16384u     /* octets, of either when memory is scarce */
+#define SLACK 3          /* memory that may be held for each octet of a buffer, */
+#define LEAST_HELD 65536 /* and that of any */
 
 uint8_t nod_tune_scale(const nod_tcp_config *c)
 {
@@ -13,7 +15,8 @@ uint8_t nod_tune_scale(const nod_tcp_config *c)
 uint32_t nod_tune_receive_buffer(const struct nod_tcb *tcb)
 {
     const nod_tcp_config *c = &tcb->config->c;
-    uint32_t size = max_u32(c->receive_buffer, min_u32(tcb->work->tune.buffer, c->receive_buffer_max));
+    uint32_t size =
+        max_u32(c->receive_buffer, min_u32(tcb->work->tune.buffer, c->receive_buffer_max));
     return max_u32(size, (uint32_t)1 << tcb->rcv_scale); /* less could not be said */
 }
 
@@ -93,7 +96,8 @@ static void take_sample(struct nod_tcb *tcb, nod_usec us, bool at_most)
 
 /* The first segment that answers ours of this timestamp has taken a round trip; without
  * timestamps a window's worth of octets takes one, or more. */
-static void time_round(const struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg)
+static void time_round(const struct nod_env *env, struct nod_tcb *tcb,
+                       const struct nod_segment *seg)
 {
     struct nod_tune *t = &tcb->work->tune;
     if (tcb->flags & TCB_TS) {
@@ -145,12 +149,21 @@ uint32_t nod_tune_send_buffer(const struct nod_env *env, const struct nod_tcb *t
 {
     const nod_tcp_config *c = &tcb->config->c;
     uint32_t size = max_u32(c->send_buffer, min_u32(send_need(tcb), c->send_buffer_max));
+    uint32_t queued = tcb->work ? tcb->work->sendq.bytes : 0;
     switch (nod_pool_memory(env->pool)) {
     case NOD_MEMORY_FREE: return size;
     case NOD_MEMORY_SCARCE: return min_u32(size, max_u32(LEAST, tcb->cc.cwnd));
-    case NOD_MEMORY_SPENT: return min_u32(size, LEAST);
+    case NOD_MEMORY_SPENT: return min_u32(size, queued ? queued : LEAST);
     }
     return size;
+}
+
+/* Slices of the user's may be dust. */
+bool nod_tune_may_queue(const struct nod_env *env, const struct nod_tcb *tcb)
+{
+    const struct nod_queue *q = &tcb->work->sendq;
+    uint64_t held = q->held + (uint64_t)q->count * sizeof(*q->ring);
+    return held <= SLACK * (uint64_t)nod_tune_send_buffer(env, tcb) + LEAST_HELD;
 }
 
 /* Of a connection that wakes: as large as it was when it went to rest, all of it offered. */
@@ -163,6 +176,6 @@ void nod_tune_wake(struct nod_tcb *tcb)
 bool nod_tune_may_hold(const struct nod_env *env, const struct nod_tcb *tcb)
 {
     if (nod_pool_memory(env->pool) == NOD_MEMORY_SPENT) return false;
-    uint64_t most = 3 * (uint64_t)nod_tune_receive_buffer(tcb) + 65536;
+    uint64_t most = SLACK * (uint64_t)nod_tune_receive_buffer(tcb) + LEAST_HELD;
     return tcb->work->ooq.held <= most;
 }

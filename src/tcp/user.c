@@ -95,10 +95,12 @@ int nod_tcb_user_send_slices(struct nod_env *env, struct nod_tcb *tcb, nod_slice
     if (room < 0) return (int)room;
     struct nod_work *w = tcb->work;
     int n = 0;
+    /* However short memory is now, the first is not waited for in vain. */
+    if (!w->sendq.bytes) room = max_u32((uint32_t)room, tcb->config->c.send_buffer);
     bool memory = true, urgent = flags & NOD_SEND_URGENT && count;
     if (urgent && !nod_tcb_rare(env, tcb)) return NOD_ENOMEM;
     release_syn(tcb);
-    for (; n < count && slices[n].len <= (size_t)room; n++) {
+    for (; n < count && slices[n].len <= (size_t)room && nod_tune_may_queue(env, tcb); n++) {
         room -= slices[n].len;
         memory = nod_queue_put(&w->sendq, env->pool, &slices[n]);
         if (!memory) break;

@@ -45,7 +45,8 @@ uint16_t nod_tcb_offer_window(const struct nod_env *env, struct nod_tcb *tcb, bo
     /* Rounded up when there is room, so that scaling does not move the edge to the left. */
     uint32_t field = min_u32((wnd + unit - 1) >> tcb->rcv_scale, UINT16_MAX);
     uint32_t edge = tcb->rcv.nxt + (field << tcb->rcv_scale);
-    if (seq_gt(edge, seq_max(possible_edge(env, tcb), tcb->rcv.edge))) field = wnd >> tcb->rcv_scale;
+    if (seq_gt(edge, seq_max(possible_edge(env, tcb), tcb->rcv.edge)))
+        field = wnd >> tcb->rcv_scale;
     tcb->rcv.edge = seq_max(tcb->rcv.edge, tcb->rcv.nxt + (field << tcb->rcv_scale));
     return (uint16_t)field;
 }

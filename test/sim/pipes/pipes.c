@@ -38,7 +38,8 @@ static void begin(struct run *r, const struct pipe *p, nod_tcp_config *tcp)
     r->sim = nod_sim_new(1);
     r->a = nod_sim_add_host(r->sim, "a", &config);
     r->b = nod_sim_add_host(r->sim, "b", &config);
-    nod_path_config there = {.delay_us = p->delay_us, .rate_bps = p->rate_bps, .queue_bytes = p->queue};
+    nod_path_config there = {
+        .delay_us = p->delay_us, .rate_bps = p->rate_bps, .queue_bytes = p->queue};
     nod_path_config back = {.delay_us = p->delay_us};
     nod_iface_config iface = {.kind = NOD_IFACE_IP, .mtu = p->mtu, .gso_max = 65535};
     if (nod_sim_join_iface(r->sim, r->a, r->b, &iface, &there, &back) < 0) fail("no link");
@@ -96,15 +97,20 @@ static void show(struct run *r, uint64_t before, nod_usec span)
     nod_path_get_stats(nod_sim_path(r->sim, 0, 0), &path);
     printf("%8" PRIu64 " ms %8.1f Mbit/s cwnd %u ssthresh %u flight %u queue %u unsent %u wnd %u "
            "rcv %u ooo %u srtt %" PRIu64 " mem %zu %zu drop %" PRIu64 " rtx %u\n",
-           nod_sim_now(r->sim) / 1000, (double)(r->received - before) * 8 / (double)span, a.cwnd, a.ssthresh,
-           a.send_queue - a.send_unsent, a.send_queue, a.send_unsent, a.snd_wnd, b.receive_queue,
-           b.out_of_order, a.srtt_us, pa.in_use, pb.in_use, path.queue_full,
+           nod_sim_now(r->sim) / 1000, (double)(r->received - before) * 8 / (double)span, a.cwnd,
+           a.ssthresh, a.send_queue - a.send_unsent, a.send_queue, a.send_unsent, a.snd_wnd,
+           b.receive_queue, b.out_of_order, a.srtt_us, pa.in_use, pb.in_use, path.queue_full,
            a.segments_retransmitted);
 }
 
 int main(int argc, char **argv)
 {
-    struct pipe p = {.name = "", .rate_bps = 10000000000u, .delay_us = 50000, .queue = 62500000, .until = 3 * NOD_SEC, .mtu = 1500};
+    struct pipe p = {.name = "",
+                     .rate_bps = 10000000000u,
+                     .delay_us = 50000,
+                     .queue = 62500000,
+                     .until = 3 * NOD_SEC,
+                     .mtu = 1500};
     if (argc > 1) p.rate_bps = strtoull(argv[1], NULL, 10);
     if (argc > 2) p.delay_us = strtoull(argv[2], NULL, 10);
     if (argc > 3) p.queue = (uint32_t)strtoul(argv[3], NULL, 10);
@@ -114,7 +120,9 @@ int main(int argc, char **argv)
     nod_config d;
     nod_config_default(&d);
     if (argc > 6) snprintf(d.tcp.congestion, sizeof d.tcp.congestion, "%s", argv[6]);
-    if (argc > 7) d.tcp.receive_buffer = d.tcp.send_buffer = (uint32_t)atoi(argv[7]), d.tcp.receive_buffer_max = d.tcp.send_buffer_max = 0;
+    if (argc > 7)
+        d.tcp.receive_buffer = d.tcp.send_buffer = (uint32_t)atoi(argv[7]),
+        d.tcp.receive_buffer_max = d.tcp.send_buffer_max = 0;
     begin(&r, &p, &d.tcp);
     nod_usec next = each;
     uint64_t before = 0;
