@@ -7,7 +7,7 @@
 
 #define STREAM_BLOCK 16384 /* blocks that bytes are copied into */
 #define SMALL_BLOCK 2000   /* for the first bytes of a connection that may stay quiet */
-#define QUEUE_CAP_MAX 32768
+#define QUEUE_CAP_MAX (1u << 20)
 
 static struct nod_queue_entry *entry_at(const struct nod_queue *q, uint32_t i)
 {
@@ -23,7 +23,7 @@ static bool grow(struct nod_queue *q, nod_pool *pool)
     for (uint32_t i = 0; i < q->count; i++) ring[i] = *entry_at(q, i);
     nod_pool_give(pool, q->ring, q->cap * sizeof(*ring));
     q->ring = ring;
-    q->cap = (uint16_t)cap;
+    q->cap = cap;
     q->head = 0;
     return true;
 }
@@ -128,7 +128,7 @@ void nod_queue_drop(struct nod_queue *q, nod_pool *pool, uint32_t len)
         len -= n;
         if (first->slice.len) break;
         nod_block_unref(first->slice.block);
-        q->head = (uint16_t)((q->head + 1u) & (q->cap - 1u));
+        q->head = (q->head + 1u) & (q->cap - 1u);
         q->count--;
     }
     forget_ring_if_empty(q, pool);

@@ -15,7 +15,7 @@ struct nod_queue {
     struct nod_queue_entry *ring; /* `cap` entries, a power of two; NULL when empty */
     uint32_t base;
     uint32_t bytes;
-    uint16_t cap, head, count;
+    uint32_t cap, head, count;
 };
 
 /* Copies bytes in at the end. Returns how many fitted; fewer than `len` when memory is short. */

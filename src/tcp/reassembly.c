@@ -6,253 +6,353 @@
 #include "base/seq.h"
 #include "base/util.h"
 
-#define PIECES_MAX 1024
-#define PIECE_BLOCK 16384
+#define COPY_BLOCK 16384 /* the largest that small packets in a row share */
+#define BLOCK_HEAD 16    /* what a block costs beside its capacity */
 
-static uint32_t piece_end(const struct nod_piece *p)
+/* What is held may cost so many times its octets, and so much beside. A packet that fills half of
+ * its block and stands alone costs hardly more than twice, of small ones those below 40 octets more
+ * than four times. */
+#define COST_TIMES 4
+#define COST_FREE 32768
+
+struct piece {
+    struct piece *next;
+    nod_slice slice;
+    bool ours; /* our block: may be written behind the slice */
+};
+
+struct nod_run {
+    struct nod_tree_node node; /* key: its first octet */
+    uint32_t end;
+    struct piece *pieces, *last;
+    struct nod_run *prev, *next; /* in the order of their octets, with a gap between */
+};
+
+static struct nod_run *of(struct nod_tree_node *node)
 {
-    return p->seq + p->slice.len;
+    return node ? NOD_CONTAINER(node, struct nod_run, node) : NULL;
 }
 
-/* The first piece that ends after `seq`. */
-static uint32_t find(const struct nod_reassembly *r, uint32_t seq)
+static uint32_t start(const struct nod_run *run)
 {
-    uint32_t low = 0, high = r->count;
-    while (low < high) {
-        uint32_t mid = (low + high) / 2;
-        if (seq_le(piece_end(&r->pieces[mid]), seq)) {
-            low = mid + 1;
-        } else {
-            high = mid;
-        }
+    return run->node.key;
+}
+
+/* The last run that begins at `seq` or before: most often it is the last of all. */
+static struct nod_run *run_at(const struct nod_reassembly *r, uint32_t seq)
+{
+    if (r->last && seq_ge(seq, start(r->last))) return r->last;
+    return of(nod_tree_at(r->root, seq));
+}
+
+static struct nod_run *run_behind(const struct nod_reassembly *r, const struct nod_run *run)
+{
+    return run ? run->next : r->first;
+}
+
+static void forget_recent(struct nod_reassembly *r, const struct nod_run *run)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < NOD_RECENT; i++)
+        if (r->recent[i] != run) r->recent[kept++] = r->recent[i];
+    while (kept < NOD_RECENT) r->recent[kept++] = NULL;
+}
+
+static void note_recent(struct nod_reassembly *r, struct nod_run *run)
+{
+    if (r->recent[0] == run) return;
+    forget_recent(r, run);
+    memmove(&r->recent[1], &r->recent[0], (NOD_RECENT - 1) * sizeof(r->recent[0]));
+    r->recent[0] = run;
+}
+
+static size_t cost(const struct piece *piece)
+{
+    return sizeof(*piece) + BLOCK_HEAD + nod_block_capacity(piece->slice.block);
+}
+
+static void free_piece(struct nod_reassembly *r, nod_pool *pool, struct piece *piece)
+{
+    r->held -= cost(piece);
+    nod_slice_release(&piece->slice);
+    nod_pool_give(pool, piece, sizeof(*piece));
+}
+
+/* A slice to be kept. A small packet never holds a large buffer hostage: it is copied, to where
+ * there is room for `want` octets in all. */
+static nod_slice keep(nod_pool *pool, const nod_slice *slice, uint32_t want, bool copy)
+{
+    if (!copy) return nod_slice_of(slice->block, slice->off, slice->len);
+    nod_block *block = nod_block_new(pool, max_u32(slice->len, want));
+    if (!block) return (nod_slice){0};
+    memcpy(nod_block_bytes(block), nod_slice_bytes(slice), slice->len);
+    return (nod_slice){.block = block, .len = slice->len};
+}
+
+static struct piece *new_piece(struct nod_reassembly *r, nod_pool *pool, const nod_slice *slice,
+                               uint32_t want)
+{
+    bool copy = slice->len < nod_block_capacity(slice->block) / 2;
+    uint64_t most = COST_TIMES * ((uint64_t)r->bytes + slice->len) + COST_FREE;
+    struct piece *piece = nod_pool_take(pool, sizeof(*piece));
+    if (!piece) return NULL;
+    *piece = (struct piece){.slice = keep(pool, slice, want, copy), .ours = copy};
+    if (!piece->slice.block) {
+        nod_pool_give(pool, piece, sizeof(*piece));
+        return NULL;
     }
-    return low;
+    r->held += cost(piece);
+    if (r->held + sizeof(struct nod_run) <= most) return piece;
+    free_piece(r, pool, piece);
+    return NULL;
 }
 
-static bool grow(struct nod_reassembly *r, nod_pool *pool)
+/* Room for what comes behind a piece: the first of a run gets what it needs, and each further
+ * block is twice the last, so that many small packets in a row share a block. */
+static uint32_t room_after(const struct piece *piece)
 {
-    if (r->count < r->cap) return true;
-    uint32_t cap = r->cap ? r->cap * 2u : 8;
-    if (cap > PIECES_MAX) return false;
-    struct nod_piece *pieces = nod_pool_take(pool, cap * sizeof(*pieces));
-    if (!pieces) return false;
-    if (r->count) memcpy(pieces, r->pieces, r->count * sizeof(*pieces));
-    nod_pool_give(pool, r->pieces, r->cap * sizeof(*pieces));
-    r->pieces = pieces;
-    r->cap = (uint16_t)cap;
-    return true;
+    return (uint32_t)min_u64(2 * nod_block_capacity(piece->slice.block), COPY_BLOCK);
 }
 
-/* Appends to the piece before, when it ends just here and its block has room. */
-static uint32_t extend(struct nod_reassembly *r, uint32_t at, uint32_t seq, const nod_slice *slice)
+static void append(struct nod_run *run, struct piece *piece)
 {
-    if (at == 0) return 0;
-    struct nod_piece *p = &r->pieces[at - 1];
-    if (!p->ours || piece_end(p) != seq) return 0;
-    uint32_t end = p->slice.off + p->slice.len;
-    uint32_t n = min_u32(slice->len, (uint32_t)nod_block_capacity(p->slice.block) - end);
-    memcpy(nod_block_bytes(p->slice.block) + end, nod_slice_bytes(slice), n);
-    p->slice.len += n;
-    return n;
+    run->last->next = piece;
+    run->last = piece;
+    run->end += piece->slice.len;
 }
 
-static bool insert(struct nod_reassembly *r, nod_pool *pool, uint32_t at, uint32_t seq,
-                   nod_slice slice, bool ours)
+static void prepend(struct nod_run *run, struct piece *piece)
 {
-    if (!grow(r, pool)) return false;
-    memmove(&r->pieces[at + 1], &r->pieces[at], (r->count - at) * sizeof(*r->pieces));
-    r->pieces[at] = (struct nod_piece){.slice = slice, .seq = seq, .ours = ours};
+    piece->next = run->pieces;
+    run->pieces = piece;
+    run->node.key -= piece->slice.len; /* still behind the run before: the tree's order holds */
+}
+
+static bool new_run(struct nod_reassembly *r, nod_pool *pool, struct nod_run *before, uint32_t seq,
+                    struct piece *piece)
+{
+    struct nod_run *after = run_behind(r, before), *run = nod_pool_take(pool, sizeof(*run));
+    if (!run) return false;
+    *run = (struct nod_run){
+        .node.key = seq,
+        .end = seq + piece->slice.len,
+        .pieces = piece,
+        .last = piece,
+        .prev = before,
+        .next = after,
+    };
+    *(before ? &before->next : &r->first) = run;
+    *(after ? &after->prev : &r->last) = run;
+    r->root = nod_tree_add(r->root, &run->node);
+    r->held += sizeof(*run);
     r->count++;
     return true;
 }
 
-/* A small packet never holds a large buffer hostage: it is copied. The first of a run gets
- * what it needs; each further block of the run is twice the last, so that dust costs no more
- * than a few times its size, and many small packets in a row share a block. */
-static bool store_copy(struct nod_reassembly *r, nod_pool *pool, uint32_t at, uint32_t seq,
-                       const nod_slice *slice)
+/* A run whose pieces are gone. */
+static void remove_run(struct nod_reassembly *r, nod_pool *pool, struct nod_run *run)
 {
-    uint32_t want = slice->len;
-    if (at > 0 && piece_end(&r->pieces[at - 1]) == seq) {
-        size_t before = nod_block_capacity(r->pieces[at - 1].slice.block);
-        want = max_u32(want, (uint32_t)min_u64(2 * before, PIECE_BLOCK));
-    }
-    nod_block *block = nod_block_new(pool, want);
-    if (!block) return false;
-    memcpy(nod_block_bytes(block), nod_slice_bytes(slice), slice->len);
-    if (insert(r, pool, at, seq, (nod_slice){.block = block, .len = slice->len}, true)) return true;
-    nod_block_unref(block);
-    return false;
+    forget_recent(r, run);
+    *(run->prev ? &run->prev->next : &r->first) = run->next;
+    *(run->next ? &run->next->prev : &r->last) = run->prev;
+    r->root = nod_tree_remove(r->root, &run->node);
+    r->held -= sizeof(*run);
+    r->count--;
+    nod_pool_give(pool, run, sizeof(*run));
 }
 
-/* Stores octets that fit between two pieces; `at` is where they go. Returns how many. */
-static uint32_t store(struct nod_reassembly *r, nod_pool *pool, uint32_t at, uint32_t seq,
-                      nod_slice slice)
+/* The gap between two runs is closed. */
+static void join(struct nod_reassembly *r, nod_pool *pool, struct nod_run *run,
+                 struct nod_run *after)
 {
-    uint32_t n = extend(r, at, seq, &slice);
-    seq += n;
-    slice.off += n;
-    slice.len -= n;
-    if (!slice.len) return n;
-    if (slice.len < nod_block_capacity(slice.block) / 2)
-        return store_copy(r, pool, at, seq, &slice) ? n + slice.len : n;
-    nod_block_ref(slice.block);
-    if (insert(r, pool, at, seq, slice, false)) return n + slice.len;
-    nod_block_unref(slice.block);
+    run->last->next = after->pieces;
+    run->last = after->last;
+    run->end = after->end;
+    remove_run(r, pool, after);
+}
+
+/* Copies what fits to behind the last piece of a run. Returns how much. */
+static uint32_t extend(struct nod_run *run, const nod_slice *slice)
+{
+    nod_slice *last = &run->last->slice;
+    if (!run->last->ours) return 0;
+    uint32_t used = last->off + last->len;
+    uint32_t n = min_u32(slice->len, (uint32_t)nod_block_capacity(last->block) - used);
+    memcpy(nod_block_bytes(last->block) + used, nod_slice_bytes(slice), n);
+    last->len += n;
+    run->end += n;
     return n;
 }
 
-/* The run of touching pieces around piece `at`. */
-static void run_around(const struct nod_reassembly *r, uint32_t at, uint32_t *first, uint32_t *last)
+/* Stores octets that fit into the gap behind a run (NULL: that before the first). Returns how
+ * many. */
+static uint32_t store(struct nod_reassembly *r, nod_pool *pool, struct nod_run *run, uint32_t seq,
+                      nod_slice slice)
 {
-    *first = *last = at;
-    while (*first > 0 && piece_end(&r->pieces[*first - 1]) == r->pieces[*first].seq) (*first)--;
-    while (*last + 1u < r->count && piece_end(&r->pieces[*last]) == r->pieces[*last + 1].seq)
-        (*last)++;
-}
-
-/* Which piece holds octet `seq`; -1: none. */
-static int holder(const struct nod_reassembly *r, uint32_t seq)
-{
-    uint32_t at = find(r, seq);
-    return at < r->count && seq_le(r->pieces[at].seq, seq) ? (int)at : -1;
-}
-
-/* Of what arrived before, that in the same run is no news beside this. */
-static void note_recent(struct nod_reassembly *r, uint32_t seq)
-{
-    int at = holder(r, seq);
-    if (at < 0) return;
-    uint32_t first, last, kept = 1, recent[NOD_RECENT] = {seq};
-    run_around(r, (uint32_t)at, &first, &last);
-    for (unsigned i = 0; i < r->recents && kept < NOD_RECENT; i++) {
-        int other = holder(r, r->recent[i]);
-        bool elsewhere = other >= 0 && (other < (int)first || other > (int)last);
-        if (elsewhere) recent[kept++] = r->recent[i];
+    struct nod_run *after = run_behind(r, run);
+    bool left = run && run->end == seq, right = after && start(after) == seq + slice.len;
+    uint32_t n = left ? extend(run, &slice) : 0;
+    slice.off += n;
+    slice.len -= n;
+    if (slice.len) {
+        struct piece *piece = new_piece(r, pool, &slice, left ? room_after(run->last) : 0);
+        if (!piece) return n;
+        if (left) {
+            append(run, piece);
+        } else if (right) {
+            prepend(after, piece);
+        } else if (!new_run(r, pool, run, seq, piece)) {
+            free_piece(r, pool, piece);
+            return n;
+        }
     }
-    memcpy(r->recent, recent, sizeof(recent));
-    r->recents = (uint16_t)kept;
+    if (left && right) join(r, pool, run, after);
+    return n + slice.len;
 }
 
 int64_t nod_reassembly_add(struct nod_reassembly *r, nod_pool *pool, uint32_t seq, nod_slice *slice)
 {
     int64_t added = 0;
     nod_slice rest = *slice;
-    uint32_t first = seq;
+    struct nod_run *run = run_at(r, seq), *newest = NULL;
     *slice = (nod_slice){0};
     while (rest.len) {
-        uint32_t at = find(r, seq);
-        uint32_t room = rest.len;
-        if (at < r->count) {
-            const struct nod_piece *p = &r->pieces[at];
-            if (seq_le(p->seq, seq)) { /* this much is here already */
-                uint32_t skip = min_u32(rest.len, piece_end(p) - seq);
-                seq += skip;
-                rest.off += skip;
-                rest.len -= skip;
-                continue;
-            }
-            room = min_u32(room, p->seq - seq);
+        struct nod_run *after = run_behind(r, run);
+        uint32_t n, room = rest.len;
+        if (after && seq_ge(seq, start(after))) {
+            run = after;
+            continue;
         }
-        nod_slice part = {.block = rest.block, .off = rest.off, .len = room};
-        uint32_t n = store(r, pool, at, seq, part);
-        added += n;
-        r->bytes += n;
+        if (run && seq_lt(seq, run->end)) {
+            n = room = min_u32(room, run->end - seq); /* this much is here already */
+        } else {
+            if (after) room = min_u32(room, start(after) - seq);
+            n = store(r, pool, run, seq, (nod_slice){rest.block, rest.off, room});
+            added += n;
+            r->bytes += n;
+        }
+        if (!newest && n) newest = run_at(r, seq);
         seq += n;
         rest.off += n;
         rest.len -= n;
-        if (n < room) {
-            if (!added) added = -1;
-            break;
-        }
+        if (n == room) continue;
+        if (!added) added = -1;
+        break;
     }
-    note_recent(r, first);
+    if (newest) note_recent(r, newest);
     nod_slice_release(&rest);
     return added;
+}
+
+/* Takes the first piece of all out. Returns its slice. */
+static nod_slice take_first(struct nod_reassembly *r, nod_pool *pool)
+{
+    struct nod_run *run = r->first;
+    struct piece *piece = run->pieces;
+    nod_slice slice = piece->slice;
+    r->held -= cost(piece);
+    r->bytes -= slice.len;
+    run->node.key += slice.len; /* still the first of all: the tree's order holds */
+    run->pieces = piece->next;
+    nod_pool_give(pool, piece, sizeof(*piece));
+    if (!run->pieces) remove_run(r, pool, run);
+    return slice;
 }
 
 uint32_t nod_reassembly_drain(struct nod_reassembly *r, nod_pool *pool, uint32_t seq,
                               struct nod_queue *to)
 {
-    uint32_t moved = 0, taken = 0;
-    for (; taken < r->count && seq_le(r->pieces[taken].seq, seq); taken++) {
-        nod_slice *slice = &r->pieces[taken].slice;
-        uint32_t skip = min_u32(seq - r->pieces[taken].seq, slice->len);
-        r->bytes -= skip;
-        r->pieces[taken].seq += skip;
-        slice->off += skip;
-        slice->len -= skip;
-        uint32_t len = slice->len;
-        bool put = nod_queue_put(to, pool, slice);
-        r->bytes -= len;
-        if (!put) {
+    uint32_t next = seq;
+    while (r->first && seq_le(start(r->first), next)) {
+        uint32_t before = next - start(r->first);
+        nod_slice slice = take_first(r, pool);
+        uint32_t skip = min_u32(before, slice.len), n = slice.len - skip;
+        slice.off += skip;
+        slice.len = n;
+        if (!nod_queue_put(to, pool, &slice)) {
             /* No memory: it is given up, and the peer sends it again. Kept, it would stand at
              * the left edge with nothing to move it on. */
-            nod_slice_release(slice);
-            taken++;
+            nod_slice_release(&slice);
             break;
         }
-        seq += len;
-        moved += len;
+        next += n;
     }
-    r->count = (uint16_t)(r->count - taken);
-    if (r->count) {
-        memmove(&r->pieces[0], &r->pieces[taken], r->count * sizeof(*r->pieces));
-    } else {
-        nod_reassembly_clear(r, pool);
-    }
-    return moved;
+    return next - seq;
 }
 
 void nod_reassembly_clear(struct nod_reassembly *r, nod_pool *pool)
 {
-    for (uint32_t i = 0; i < r->count; i++) nod_slice_release(&r->pieces[i].slice);
-    nod_pool_give(pool, r->pieces, r->cap * sizeof(*r->pieces));
-    *r = (struct nod_reassembly){0};
+    while (r->first) {
+        nod_slice slice = take_first(r, pool);
+        nod_slice_release(&slice);
+    }
+}
+
+uint32_t nod_reassembly_first(const struct nod_reassembly *r)
+{
+    return start(r->first);
+}
+
+uint32_t nod_reassembly_end(const struct nod_reassembly *r)
+{
+    return r->last->end;
 }
 
 bool nod_reassembly_overlap(const struct nod_reassembly *r, uint32_t seq, uint32_t len,
                             uint32_t dup[2])
 {
-    uint32_t at = find(r, seq), end = seq + len;
-    if (at == r->count || seq_ge(r->pieces[at].seq, end)) return false;
-    dup[0] = seq_max(seq, r->pieces[at].seq);
-    while (at + 1 < r->count && piece_end(&r->pieces[at]) == r->pieces[at + 1].seq &&
-           seq_lt(piece_end(&r->pieces[at]), end))
-        at++;
-    dup[1] = seq_min(piece_end(&r->pieces[at]), end);
+    const struct nod_run *run = run_at(r, seq);
+    if (!run || seq_le(run->end, seq)) run = run_behind(r, run);
+    if (!run || seq_ge(start(run), seq + len)) return false;
+    dup[0] = seq_max(seq, start(run));
+    dup[1] = seq_min(run->end, seq + len);
     return true;
 }
 
-struct blocks {
-    uint32_t (*block)[2];
-    int count, max;
-};
-
-static void add_block(const struct nod_reassembly *r, uint32_t first, uint32_t last,
-                      struct blocks *b)
+static bool is_recent(const struct nod_reassembly *r, const struct nod_run *run)
 {
-    uint32_t left = r->pieces[first].seq;
-    for (int i = 0; i < b->count; i++)
-        if (b->block[i][0] == left) return;
-    if (b->count == b->max) return;
-    b->block[b->count][0] = left;
-    b->block[b->count++][1] = piece_end(&r->pieces[last]);
+    for (unsigned i = 0; i < NOD_RECENT; i++)
+        if (r->recent[i] == run) return true;
+    return false;
+}
+
+static int add_block(const struct nod_run *run, uint32_t blocks[][2], int count)
+{
+    blocks[count][0] = start(run);
+    blocks[count][1] = run->end;
+    return count + 1;
 }
 
 int nod_reassembly_blocks(const struct nod_reassembly *r, uint32_t blocks[][2], int max)
 {
-    struct blocks b = {.block = blocks, .max = max};
-    uint32_t first, last;
-    for (unsigned i = 0; i < r->recents; i++) {
-        int at = holder(r, r->recent[i]);
-        if (at < 0) continue;
-        run_around(r, (uint32_t)at, &first, &last);
-        add_block(r, first, last, &b);
+    int count = 0;
+    for (int i = 0; i < NOD_RECENT && r->recent[i] && count < max; i++)
+        count = add_block(r->recent[i], blocks, count);
+    for (const struct nod_run *run = r->last; run && count < max; run = run->prev)
+        if (!is_recent(r, run)) count = add_block(run, blocks, count);
+    return count;
+}
+
+void nod_reassembly_check(const struct nod_reassembly *r)
+{
+    uint32_t bytes = 0, count = 0, recents = 0;
+    size_t held = 0;
+    const struct nod_run *prev = NULL;
+    for (const struct nod_run *run = r->first; run; prev = run, run = run->next, count++) {
+        NOD_ASSERT(run->prev == prev && (!prev || seq_lt(prev->end, start(run))));
+        NOD_ASSERT(of(nod_tree_at(r->root, run->end)) == run);
+        uint32_t seq = start(run);
+        for (const struct piece *piece = run->pieces; piece; piece = piece->next) {
+            NOD_ASSERT(piece->slice.len && (piece->next || piece == run->last));
+            seq += piece->slice.len;
+            held += cost(piece);
+        }
+        NOD_ASSERT(seq == run->end && seq != start(run));
+        bytes += seq - start(run);
+        held += sizeof(*run);
+        recents += is_recent(r, run);
     }
-    for (uint32_t i = r->count; i > 0 && b.count < max; i = first) {
-        run_around(r, i - 1, &first, &last);
-        add_block(r, first, last, &b);
-    }
-    return b.count;
+    NOD_ASSERT(prev == r->last && count == r->count && bytes == r->bytes && held == r->held);
+    for (unsigned i = 0; i < NOD_RECENT; i++) recents -= r->recent[i] != NULL;
+    NOD_ASSERT(recents == 0);
 }

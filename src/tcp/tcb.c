@@ -212,6 +212,6 @@ void nod_tcb_check(const struct nod_tcb *tcb)
     NOD_ASSERT(seq_le(tcb->snd.nxt, end) || nod_tcb_syn_unacked(tcb));
     if (!nod_tcb_syn_unacked(tcb) && w->sendq.bytes) NOD_ASSERT(tcb->snd.una == w->sendq.base);
     /* At rcv.nxt, and not beyond it: kept when memory was short as the gap closed. */
-    if (w->ooq.count) NOD_ASSERT(seq_ge(w->ooq.pieces[0].seq, tcb->rcv.nxt));
+    if (w->ooq.count) NOD_ASSERT(seq_ge(nod_reassembly_first(&w->ooq), tcb->rcv.nxt));
     NOD_ASSERT(tcb->cc.cwnd >= 1);
 }
