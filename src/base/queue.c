@@ -35,6 +35,7 @@ static bool push(struct nod_queue *q, nod_pool *pool, nod_slice slice, bool ours
         (struct nod_queue_entry){.slice = slice, .start = q->base + q->bytes, .ours = ours};
     q->count++;
     q->bytes += slice.len;
+    q->held += (uint32_t)nod_block_capacity(slice.block);
     return true;
 }
 
@@ -86,6 +87,7 @@ static void take_back(struct nod_queue *q, nod_pool *pool, uint32_t count, uint3
     while (q->count > count) {
         struct nod_queue_entry *last = entry_at(q, --q->count);
         q->bytes -= last->slice.len;
+        q->held -= (uint32_t)nod_block_capacity(last->slice.block);
         nod_block_unref(last->slice.block);
     }
     if (count) entry_at(q, count - 1u)->slice.len -= q->bytes - bytes;
@@ -127,6 +129,7 @@ void nod_queue_drop(struct nod_queue *q, nod_pool *pool, uint32_t len)
         first->start += n;
         len -= n;
         if (first->slice.len) break;
+        q->held -= (uint32_t)nod_block_capacity(first->slice.block);
         nod_block_unref(first->slice.block);
         q->head = (q->head + 1u) & (q->cap - 1u);
         q->count--;

@@ -15,6 +15,7 @@ struct nod_queue {
     struct nod_queue_entry *ring; /* `cap` entries, a power of two; NULL when empty */
     uint32_t base;
     uint32_t bytes;
+    uint32_t held; /* octets of memory that the slices' blocks take */
     uint32_t cap, head, count;
 };
 

@@ -280,6 +280,36 @@ static void blocks_of_others(void **state)
     nod_pool_free(pool);
 }
 
+/* All that came behind one gap, in more slices than anybody counts on, in one step; and the order
+ * in which they came is all one. */
+static void whole_window(void **state)
+{
+    (void)state;
+    enum { SEGMENTS = 100000, SIZE = 40 };
+    nod_pool *pool = nod_pool_new(NULL, 0);
+    struct nod_reassembly r = {0};
+    struct nod_queue q = {.base = 7};
+    for (int way = 0; way < 2; way++) {
+        for (uint32_t i = 0; i < SEGMENTS; i++) {
+            uint32_t at = way ? SEGMENTS - 1 - i : i;
+            nod_slice slice = slice_of_bytes(pool, (const uint8_t[SIZE]){(uint8_t)at}, SIZE, 0);
+            assert_int_equal(nod_reassembly_add(&r, pool, 7 + SIZE * at, &slice), SIZE);
+        }
+        assert_int_equal(r.count, 1);
+        assert_int_equal(nod_reassembly_first(&r), 7);
+        assert_int_equal(nod_reassembly_end(&r), 7 + SIZE * SEGMENTS);
+        assert_int_equal(nod_reassembly_drain(&r, pool, 7, &q), SIZE * SEGMENTS);
+        assert_int_equal(r.held, 0);
+        for (uint32_t i = 0; i < SEGMENTS; i++) {
+            uint8_t bytes[SIZE];
+            assert_int_equal(nod_queue_read(&q, pool, bytes, SIZE), SIZE);
+            assert_int_equal(bytes[0], (uint8_t)i);
+        }
+        q.base = 7;
+    }
+    nod_pool_free(pool);
+}
+
 static unsigned depth(const struct nod_tree_node *t)
 {
     if (!t) return 0;
@@ -395,6 +425,7 @@ int main(void)
         cmocka_unit_test(small_ones_apart),
         cmocka_unit_test(small_ones_in_a_row),
         cmocka_unit_test(blocks_of_others),
+        cmocka_unit_test(whole_window),
         cmocka_unit_test(every_second_of_many),
         cmocka_unit_test(no_memory_to_drain),
     };

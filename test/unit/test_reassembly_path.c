@@ -35,7 +35,8 @@ static struct transfer begin(const char *congestion)
     there.queue_bytes = 1 << 20;
     nod_config config;
     nod_config_default(&config);
-    config.tcp.send_buffer = config.tcp.receive_buffer = BUFFER;
+    config.tcp.send_buffer = config.tcp.send_buffer_max = BUFFER;
+    config.tcp.receive_buffer = config.tcp.receive_buffer_max = BUFFER;
     config.trace_events = 10000;
     snprintf(config.tcp.congestion, sizeof(config.tcp.congestion), "%s", congestion);
     int a = nod_sim_add_host(t.sim, "a", &config), b = nod_sim_add_host(t.sim, "b", &config);
