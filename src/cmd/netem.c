@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -217,7 +218,8 @@ static void be_prompt(void)
 {
     const struct sched_param first = {.sched_priority = 1};
     prctl(PR_SET_TIMERSLACK, 1UL); /* the kernel else sleeps 50 us longer, to save power */
-    sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &first);
+    if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &first) != 0)
+        setpriority(PRIO_PROCESS, 0, -20);
 }
 
 int cmd_netem(int argc, char **argv)

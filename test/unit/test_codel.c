@@ -215,6 +215,44 @@ static void test_turns_are_fair(void **state)
     done(&w);
 }
 
+/* To send a packet only when the last one has left is no way to be always among the new flows. */
+static void test_no_flow_is_new_twice(void **state)
+{
+    struct world w = make(&fair);
+
+    (void)state;
+    for (nod_usec now = 0; now < 5 * NOD_SEC; now += NOD_MSEC) {
+        take(&w, now);
+        push(&w, 0, 0, now);
+        push(&w, 1, 0, now);
+        push(&w, 2, 0, now);
+        if (w.sent[3] == w.came[3]) {
+            push(&w, 3, 0, now);
+        }
+    }
+    assert_in_range(w.came[3], 1000, 1300);
+    done(&w);
+}
+
+/* An idle line takes a packet when it comes, and not before. */
+static void test_idle_line(void **state)
+{
+    struct world w = make(&fair);
+
+    (void)state;
+    for (nod_usec now = NOD_SEC; now < 2 * NOD_SEC; now += 10 * NOD_MSEC) {
+        push(&w, 0, 0, now);
+        push(&w, 0, 0, now + 100);
+        take(&w, now + NOD_MSEC - 1);
+        assert_int_equal(w.came[0] + 2, w.sent[0]);
+        take(&w, now + NOD_MSEC);
+        assert_int_equal(w.came[0] + 1, w.sent[0]);
+        take(&w, now + 2 * NOD_MSEC);
+        assert_int_equal(w.came[0], w.sent[0]);
+    }
+    done(&w);
+}
+
 /* The line is never idle while somebody waits, and time is exact: a packet a millisecond. */
 static void test_the_line_is_busy(void **state)
 {
@@ -334,6 +372,8 @@ int main(void)
         cmocka_unit_test(test_it_remembers),
         cmocka_unit_test(test_who_sends_little_does_not_wait),
         cmocka_unit_test(test_turns_are_fair),
+        cmocka_unit_test(test_no_flow_is_new_twice),
+        cmocka_unit_test(test_idle_line),
         cmocka_unit_test(test_the_line_is_busy),
         cmocka_unit_test(test_marks_instead_of_drops),
         cmocka_unit_test(test_the_fattest_makes_room),

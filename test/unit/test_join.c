@@ -215,6 +215,24 @@ static void test_what_is_different_stays_apart(void **state)
     }
 }
 
+/* An IP packet has at most 65535 octets. */
+static void test_no_larger_than_ip(void **state)
+{
+    nod_frame frame[2];
+
+    (void)state;
+    pool = nod_pool_new(NULL, 0);
+    frame[0] = segment(4, 1, 0, 32742, 0, 0x10);
+    frame[1] = segment(4, 1, 32742, 32741, 0, 0x10);
+    assert_int_equal(nod_frames_join(frame, 2), 1);
+    assert_int_equal(nod_frame_length(&frame[0]), 65535);
+    nod_frame_release(&frame[0]);
+    frame[0] = segment(4, 1, 0, 32742, 0, 0x10);
+    frame[1] = segment(4, 1, 32742, 32742, 0, 0x10);
+    assert_int_equal(nod_frames_join(frame, 2), 2);
+    release(frame, 2);
+}
+
 static void test_push_ends_a_segment(void **state)
 {
     nod_frame frame[3];
@@ -311,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_there_and_back),
         cmocka_unit_test(test_packets_of_a_device),
         cmocka_unit_test(test_what_is_different_stays_apart),
+        cmocka_unit_test(test_no_larger_than_ip),
         cmocka_unit_test(test_push_ends_a_segment),
         cmocka_unit_test(test_random),
     };
