@@ -241,12 +241,28 @@ expect "--quiet says one word" is "$(cat "$work/said")" ready
 expect "the report has the seed" has "seed 12345"
 expect "  and both ways" is "$(grep -c 'packets in' "$work/out")" 2
 
-"$NOD" netem --quiet a b >"$work/said" 2>"$work/out" &
-emulator=$!
-for _ in $(seq 100); do
-    [ -s "$work/said" ] && break
-    sleep 0.05
-done
+quietly() {
+    "$NOD" netem --quiet "$@" >"$work/said" 2>"$work/out" &
+    emulator=$!
+    for _ in $(seq 100); do
+        [ -s "$work/said" ] && break
+        sleep 0.05
+    done
+}
+quietly --left-netns $there a b
+expect "the right one here" ip link show dev b >/dev/null
+expect "  the left one there" over ip link show dev a >/dev/null
+kill -TERM $emulator
+wait $emulator
+expect "  ended by SIGTERM" is $? 0
+quietly --left-netns /proc/$there/ns/net --right-netns $there a b
+expect "both there, by a path too" over ip link show dev b >/dev/null
+kill -TERM $emulator
+wait $emulator
+quietly a b
+ip link set dev a down
+ip link set dev a up
+expect "a device may be down for a while" kill -0 $emulator
 ip link del dev a
 wait $emulator
 expect "a device that is taken away ends it" is $? 3
