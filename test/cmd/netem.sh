@@ -78,7 +78,7 @@ refuses 3 "a device of another kind" "another kind" lo b
 
 # begin OPTIONS...: the emulator, until finish_it, which leaves its report in $work/json.
 begin() {
-    rm -f "$work/json"
+    rm -f "$work/json" "$work/said"
     "$NOD" netem --json --right-netns $there --left-addr 10.77.0.1/24 --right-addr 10.77.0.2/24 \
         --left-addr fd77::1/64 --right-addr fd77::2/64 --seed 7 "$@" ne-left ne-right \
         >"$work/said" 2>"$work/out" &
@@ -242,6 +242,7 @@ expect "the report has the seed" has "seed 12345"
 expect "  and both ways" is "$(grep -c 'packets in' "$work/out")" 2
 
 quietly() {
+    rm -f "$work/said"
     "$NOD" netem --quiet "$@" >"$work/said" 2>"$work/out" &
     emulator=$!
     for _ in $(seq 100); do
