@@ -74,7 +74,9 @@ static void tell_lost(struct nod_env *env, struct nod_tcb *tcb)
         s.prior_delivered = run->rate.delivered;
         s.prior_lost = run->rate.lost;
         s.sample_flight = run->rate.flight;
-        ops->on_lost(&tcb->cc, &tcb->work->cc_own, &s, nod_sent_len(run));
+        s.una = nod_sent_seq(run);
+        s.nxt = run->end;
+        ops->on_lost(&tcb->cc, &tcb->work->cc_own, &s);
     }
 }
 
@@ -233,7 +235,19 @@ static void grow(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack 
     if ((!a->acked || tcb->work->marked) && !has_model(tcb)) return;
     /* By what this ACK is the first to tell of; what was sacked before has been told. */
     struct nod_cc_sample s = sample(env, tcb, a->d.octets, flight);
-    nod_cc_ops(&tcb->cc)->on_ack(&tcb->cc, &tcb->work->cc_own, &s);
+    struct nod_cc_own *own = &tcb->work->cc_own;
+    nod_cc_ops(&tcb->cc)->on_ack(&tcb->cc, own, &s);
+    if (own->holds_back) nod_rate_limited(&tcb->work->loss.rate, nod_loss_out(tcb));
+    own->holds_back = false;
+}
+
+void nod_loss_on_restart(struct nod_env *env, struct nod_tcb *tcb)
+{
+    const struct nod_cc_ops *ops = nod_cc_ops(&tcb->cc);
+    if (!ops->on_restart) return;
+    struct nod_cc_sample s = sample(env, tcb, 0, 0);
+    s.app_limited = tcb->work->loss.rate.limited_until;
+    ops->on_restart(&tcb->cc, &tcb->work->cc_own, &s);
 }
 
 void nod_loss_on_rtt(struct nod_env *env, struct nod_tcb *tcb, nod_usec rtt)

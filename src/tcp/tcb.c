@@ -42,6 +42,8 @@ bool nod_tcb_wake(struct nod_env *env, struct nod_tcb *tcb)
     w->stalled_since = env->now;
     tcb->work = w;
     loss_init(tcb);
+    const struct nod_cc_ops *ops = nod_cc_ops(&tcb->cc);
+    if (tcb->rare && ops->on_wake) ops->on_wake(&w->cc_own, &tcb->rare->cc, env->now);
     return true;
 }
 
@@ -69,6 +71,9 @@ void nod_tcb_rest(struct nod_env *env, struct nod_tcb *tcb)
         nod_wheel_set(&env->wheel, &tcb->rec.timer, min_u64(rest, nod_keepalive_deadline(tcb)));
         return;
     }
+    /* Only where there is room already: an idle connection has its budget. */
+    const struct nod_cc_ops *ops = nod_cc_ops(&tcb->cc);
+    if (tcb->rare && ops->on_rest) ops->on_rest(&w->cc_own, &tcb->rare->cc);
     nod_board_clear(&w->loss.board, env->pool);
     nod_pool_give(env->pool, w, sizeof(*w));
     tcb->work = NULL;

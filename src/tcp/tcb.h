@@ -217,6 +217,7 @@ void nod_loss_on_reorder_timer(struct nod_env *env, struct nod_tcb *tcb);
 /* [board.end, end) leaves, for which nod_board_ready has said yes; or [seq, end) leaves again. */
 void nod_loss_on_sent(struct nod_env *env, struct nod_tcb *tcb, uint32_t end);
 void nod_loss_on_sent_again(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint32_t end);
+void nod_loss_on_restart(struct nod_env *env, struct nod_tcb *tcb); /* nothing was in flight */
 void nod_loss_leave_recovery(struct nod_tcb *tcb);
 /* What is lost was too big for the path: until `recover` is acknowledged, that is no congestion. */
 void nod_loss_on_too_big(struct nod_tcb *tcb, uint32_t recover);
