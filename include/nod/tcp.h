@@ -96,7 +96,10 @@ typedef struct nod_tcp_config {
     /* ECT on all segments but SYNs of a connection with NOD_ECN_ACCURATE, as Linux does and
      * draft-ietf-tcpm-generalized-ecn tries, against RFC 3168 6.1.4 and 6.1.5; false */
     bool ecn_control;
-    nod_usec delayed_ack_us;  /* below 500,000 (MUST-40); 40,000 */
+    nod_usec delayed_ack_us; /* below 500,000 (MUST-40); 40,000 */
+    /* So many octets at the beginning, and after a pause longer than the RTO, are acknowledged
+     * segment by segment, if those are full (RFC 5681 4.2 lets): slow start waits for it. 64 KiB */
+    uint32_t quick_ack_bytes;
     nod_usec rto_initial_us;  /* RFC 6298 section 2.1; 1 s */
     nod_usec rto_min_us;      /* 200 ms, as Linux; RFC 6298 2.4 says 1 s */
     nod_usec rto_max_us;      /* at least 60 s; 120 s */
@@ -142,6 +145,9 @@ typedef struct nod_tcp_config {
     bool counters;            /* nod_status.count is kept, which costs memory; false */
     char congestion[12];      /* "reno" or "cubic" (RFC 9438), the default */
 } nod_tcp_config;
+
+/* What nod_tcp_config.congestion may be, one after the other from index 0 on; NULL: no more. */
+const char *nod_congestion_name(unsigned index);
 
 typedef struct nod_open {
     /* Address and port may be left 0. Active: they are chosen. Passive: any address; with the

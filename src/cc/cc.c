@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "nod/tcp.h"
 
 uint32_t nod_cc_initial_window(uint32_t mss)
 {
@@ -22,6 +23,11 @@ int nod_cc_find(const char *name)
     for (size_t i = 0; i < ALGORITHMS; i++)
         if (strcmp(all[i]->name, name) == 0) return (int)i;
     return NOD_EINVAL;
+}
+
+const char *nod_congestion_name(unsigned index)
+{
+    return index < ALGORITHMS ? all[index]->name : NULL;
 }
 
 const struct nod_cc_ops *nod_cc_ops(const struct nod_cc *cc)

@@ -38,6 +38,7 @@ void nod_config_default(nod_config *c)
                 .ecn_accept = NOD_ECN_CLASSIC,
                 .accecn_option = true,
                 .delayed_ack_us = 40 * NOD_MSEC,
+                .quick_ack_bytes = 64 << 10,
                 .rto_initial_us = NOD_SEC,
                 .rto_min_us = 200 * NOD_MSEC,
                 .rto_max_us = 120 * NOD_SEC,

@@ -74,6 +74,7 @@ struct nod_work {
     uint32_t reduced;    /* SND.NXT when the window was reduced last: one window's worth */
     uint32_t fin_seq;    /* of the peer's FIN, with TCB_FIN_SEEN */
     uint32_t unacked_in; /* octets received since our last ACK */
+    uint64_t quick_end;  /* up to so many octets received ACKs are quick; 0: not again */
     uint32_t rcv_mss;    /* the peer's segment size as we see it */
     uint32_t twice[2];   /* octets that came again, to be told once; empty: none (RFC 2883) */
     uint32_t small_end;  /* of the last segment that was not full, with small_sent */

@@ -38,6 +38,7 @@ static const struct setting {
     {"timestamps", KIND_BOOL, offsetof(nod_tcp_config, timestamps)},
     {"sack", KIND_BOOL, offsetof(nod_tcp_config, sack)},
     {"delayed_ack_us", KIND_USEC, offsetof(nod_tcp_config, delayed_ack_us)},
+    {"quick_ack_bytes", KIND_U32, offsetof(nod_tcp_config, quick_ack_bytes)},
     {"rto_initial", KIND_USEC, offsetof(nod_tcp_config, rto_initial_us)},
     {"rto_min", KIND_USEC, offsetof(nod_tcp_config, rto_min_us)},
     {"rto_max", KIND_USEC, offsetof(nod_tcp_config, rto_max_us)},

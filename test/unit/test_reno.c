@@ -169,16 +169,11 @@ static void names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(initial_window),
-        cmocka_unit_test(slow_start),
-        cmocka_unit_test(stretched_ack),
-        cmocka_unit_test(congestion_avoidance),
-        cmocka_unit_test(not_limited),
-        cmocka_unit_test(loss),
-        cmocka_unit_test(timeout),
-        cmocka_unit_test(idle),
-        cmocka_unit_test(huge),
-        cmocka_unit_test(names),
+        cmocka_unit_test(initial_window), cmocka_unit_test(slow_start),
+        cmocka_unit_test(stretched_ack),  cmocka_unit_test(congestion_avoidance),
+        cmocka_unit_test(not_limited),    cmocka_unit_test(loss),
+        cmocka_unit_test(timeout),        cmocka_unit_test(idle),
+        cmocka_unit_test(huge),           cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
