@@ -15,6 +15,7 @@ void flows_make(struct flows *f, uint64_t seed, const nod_path_config *path)
     nod_config_default(&config);
     config.tcp.send_buffer = config.tcp.receive_buffer = 8 << 20;
     config.memory_limit = (size_t)256 << 20;
+    config.tcp.counters = true; /* and there is room to keep a model in while a flow rests */
     nod_iface_config iface = {.mtu = 1500, .gso_max = 65535, .csum_offload = true};
     nod_path_config back = {.delay_us = path->delay_us};
     *f = (struct flows){.sim = nod_sim_new(seed)};
