@@ -75,7 +75,9 @@ static void tell_lost(struct nod_env *env, struct nod_tcb *tcb)
         s.prior_delivered = run->rate.delivered;
         s.prior_lost = run->rate.lost;
         s.sample_flight = run->rate.flight;
-        ops->on_lost(&tcb->cc, &tcb->work->cc_own, &s, nod_sent_len(run));
+        s.una = nod_sent_seq(run);
+        s.nxt = run->end;
+        ops->on_lost(&tcb->cc, &tcb->work->cc_own, &s);
     }
 }
 
@@ -121,7 +123,9 @@ void nod_loss_on_resume(struct nod_env *env, struct nod_tcb *tcb)
     struct nod_work *w = tcb->work;
     const struct nod_cc_ops *ops = nod_cc_ops(&tcb->cc);
     uint32_t before = tcb->cc.cwnd, mss = nod_tcb_mss(tcb);
-    if (ops->on_resume) ops->on_resume(&tcb->cc, &w->cc_own, env->now);
+    struct nod_cc_sample s = sample(env, tcb, 0, 0);
+    s.app_limited = w->loss.rate.limited_until;
+    if (ops->on_restart) ops->on_restart(&tcb->cc, &w->cc_own, &s);
     if (validates(tcb))
         nod_validate_age(&w->validate, &tcb->cc, env->now, mss);
     else if (ops->on_idle && env->now - w->last_send > tcb->rto_us)
@@ -293,7 +297,10 @@ static void grow(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack 
     if (tcb->work->loss.phase == NOD_LOSS_NONE && validates(tcb))
         nod_validate_on_ack(&tcb->work->validate, &tcb->cc, &s);
     if (tcb->work->marked && !has_model(tcb)) return;
-    nod_cc_ops(&tcb->cc)->on_ack(&tcb->cc, &tcb->work->cc_own, &s);
+    struct nod_cc_own *own = &tcb->work->cc_own;
+    nod_cc_ops(&tcb->cc)->on_ack(&tcb->cc, own, &s);
+    if (own->holds_back) nod_rate_limited(&tcb->work->loss.rate, nod_loss_out(tcb));
+    own->holds_back = false;
 }
 
 void nod_loss_on_rtt(struct nod_env *env, struct nod_tcb *tcb, nod_usec rtt)

@@ -44,6 +44,8 @@ bool nod_tcb_wake(struct nod_env *env, struct nod_tcb *tcb)
     tcb->work = w;
     nod_tune_wake(tcb);
     loss_init(tcb);
+    const struct nod_cc_ops *ops = nod_cc_ops(&tcb->cc);
+    if (tcb->rare && ops->on_wake) ops->on_wake(&w->cc_own, &tcb->rare->cc, env->now);
     return true;
 }
 
@@ -64,8 +66,8 @@ void nod_tcb_rest(struct nod_env *env, struct nod_tcb *tcb)
         return;
     /* A FIN beyond a gap: only `work` knows where it is. */
     if (tcb->flags & TCB_FIN_SEEN && tcb->rec.state != NOD_CLOSE_WAIT) return;
-    /* `work` knows when text was last sent, and how much, and what was read in the last round trips.
-     * Until some time has passed since then, the congestion window is good for the next: the
+    /* `work` knows when text was last sent, and how much, and what was read in the last round
+     * trips. Until some time has passed since then, the congestion window is good for the next: the
      * connection rests after that. */
     nod_usec wait = nod_loss_until_rest(tcb), last = max_u64(w->last_send, w->tune.since);
     if (last && env->now - last <= wait) {
@@ -74,6 +76,9 @@ void nod_tcb_rest(struct nod_env *env, struct nod_tcb *tcb)
         return;
     }
     if (w->last_send) tcb->cc.valid_s = nod_validate_rest(&w->validate, env->now) & NOD_CC_SECONDS;
+    /* Only where there is room already: an idle connection has its budget. */
+    const struct nod_cc_ops *ops = nod_cc_ops(&tcb->cc);
+    if (tcb->rare && ops->on_rest) ops->on_rest(&w->cc_own, &tcb->rare->cc);
     nod_board_clear(&w->loss.board, env->pool);
     nod_pool_give(env->pool, w, sizeof(*w));
     tcb->work = NULL;

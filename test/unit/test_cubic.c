@@ -167,7 +167,7 @@ static void resumes(void **state)
     one_round(0);
     uint32_t before = cc.cwnd;
     now += 60 * NOD_SEC;
-    nod_cc_ops(&cc)->on_resume(&cc, &own, now);
+    nod_cc_ops(&cc)->on_restart(&cc, &own, &(struct nod_cc_sample){.now = now});
     one_round(0);
     assert_true(cc.cwnd < before + before / 10);
 }
