@@ -109,8 +109,10 @@ typedef struct nod_tcp_config {
     /* So many octets at the beginning, and after a pause longer than the RTO, are acknowledged
      * segment by segment, if those are full (RFC 5681 4.2 lets): slow start waits for it. 64 KiB */
     uint32_t quick_ack_bytes;
-    nod_usec rto_initial_us;  /* RFC 6298 section 2.1; 1 s */
-    nod_usec rto_min_us;      /* 200 ms, as Linux; RFC 6298 2.4 says 1 s */
+    nod_usec rto_initial_us; /* RFC 6298 section 2.1; 1 s */
+    /* The least RTO, and its least distance from a smoothed RTT that is longer; 200 ms, as Linux.
+     * RFC 6298 2.4 says 1 s. */
+    nod_usec rto_min_us;
     nod_usec rto_max_us;      /* at least 60 s; 120 s */
     nod_usec msl_us;          /* maximum segment lifetime; 120 s. TIME-WAIT lasts two */
     nod_usec user_timeout_us; /* data unacknowledged for so long ends the connection: R2 of
