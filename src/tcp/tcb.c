@@ -64,20 +64,12 @@ void nod_tcb_rest(struct nod_env *env, struct nod_tcb *tcb)
         return;
     /* A FIN beyond a gap: only `work` knows where it is. */
     if (tcb->flags & TCB_FIN_SEEN && tcb->rec.state != NOD_CLOSE_WAIT) return;
-<<<<<<< HEAD
-    /* `work` knows when text was last sent, and how much. Until some time has passed since then,
-     * the congestion window is good for the next: the connection rests after that. */
-    nod_usec wait = nod_loss_until_rest(tcb);
-    if (w->last_send && env->now - w->last_send <= wait) {
-        nod_usec rest = w->last_send + wait + 1;
-=======
-    /* `work` knows when text was last sent. Until an RTO has passed since then, the congestion
-     * window is good for the next (RFC 5681 4.1): the connection rests after that. It also knows
-     * what was read in the last round trips. */
-    nod_usec last = max_u64(w->last_send, w->tune.since);
-    if (last && env->now - last <= tcb->rto_us) {
-        nod_usec rest = last + tcb->rto_us + 1;
->>>>>>> main
+    /* `work` knows when text was last sent, and how much, and what was read in the last round
+     * trips. Until some time has passed since then, the congestion window is good for the next: the
+     * connection rests after that. */
+    nod_usec last = max_u64(w->last_send, w->tune.since), wait = nod_loss_until_rest(tcb);
+    if (last && env->now - last <= wait) {
+        nod_usec rest = last + wait + 1;
         nod_wheel_set(&env->wheel, &tcb->rec.timer, min_u64(rest, nod_keepalive_deadline(tcb)));
         return;
     }
