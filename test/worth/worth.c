@@ -388,7 +388,7 @@ static double measure(const struct row *row, bool on, uint64_t seed, int seeds)
 int main(int argc, char **argv)
 {
     uint64_t seed = 1;
-    int seeds = getenv("NOD_TEST_QUICK") ? 5 : 21, failed = 0;
+    int seeds = getenv("NOD_TEST_QUICK") ? 3 : 11, failed = 0;
 
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--seed") == 0) seed = strtoull(argv[i + 1], NULL, 10);
