@@ -23,6 +23,7 @@ void stage_open(struct stage *stage, FILE *listing)
     stage->listing = listing;
     stage->now = STAGE_EPOCH;
     nod_config_default(&stage->config);
+    stage->config.tcp.pacing = NOD_PACING_OFF; /* but where it is what the script is about */
     /* Of fixed size, for scripts that state windows: those about their growth set a maximum. */
     stage->config.tcp.send_buffer = stage->config.tcp.receive_buffer = 256 << 10;
     stage->config.tcp.send_buffer_max = stage->config.tcp.receive_buffer_max = 0;
