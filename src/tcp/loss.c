@@ -339,8 +339,10 @@ void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb)
         else
             nod_board_lose_all(&l->board, renege);
         tell_lost(env, tcb);
-        /* F-RTO: not for the second of a row (RFC 5682 section 2.1 step 1). */
-        bool frto = tcb->config->c.frto && !again && !renege;
+        /* F-RTO: not for the second of a row (RFC 5682 section 2.1 step 1), nor in a recovery: that
+         * the timeout was needless would not mean that nothing had been lost before it. */
+        bool fresh = !again && l->phase != NOD_LOSS_FAST;
+        bool frto = tcb->config->c.frto && fresh && !renege;
         l->frto = frto ? NOD_FRTO_SENT_AGAIN : NOD_FRTO_OFF;
         l->phase = NOD_LOSS_TIMEOUT;
         trace_cwnd(env, tcb);
