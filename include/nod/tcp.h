@@ -81,10 +81,13 @@ typedef struct nod_tcp_config {
      * next doubling. The window scale is negotiated from receive_buffer_max (RFC 7323 2.3). While
      * more than half of nod_config.memory_limit is in use buffers do not grow, and windows are not
      * held open beyond 16 KiB; when little is left only what was offered is. No window that was
-     * offered shrinks, and nothing that was taken is dropped. At most 1 GiB each; 128 KiB, and 256
-     * MiB less 4 KiB. */
+     * offered shrinks, and nothing that was taken is dropped. At most 1 GiB each; 128 KiB, and 512
+     * MiB less 8 KiB. */
     uint32_t send_buffer, send_buffer_max;
     uint32_t receive_buffer, receive_buffer_max;
+    /* NOD_EVENT_WRITABLE, and nod_tcp_writable, wait until less than so many bytes were not sent
+     * yet: for who decides as late as possible what to send. A SEND takes more. 0: no limit */
+    uint32_t unsent_low;
     uint16_t mss_max; /* segments no larger than this, both ways; 0: what the MTU allows */
     uint16_t mss_min; /* a peer that takes only less is sent segments of so much all the
                          same: dust costs us more than it (CVE-2019-11479); 64 */
