@@ -44,8 +44,9 @@ uint32_t nod_pace_room(const struct nod_env *env, struct nod_tcb *tcb, uint32_t 
     tcb->work->at[NOD_TIMER_PACING] = NOD_NEVER;
     p->rate = nod_pace_rate(tcb);
     if (!p->rate) return text_max;
-    if (!p->left && p->at <= env->now) p->left = nod_cc_quantum(p->rate, nod_tcb_mss(tcb));
-    return p->left ? min_u32(text_max, p->left) : text_max;
+    uint32_t mss = nod_tcb_mss(tcb);
+    if (!p->left && p->at <= env->now) p->left = nod_cc_quantum(p->rate, mss);
+    return p->left ? min_u32(text_max, max_u32(p->left, mss)) : text_max;
 }
 
 bool nod_pace_lets_go(struct nod_tcb *tcb)

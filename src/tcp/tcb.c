@@ -46,6 +46,7 @@ bool nod_tcb_wake(struct nod_env *env, struct nod_tcb *tcb)
     loss_init(tcb);
     const struct nod_cc_ops *ops = nod_cc_ops(&tcb->cc);
     if (tcb->rare && ops->on_wake) ops->on_wake(&w->cc_own, &tcb->rare->cc, env->now);
+    if (tcb->rare) tcb->rare->cc = (struct nod_cc_rest){0}; /* it grows old */
     return true;
 }
 
