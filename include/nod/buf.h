@@ -123,6 +123,12 @@ void nod_frame_finish(nod_frame *frame);
  * such piece; or NOD_ENOMEM. A frame without gso_size is its own only piece. */
 int nod_frame_piece(const nod_frame *frame, unsigned index, nod_frame *out);
 
+/* The reverse: packets of one connection that follow each other become one large segment, as a
+ * device makes them (LRO), if it can be cut into the same packets again. Only those with CSUM_TODO:
+ * others might hide damage. A packet is joined to an earlier one over those of other connections
+ * between them. Returns how many frames are left, at the array's start. */
+int nod_frames_join(nod_frame *frames, int count);
+
 /* What a congested router does to a packet with an ECN-capable transport: sets CE in the IP header
  * (RFC 3168 section 5). Returns 1; 0 when the packet is not capable, or no IP; or NOD_ENOMEM. */
 int nod_frame_mark(nod_pool *pool, nod_frame *frame);

@@ -20,6 +20,12 @@ extern "C" {
  * why[NOD_NETNS_WHY] that says what to do. */
 int nod_netns_enter(char *why);
 
+/* Moves the process into a network namespace that exists: `where` is its name in /run/netns, the
+ * number of a process in it, or a path with a slash. One that belongs to a user namespace of the
+ * caller's is entered with that. Devices that were made before stay where they are. Returns 0; or
+ * NOD_EPERM, NOD_EINVAL (there is none), NOD_EIO, and a sentence in why[NOD_NETNS_WHY]. */
+int nod_netns_join(const char *where, char *why);
+
 #ifdef __cplusplus
 }
 #endif

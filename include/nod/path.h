@@ -14,10 +14,11 @@ extern "C" {
 typedef struct nod_path nod_path;
 
 typedef struct nod_path_config {
-    nod_usec delay_us;    /* one way */
-    nod_usec jitter_us;   /* up to this much more, uniform; does not reorder by itself */
-    uint64_t rate_bps;    /* bits a second; 0: no limit */
-    uint32_t queue_bytes; /* drop-tail queue before the rate; 0: no limit but the pool's */
+    nod_usec delay_us;  /* one way */
+    nod_usec jitter_us; /* up to this much more, uniform; does not reorder by itself */
+    uint64_t rate_bps;  /* bits a second; 0: no limit */
+    /* The drop-tail queue before the rate; 0: no limit but the pool's. */
+    uint32_t queue_bytes, queue_packets;
     double loss, duplicate, reorder, damage; /* probability of each, 0 to 1 */
     /* Congestion that is told and not suffered (RFC 3168): packets of ECN-capable transports get
      * the mark CE by chance, and when more than so much waits in the queue (0: never). */
@@ -26,7 +27,10 @@ typedef struct nod_path_config {
     nod_usec reorder_us; /* how long a reordered packet is held back; 0: 3 x delay or 10 ms */
     bool down;           /* a pulled cable: everything is lost */
     uint16_t mtu;        /* octets of the largest IP packet that gets through; 0: any */
-    bool mtu_silent;     /* and of larger ones nobody hears: a black hole. Else nod_path_answers */
+    /* Packets that came with NOD_FRAME_CSUM_TODO, or were cut, leave with it, unless they are
+     * damaged: for those who hand them to a device that does checksums, or trusts. */
+    bool checksums_later;
+    bool mtu_silent; /* and of larger ones nobody hears: a black hole. Else nod_path_answers */
 } nod_path_config;
 
 enum nod_fate_flags {
@@ -43,6 +47,7 @@ enum nod_fate_flags {
 
 typedef struct nod_path_stats {
     uint64_t in, out, lost, queue_full, down, duplicated, reordered, damaged, too_big, marked;
+    uint64_t bytes_in, bytes_out; /* of the packets, headers and all */
 } nod_path_stats;
 
 /* NULL: no memory or nonsense in the configuration. Damage copies into blocks of `pool`. */

@@ -120,7 +120,7 @@ typedef struct nod_tcp_config {
      * 3708). */
     bool rack, loss_probe, prr, frto, undo;
     bool counters;       /* nod_status.count is kept, which costs memory; false */
-    char congestion[12]; /* "reno" */
+    char congestion[12]; /* "reno" or "cubic" (RFC 9438), the default */
 } nod_tcp_config;
 
 typedef struct nod_open {

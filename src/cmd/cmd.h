@@ -15,6 +15,7 @@ int cmd_watch(int argc, char **argv);
 int cmd_listen(int argc, char **argv);
 int cmd_connect(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_netem(int argc, char **argv);
 int cmd_ss(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 

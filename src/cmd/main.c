@@ -21,6 +21,7 @@ static const struct command commands[] = {
     {"listen", cmd_listen, N_("wait for a connection and join it to standard input and output")},
     {"connect", cmd_connect, N_("open a connection and join it to standard input and output")},
     {"run", cmd_run, N_("run a program that exists with its TCP on nod")},
+    {"netem", cmd_netem, N_("join two network devices by a link as bad as you like")},
     {"ss", cmd_ss, N_("list the connections of your stacks that run now")},
     {"stat", cmd_stat, N_("show what they have counted, and why they dropped packets")},
 };

@@ -50,18 +50,13 @@ int net_complain(const net_options *options, const char *format, ...)
 /* "ADDRESS/PREFIX", or an address alone. */
 static bool take_addr(net_options *options, const char *text)
 {
-    char address[NOD_ADDR_TEXT + 1];
-    uint64_t prefix = 0;
     nod_addr addr;
-    size_t len = strcspn(text, "/");
-    if (len >= sizeof address) return false;
-    memcpy(address, text, len);
-    address[len] = 0;
-    if (nod_addr_parse(address, &addr) != 0) return false;
+    int prefix;
+    if (!units_address(text, &addr, &prefix)) return false;
     bool ip4 = addr.family == 4;
-    if (text[len] == '/' && !units_number(text + len + 1, 1, ip4 ? 30 : 126, &prefix)) return false;
+    if (prefix > (ip4 ? 30 : 126)) return false;
     *(ip4 ? &options->own4 : &options->own6) = addr;
-    *(ip4 ? &options->prefix4 : &options->prefix6) = (int)prefix;
+    *(ip4 ? &options->prefix4 : &options->prefix6) = prefix;
     return true;
 }
 

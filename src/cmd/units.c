@@ -69,6 +69,38 @@ bool units_rate(const char *text, uint64_t *out)
     return true;
 }
 
+bool units_size(const char *text, uint64_t *out)
+{
+    static const char sizes[] = "kKmMgG";
+    char *end;
+    double value;
+    if (!scan(text, &value, &end)) return false;
+    const char *letter = *end ? strchr(sizes, *end) : NULL;
+    if (letter) {
+        for (long power = (letter - sizes) / 2; power >= 0; power--) value *= 1024;
+        end++;
+        if (strcmp(end, "iB") == 0) end += 2;
+    }
+    if (*end || value > 1e15) return false;
+    *out = (uint64_t)value;
+    return true;
+}
+
+bool units_address(const char *text, nod_addr *addr, int *prefix)
+{
+    char address[NOD_ADDR_TEXT + 1];
+    uint64_t bits = 0;
+    size_t len = strcspn(text, "/");
+    if (len >= sizeof address) return false;
+    memcpy(address, text, len);
+    address[len] = 0;
+    if (nod_addr_parse(address, addr) != 0) return false;
+    if (text[len] && !units_number(text + len + 1, 1, addr->family == 4 ? 32 : 128, &bits))
+        return false;
+    *prefix = (int)bits;
+    return true;
+}
+
 char *units_bytes(uint64_t bytes, char *buf, size_t size)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};

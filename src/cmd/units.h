@@ -13,6 +13,12 @@ bool units_time(const char *text, nod_usec bare_us, nod_usec *out);
 /* Bits a second: "64k", "10M", "1.5G", or a bare number. */
 bool units_rate(const char *text, uint64_t *out);
 
+/* Bytes: "1500", "64k" and "64KiB", "1M" and "1MiB", "1G"; powers of 1024. */
+bool units_size(const char *text, uint64_t *out);
+
+/* "ADDRESS/PREFIX"; 0 is left for a prefix that was not given. */
+bool units_address(const char *text, nod_addr *addr, int *prefix);
+
 /* "none", "classic" or "accurate": enum nod_ecn. */
 bool units_ecn(const char *text, uint8_t *out);
 

@@ -7,10 +7,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 _Static_assert(NOD_NETNS_WHY >= NOD_LINK_WHY, "one sentence fits where the other does");
@@ -113,4 +115,54 @@ int nod_netns_enter(char *why)
         if (error) return explain_refusal(why, -error);
     }
     return loopback_up(why);
+}
+
+/* The file of a namespace; -1 with errno. */
+static int open_netns(const char *where)
+{
+    char path[4096];
+    if (strchr(where, '/')) return open(where, O_RDONLY | O_CLOEXEC);
+    snprintf(path, sizeof path, "/run/netns/%s", where);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 || where[strspn(where, "0123456789")]) return fd;
+    snprintf(path, sizeof path, "/proc/%s/ns/net", where);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Who is nobody here may be root in the user namespace that owns it. */
+static int join_with_owner(int fd)
+{
+    int owner = ioctl(fd, NS_GET_USERNS);
+    if (owner < 0) return -1;
+    int joined = setns(owner, CLONE_NEWUSER);
+    close(owner);
+    return joined == 0 ? setns(fd, CLONE_NEWNET) : -1;
+}
+
+static int explain_join(char *why, int error, const char *where)
+{
+    if (error == ENOENT || error == ESRCH)
+        return nod_link_explain(why, NOD_EINVAL,
+                                "There is no network namespace %s: give its name in /run/netns (as "
+                                "\"ip netns add\" makes it), the number of a process, or a path.",
+                                where);
+    if (error == EPERM || error == EACCES)
+        return nod_link_explain(why, NOD_EPERM,
+                                "No permission to enter the network namespace %s: run as root (or "
+                                "with CAP_SYS_ADMIN), or as whoever made it.",
+                                where);
+    if (error == EINVAL)
+        return nod_link_explain(why, NOD_EINVAL, "%s is no network namespace.", where);
+    return nod_link_explain(why, NOD_EIO, "Cannot enter the network namespace %s: %s.", where,
+                            strerror(error));
+}
+
+int nod_netns_join(const char *where, char *why)
+{
+    int fd = open_netns(where);
+    if (fd < 0) return explain_join(why, errno, where);
+    int error = setns(fd, CLONE_NEWNET) == 0 ? 0 : errno;
+    if (error == EPERM && join_with_owner(fd) == 0) error = 0;
+    close(fd);
+    return error ? explain_join(why, error, where) : 0;
 }

@@ -41,8 +41,14 @@ static int wait(nod_bottleneck *b, uint64_t bytes)
     return 0;
 }
 
-int nod_bottleneck_pass(nod_bottleneck *b, uint64_t rate_bps, uint64_t limit, uint64_t bytes,
-                        nod_usec now, nod_usec *leaves)
+static bool is_full(const nod_bottleneck *b, const nod_queue_limit *limit, uint64_t bytes)
+{
+    return (limit->bytes > 0 && b->queued + bytes > limit->bytes) ||
+           (limit->packets > 0 && b->count >= limit->packets);
+}
+
+int nod_bottleneck_pass(nod_bottleneck *b, uint64_t rate_bps, const nod_queue_limit *limit,
+                        uint64_t bytes, nod_usec now, nod_usec *leaves)
 {
     begin(b, now);
     if (b->rate != rate_bps) {
@@ -56,7 +62,7 @@ int nod_bottleneck_pass(nod_bottleneck *b, uint64_t rate_bps, uint64_t limit, ui
     if (b->free_at <= now) {
         b->free_at = now;
         b->rest = 0;
-    } else if (limit > 0 && b->queued + bytes > limit) {
+    } else if (is_full(b, limit, bytes)) {
         return 0;
     } else if (wait(b, bytes) < 0) {
         return NOD_ENOMEM;

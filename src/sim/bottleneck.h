@@ -1,6 +1,6 @@
 /* The narrow place of a path: a line of so many bits a second, and before it a queue that
- * takes so many bytes and turns away what does not fit (drop-tail). The packet that is on
- * the line is no longer in the queue, so that an idle line takes any packet. */
+ * takes so many bytes or packets and turns away what does not fit (drop-tail). The packet that is
+ * on the line is no longer in the queue, so that an idle line takes any packet. */
 #ifndef NOD_SIM_BOTTLENECK_H
 #define NOD_SIM_BOTTLENECK_H
 
@@ -20,12 +20,17 @@ typedef struct nod_bottleneck {
     size_t first, count, room; /* room: a power of two */
 } nod_bottleneck;
 
+/* What a queue takes; 0: all. */
+typedef struct nod_queue_limit {
+    uint64_t bytes, packets;
+} nod_queue_limit;
+
 /* An all-zero nod_bottleneck is an idle one. */
 void nod_bottleneck_clear(nod_bottleneck *b);
 
 /* A packet comes. 1: its last bit leaves the line at *leaves; 0: the queue is full;
- * NOD_ENOMEM. rate 0: no line, it leaves at once; limit 0: the queue takes all. */
-int nod_bottleneck_pass(nod_bottleneck *b, uint64_t rate_bps, uint64_t limit, uint64_t bytes,
-                        nod_usec now, nod_usec *leaves);
+ * NOD_ENOMEM. rate 0: no line, it leaves at once. */
+int nod_bottleneck_pass(nod_bottleneck *b, uint64_t rate_bps, const nod_queue_limit *limit,
+                        uint64_t bytes, nod_usec now, nod_usec *leaves);
 
 #endif

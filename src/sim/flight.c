@@ -2,7 +2,8 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include "wire/frame.h"
 
 static bool earlier(const struct nod_flight_key *a, const struct nod_flight_key *b)
 {
@@ -71,8 +72,7 @@ int nod_flight_put(nod_flight *flight, nod_frame *frame, nod_usec at)
     if (make_room(flight) < 0 || !(flying = new_flying(flight))) {
         return NOD_ENOMEM;
     }
-    flying->frame = *frame;
-    memset(frame, 0, sizeof *frame);
+    nod_frame_move(frame, &flying->frame);
     flight->heap[flight->count] =
         (struct nod_flight_key){.at = at, .order = flight->order++, .flying = flying};
     sift_up(flight, flight->count++);
@@ -89,7 +89,7 @@ void nod_flight_take(nod_flight *flight, nod_frame *out)
     assert(flight->count > 0);
     struct nod_flying *flying = flight->heap[0].flying;
 
-    *out = flying->frame;
+    nod_frame_move(&flying->frame, out);
     flying->next_free = flight->free;
     flight->free = flying;
     if (--flight->count > 0) {

@@ -9,6 +9,7 @@
 #include "flight.h"
 #include "narrow.h"
 #include "rng.h"
+#include "wire/frame.h"
 
 #define FORCED_MAX 64
 #define FATE_ALL \
@@ -137,8 +138,9 @@ int nod_path_force(nod_path *path, unsigned skip, unsigned fate)
     return 0;
 }
 
-/* Flips one to three bits of one 16-bit word. The Internet checksum sees every such change;
- * bits of two words cancel out once in 32, and then no TCP could tell. */
+/* Flips one to three bits of one 16-bit word, once there is a checksum to see it by. The Internet
+ * checksum sees every such change; bits of two words cancel out once in 32, and then no TCP could
+ * tell. */
 static int damage(nod_path *path, nod_frame *frame, uint64_t die)
 {
     size_t length = nod_frame_length(frame);
@@ -147,6 +149,7 @@ static int damage(nod_path *path, nod_frame *frame, uint64_t die)
     if (length == 0 || error < 0) {
         return error;
     }
+    nod_frame_finish(frame);
     uint8_t *bytes = nod_slice_bytes(&frame->part[0]);
     size_t at = (size_t)(die >> 32) % ((length + 1) / 2) * 2;
     unsigned flips = 1 + (unsigned)(die & 0xff) % 3, mask = 0;
@@ -241,6 +244,7 @@ static int decide(nod_path *path, struct dice *dice, const nod_frame *packet, no
                   nod_usec *leaves)
 {
     const nod_path_config *c = &path->config;
+    const nod_queue_limit limit = {.bytes = c->queue_bytes, .packets = c->queue_packets};
     uint64_t bytes = nod_frame_length(packet);
 
     if (c->down || dice->fate & NOD_FATE_DOWN) {
@@ -251,10 +255,10 @@ static int decide(nod_path *path, struct dice *dice, const nod_frame *packet, no
     if (is_too_big(path, dice, packet)) {
         return refuse(path, dice, packet);
     }
-    int passed = dice->fate & NOD_FATE_QUEUE_FULL
-                     ? 0
-                     : nod_bottleneck_pass(&path->bottleneck, c->rate_bps, c->queue_bytes, bytes,
-                                           now, leaves);
+    int passed =
+        dice->fate & NOD_FATE_QUEUE_FULL
+            ? 0
+            : nod_bottleneck_pass(&path->bottleneck, c->rate_bps, &limit, bytes, now, leaves);
 
     if (passed < 0) {
         return passed;
@@ -279,6 +283,7 @@ static int push_packet(nod_path *path, nod_frame *packet, nod_usec now, uint32_t
     nod_usec leaves = now;
 
     path->stats.in++;
+    path->stats.bytes_in += nod_frame_length(packet);
     if (ids) {
         packet->id = (*ids)++;
     }
@@ -300,10 +305,15 @@ int nod_path_push(nod_path *path, nod_frame *frame, nod_usec now, uint32_t *ids,
     nod_frame piece;
 
     if (frame->gso_size == 0) {
-        nod_frame_finish(frame);
+        if (!path->config.checksums_later) {
+            nod_frame_finish(frame);
+        }
         error = push_packet(path, frame, now, ids, &met);
     } else {
-        for (unsigned i = 0; (error = nod_frame_piece(frame, i, &piece)) == 1; i++) {
+        int (*cut)(const nod_frame *, unsigned, nod_frame *) =
+            path->config.checksums_later ? nod_frame_cut : nod_frame_piece;
+
+        for (unsigned i = 0; (error = cut(frame, i, &piece)) == 1; i++) {
             if ((error = push_packet(path, &piece, now, ids, &met)) < 0) {
                 break;
             }
@@ -321,7 +331,8 @@ int nod_path_pop(nod_path *path, nod_frame *frames, int max, nod_usec now)
     int n = 0;
 
     while (n < max && path->flight.count > 0 && nod_flight_next(&path->flight) <= now) {
-        nod_flight_take(&path->flight, &frames[n++]);
+        nod_flight_take(&path->flight, &frames[n]);
+        path->stats.bytes_out += nod_frame_length(&frames[n++]);
     }
     path->stats.out += (uint64_t)n;
     return n;

@@ -57,7 +57,7 @@ void nod_config_default(nod_config *c)
                 .prr = true,
                 .frto = true,
                 .undo = true,
-                .congestion = "reno",
+                .congestion = "cubic",
             },
     };
 }

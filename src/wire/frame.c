@@ -154,36 +154,36 @@ bool nod_frame_share_range(const nod_frame *frame, size_t from, size_t len, nod_
     return len == 0;
 }
 
-/* Sets lengths, sequence number, flags and checksums of one piece. */
-static void fix_headers(nod_frame *piece, size_t l3, size_t l4, size_t payload, uint32_t seq_add,
-                        bool clear_cwr, bool last)
+void nod_frame_set_size(nod_frame *frame, size_t l3, size_t payload)
 {
-    uint8_t *ip = piece->head + l3, *tcp = piece->head + l4;
-    int family = ip[0] >> 4 == 6 ? 6 : 4;
-    size_t tcp_size = piece->head_len - l4;
-    put32(tcp + 4, get32(tcp + 4) + seq_add);
-    if (!last) tcp[13] &= (uint8_t) ~(NOD_FIN | NOD_PSH);
-    if (clear_cwr) tcp[13] &= (uint8_t)~NOD_CWR;
-    put16(tcp + 16, 0);
+    size_t l4 = frame->l4_off, len = frame->head_len - l4 + payload;
+    uint8_t *ip = frame->head + l3;
     struct nod_sum sum = {0};
-    size_t len = tcp_size + payload;
-    if (family == 4) {
+    if (ip[0] >> 4 == 6) {
+        put16(ip + 4, (uint32_t)(l4 - l3 - NOD_IP6_HEADER + len));
+        nod_sum_add_pseudo(&sum, 6, ip + 8, ip + 24, NOD_PROTO_TCP, (uint32_t)len);
+    } else {
         put16(ip + 2, (uint32_t)(l4 - l3 + len));
         put16(ip + 10, 0);
         struct nod_sum header = {0};
         nod_sum_add(&header, ip, l4 - l3);
         put16(ip + 10, (uint16_t)~nod_sum_fold(&header));
         nod_sum_add_pseudo(&sum, 4, ip + 12, ip + 16, NOD_PROTO_TCP, (uint32_t)len);
-    } else {
-        put16(ip + 4, (uint32_t)(l4 - l3 - NOD_IP6_HEADER + len));
-        nod_sum_add_pseudo(&sum, 6, ip + 8, ip + 24, NOD_PROTO_TCP, (uint32_t)len);
     }
-    nod_sum_add_frame(&sum, piece, l4);
-    put16(tcp + 16, (uint16_t)~nod_sum_fold(&sum));
+    put16(frame->head + l4 + 16, nod_sum_fold(&sum));
+    frame->flags |= NOD_FRAME_CSUM_TODO;
+}
+
+/* Sets sequence number and flags of one piece. */
+static void fix_tcp(uint8_t *tcp, uint32_t seq_add, bool clear_cwr, bool last)
+{
+    put32(tcp + 4, get32(tcp + 4) + seq_add);
+    if (!last) tcp[13] &= (uint8_t) ~(NOD_FIN | NOD_PSH);
+    if (clear_cwr) tcp[13] &= (uint8_t)~NOD_CWR;
 }
 
 /* Ethernet if the byte where IP would begin is no IP version and an ethertype stands at 12. */
-static size_t find_l3(const nod_frame *frame, const uint8_t *head)
+size_t nod_frame_l3(const nod_frame *frame, const uint8_t *head)
 {
     size_t l4 = frame->l4_off;
     if (l4 < NOD_ETHERNET_HEADER + NOD_IP4_HEADER) return 0;
@@ -196,24 +196,31 @@ static size_t find_l3(const nod_frame *frame, const uint8_t *head)
 
 int nod_frame_piece(const nod_frame *frame, unsigned index, nod_frame *out)
 {
-    if (!frame->gso_size) {
-        if (index) return 0;
-        nod_frame_share(frame, out);
-        if (!(out->flags & NOD_FRAME_CSUM_TODO)) return 1;
-        if (out->head_len == 0) {
-            /* A device's frame: the header moves to head[], the shared block stays as it is. */
-            nod_frame head = *out;
-            head.parts = 0;
-            size_t size = copy_headers(frame, &head);
-            if (!size) return 1;
-            head.head_len = (uint8_t)size;
-            nod_frame_share_range(frame, size, nod_frame_length(frame) - size, &head);
-            nod_frame_release(out);
-            *out = head;
-        }
-        nod_frame_finish(out);
-        return 1;
+    if (frame->gso_size) {
+        int cut = nod_frame_cut(frame, index, out);
+        if (cut == 1) nod_frame_finish(out);
+        return cut;
     }
+    if (index) return 0;
+    nod_frame_share(frame, out);
+    if (!(out->flags & NOD_FRAME_CSUM_TODO)) return 1;
+    if (out->head_len == 0) {
+        /* A device's frame: the header moves to head[], the shared block stays as it is. */
+        nod_frame head = *out;
+        head.parts = 0;
+        size_t size = copy_headers(frame, &head);
+        if (!size) return 1;
+        head.head_len = (uint8_t)size;
+        nod_frame_share_range(frame, size, nod_frame_length(frame) - size, &head);
+        nod_frame_release(out);
+        *out = head;
+    }
+    nod_frame_finish(out);
+    return 1;
+}
+
+int nod_frame_cut(const nod_frame *frame, unsigned index, nod_frame *out)
+{
     memcpy(out, frame, offsetof(nod_frame, head));
     out->parts = 0;
     out->gso_size = 0;
@@ -226,8 +233,9 @@ int nod_frame_piece(const nod_frame *frame, unsigned index, nod_frame *out)
     out->head_len = (uint8_t)size;
     size_t n = payload - from < frame->gso_size ? payload - from : frame->gso_size;
     if (!nod_frame_share_range(frame, size + from, n, out)) return 0;
-    fix_headers(out, find_l3(frame, out->head), frame->l4_off, n, (uint32_t)from,
-                index > 0 && frame->flags & NOD_FRAME_CWR_ONCE, from + n == payload);
+    fix_tcp(out->head + frame->l4_off, (uint32_t)from,
+            index > 0 && frame->flags & NOD_FRAME_CWR_ONCE, from + n == payload);
+    nod_frame_set_size(out, nod_frame_l3(frame, out->head), n);
     return 1;
 }
 

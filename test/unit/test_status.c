@@ -88,7 +88,7 @@ static void records_without_a_handle(void **state)
     assert_int_equal(status.state, NOD_LISTEN);
     assert_int_equal(status.timer, NOD_TIMER_NONE);
     assert_int_equal(status.backlog, 7);
-    assert_string_equal(status.congestion, "reno");
+    assert_string_equal(status.congestion, "cubic");
     assert_true(nod_tcp_each(p.stack, &cursor, &status));
     assert_int_equal(status.state, NOD_SYN_RECEIVED);
     assert_int_equal(status.timer, NOD_TIMER_RETRANSMIT);
@@ -110,7 +110,7 @@ static void how_long_quiet(void **state)
     assert_true(status.since_sent_us == NOD_NEVER && status.since_received_us == 0);
     peer_tick(&p, 3 * NOD_SEC);
     assert_int_equal(status_of(&p, c.handle).since_received_us, 3 * NOD_SEC); /* a silent peer */
-    assert_string_equal(status.congestion, "reno");
+    assert_string_equal(status.congestion, "cubic");
     peer_send(&p, &c, NOD_ACK, "hello", 5);
     peer_tick(&p, 7 * NOD_MSEC);
     assert_true(nod_tcp_send(p.stack, c.handle, "you", 3, 0) == 3);
