@@ -119,6 +119,11 @@ typedef struct nod_tcp_config {
      * reduction (RFC 9937), F-RTO (RFC 5682), and taking back what was a false alarm (RFC 3522, RFC
      * 3708). */
     bool rack, loss_probe, prr, frto, undo;
+    /* RACK waits for 5/8 of the RTT, and as long as anything was ever late, before it takes for
+     * lost what was overtaken, unless the last such was lost (to the same address). RFC 8985 6.2
+     * waits for a quarter, and not at all when three later segments have arrived: with that a path
+     * that only reorders has segments sent again. true */
+    bool rack_patient;
     bool counters;       /* nod_status.count is kept, which costs memory; false */
     char congestion[12]; /* "reno" or "cubic" (RFC 9438), the default */
 } nod_tcp_config;

@@ -255,6 +255,7 @@ static int add_host(struct play *p, int side)
     if (p->world->msl_us != 0) config.tcp.msl_us = p->world->msl_us;
     config.tcp.ecn_request = config.tcp.ecn_accept = p->world->ecn;
     if (p->scenario->no_nagle) config.tcp.nagle = false;
+    if (p->scenario->path_known) config.tcp.rack_patient = false;
     if (side == RIGHT && p->scenario->receive_buffer != 0)
         config.tcp.receive_buffer = p->scenario->receive_buffer;
     p->host[side] = nod_sim_add_host(p->sim, side == LEFT ? "left" : "right", &config);

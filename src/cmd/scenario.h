@@ -54,6 +54,7 @@ struct scenario {
     uint16_t path_mtu;       /* of a link in the middle; 0: as at the ends */
     bool black_hole;         /* which does not say so */
     bool no_nagle;
+    bool path_known; /* to keep the order: what is overtaken is lost (rack_patient) */
     int action_count, mishap_count;
     const struct action *actions;
     const struct mishap *mishaps;

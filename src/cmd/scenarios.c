@@ -147,6 +147,7 @@ const struct scenario scenarios[] = {
      .what = N_("Data is lost twice: what arrives after it shows it once, a probe the other time."),
      .bytes = 5 * 1448,
      .rate_bps = 10000000,
+     .path_known = true,
      PLAY(lost_data),
      HARM(lost_data_harm)},
     {.name = "lost-ack",

@@ -215,6 +215,7 @@ void nod_settle(nod_stack *s, struct nod_tcb *tcb)
 {
     if (tcb->flags & TCB_FAST_OPEN && (tcb->rec.state == NOD_CLOSED || !nod_tcb_syn_unacked(tcb)))
         nod_fast_open_done(s, tcb);
+    nod_path_tell_order(s, tcb);
     if (tcb->rec.state == NOD_TIME_WAIT) {
         enter_time_wait(s, tcb);
     } else if (tcb->rec.state == NOD_CLOSED) {

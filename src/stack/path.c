@@ -1,4 +1,5 @@
 /* What ICMP and other connections know of the path to a peer, and what a connection makes of it. */
+#include "base/hash.h"
 #include "stack/stack.h"
 
 static uint32_t mss_of(const struct nod_tcb *tcb, uint32_t mtu)
@@ -7,8 +8,37 @@ static uint32_t mss_of(const struct nod_tcb *tcb, uint32_t mtu)
     return mtu > headers ? mtu - headers : 1;
 }
 
+/* The place of an address among those whose paths keep the order, and what stands there if it is
+ * one of them. */
+static uint32_t *order_at(nod_stack *s, const uint8_t remote[16], uint32_t *mark)
+{
+    uint64_t hash = nod_hash(s->table_key, remote, 16);
+    *mark = (uint32_t)hash | 1;
+    return &s->in_order[(hash >> 32) % NOD_ORDERS];
+}
+
+void nod_path_tell_order(nod_stack *s, struct nod_tcb *tcb)
+{
+    bool in_order = tcb->flags & TCB_IN_ORDER;
+    uint32_t mark, *at;
+    if (in_order == (bool)(tcb->flags & TCB_ORDER_TOLD)) return;
+    tcb->flags ^= TCB_ORDER_TOLD;
+    at = order_at(s, tcb->rec.key.remote, &mark);
+    if (in_order)
+        *at = mark;
+    else if (*at == mark)
+        *at = 0;
+}
+
+static void look_for_order(nod_stack *s, struct nod_tcb *tcb)
+{
+    uint32_t mark, *at = order_at(s, tcb->rec.key.remote, &mark);
+    if (*at == mark) tcb->flags |= TCB_IN_ORDER | TCB_ORDER_TOLD;
+}
+
 void nod_path_look(nod_stack *s, struct nod_tcb *tcb)
 {
+    if (!tcb->work->last_send) look_for_order(s, tcb);
     nod_usec until;
     uint16_t mtu = nod_net_path_mtu(&s->net, tcb->rec.key.remote, tcb->rec.iface, &until);
     nod_mtu_look(&s->env, tcb, mss_of(tcb, mtu), until);

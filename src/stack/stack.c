@@ -57,6 +57,7 @@ void nod_config_default(nod_config *c)
                 .prr = true,
                 .frto = true,
                 .undo = true,
+                .rack_patient = true,
                 .congestion = "cubic",
             },
     };

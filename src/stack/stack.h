@@ -8,6 +8,7 @@
 
 #define NOD_PORT_COUNTERS 64
 #define NOD_CONFIGS_LATELY 4
+#define NOD_ORDERS 64
 #define NOD_REDEEMED 1024
 
 /* A passive OPEN. */
@@ -79,6 +80,7 @@ struct nod_stack {
     uint8_t fast_key[2][16];          /* of Fast Open's cookies: this one, the one before */
     bool fast_key_is_set;             /* by the user; otherwise cookies expire with the day */
     struct nod_fast_peer *fast_peers; /* NOD_FAST_PEERS; made with the first fast open */
+    uint32_t in_order[NOD_ORDERS];    /* hashes of addresses: TCB_IN_ORDER there */
 };
 
 /* stack.c */
@@ -134,11 +136,12 @@ void nod_not_due(nod_stack *s, struct nod_tcb *tcb);
 uint16_t nod_adv_mss(const nod_stack *s, const struct nod_key *key, uint8_t iface,
                      const nod_tcp_config *c);
 
-/* path.c: the path MTU */
+/* path.c: what is known of the path to an address: its MTU, and whether it keeps the order */
 uint16_t nod_path_mtu(const nod_stack *s, const struct nod_tcb *tcb); /* in use */
 bool nod_path_is_due(const nod_stack *s, const struct nod_tcb *tcb);
 void nod_path_look(nod_stack *s, struct nod_tcb *tcb); /* at what others know */
 void nod_path_tell(nod_stack *s, struct nod_tcb *tcb); /* others, if there is news */
+void nod_path_tell_order(nod_stack *s, struct nod_tcb *tcb);
 void nod_path_too_big(nod_stack *s, struct nod_tcb *tcb, uint32_t frame, uint32_t seq,
                       const struct nod_packet *packet);
 

@@ -61,21 +61,34 @@ uint32_t nod_loss_out(const struct nod_tcb *tcb)
     return out > l->dup_octets ? out - l->dup_octets : 0;
 }
 
+/* Until something was lost on this path, what is overtaken may as well be late, by any cause that
+ * delays one packet and not another; RFC 8985 would send it again after three SACKs. */
+static bool is_patient(const struct nod_tcb *tcb)
+{
+    return tcb->config->c.rack_patient && !(tcb->flags & TCB_IN_ORDER);
+}
+
 static uint32_t reo_wnd(const struct nod_tcb *tcb)
 {
     const struct nod_loss *l = &tcb->work->loss;
     uint32_t sacked = max_u32(l->board.sacked / nod_tcb_mss(tcb), tcb->work->dup_acks);
-    return nod_rack_reo_wnd(&l->rack, l->phase != NOD_LOSS_NONE, sacked, tcb->srtt_us);
+    bool recovering = l->phase != NOD_LOSS_NONE;
+    return nod_rack_reo_wnd(&l->rack, is_patient(tcb), recovering, sacked, tcb->srtt_us);
 }
 
 /* RFC 8985 section 6.2 step 5, and its timer. */
 static void detect(struct nod_env *env, struct nod_tcb *tcb)
 {
     struct nod_work *w = tcb->work;
+    const struct nod_rack *r = &w->loss.rack;
     w->at[NOD_TIMER_REORDER] = NOD_NEVER;
-    if (!has_rack(tcb) || !w->loss.rack.at) return;
-    w->at[NOD_TIMER_REORDER] =
-        nod_rack_detect(&w->loss.rack, &w->loss.board, reo_wnd(tcb), env->now);
+    if (!has_rack(tcb) || !r->at) return;
+    uint32_t lost = w->loss.board.lost;
+    w->at[NOD_TIMER_REORDER] = nod_rack_detect(r, &w->loss.board, reo_wnd(tcb), env->now);
+    if (r->reordering)
+        tcb->flags &= ~(uint32_t)TCB_IN_ORDER;
+    else if (w->loss.board.lost > lost)
+        tcb->flags |= TCB_IN_ORDER;
 }
 
 /* The first segment that is not acknowledged is lost: what can be known without SACK. */

@@ -28,10 +28,20 @@ static bool is_ambiguous(const struct nod_rack *r, const struct nod_sent *run, s
     return now - run->at < nod_min_filter_get(&r->min_rtt);
 }
 
+static void was_overtaken(struct nod_rack *r, const struct nod_delivery *d, nod_usec now)
+{
+    nod_usec expected = d->once_at + r->rtt_us;
+    uint32_t late = now > expected ? (uint32_t)min_u64(now - expected, UINT32_MAX / 2) : 0;
+    r->reordering = true;
+    if (late <= r->late_us) return;
+    r->late_us = late;
+    r->persist = PERSIST;
+}
+
 void nod_rack_on_delivery(struct nod_rack *r, const struct nod_delivery *d, uint32_t highest,
                           struct nod_echo echo, nod_usec now)
 {
-    if (d->any_once && seq_lt(d->once_end, r->fack)) r->reordering = true;
+    if (d->any_once && seq_lt(d->once_end, r->fack)) was_overtaken(r, d, now);
     r->fack = seq_max(r->fack, highest);
     if (!d->any) return;
     const struct nod_sent *run = &d->newest;
@@ -58,14 +68,20 @@ void nod_rack_on_dsack(struct nod_rack *r, uint32_t una, uint32_t nxt)
 void nod_rack_on_recovered(struct nod_rack *r)
 {
     if (r->persist) r->persist--;
-    if (!r->persist) r->mult = 1;
+    if (r->persist) return;
+    r->mult = 1;
+    r->late_us = 0;
 }
 
-uint32_t nod_rack_reo_wnd(const struct nod_rack *r, bool recovering, uint32_t sacked,
+uint32_t nod_rack_reo_wnd(const struct nod_rack *r, bool patient, bool recovering, uint32_t sacked,
                           uint32_t srtt_us)
 {
-    if (!r->reordering && (recovering || sacked >= NOD_DUP_THRESH)) return 0;
-    uint64_t wnd = (uint64_t)r->mult * nod_min_filter_get(&r->min_rtt) / 4;
+    uint32_t min_rtt = nod_min_filter_get(&r->min_rtt);
+    uint64_t wnd = (uint64_t)r->mult * min_rtt / 4;
+    if (patient)
+        wnd = max_u64(wnd, max_u64((uint64_t)min_rtt * 5 / 8, (uint64_t)r->late_us * 5 / 4));
+    else if (!r->reordering && (recovering || sacked >= NOD_DUP_THRESH))
+        return 0;
     return (uint32_t)min_u64(wnd, srtt_us);
 }
 

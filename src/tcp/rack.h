@@ -15,6 +15,7 @@ struct nod_rack {
     uint32_t fack;   /* the highest octet that has arrived */
     uint32_t rtt_us; /* 0: no sample */
     uint32_t dsack_round;
+    uint32_t late_us;      /* what was overtaken and came has come so much later, at most */
     uint8_t mult, persist; /* of the reordering window */
     bool reordering, in_dsack_round;
 };
@@ -35,8 +36,9 @@ void nod_rack_on_delivery(struct nod_rack *r, const struct nod_delivery *d, uint
 /* Step 4: for an ACK with a DSACK; and for each recovery that ends. */
 void nod_rack_on_dsack(struct nod_rack *r, uint32_t una, uint32_t nxt);
 void nod_rack_on_recovered(struct nod_rack *r);
-/* How long to wait for what may only be late. `sacked`: segments. */
-uint32_t nod_rack_reo_wnd(const struct nod_rack *r, bool recovering, uint32_t sacked,
+/* How long to wait for what may only be late. `sacked`: segments. `patient`: longer than RFC 8985
+ * has it, where reordering was seen or can still be expected. */
+uint32_t nod_rack_reo_wnd(const struct nod_rack *r, bool patient, bool recovering, uint32_t sacked,
                           uint32_t srtt_us);
 
 /* Step 5. Marks what is lost; returns when to look again, or NOD_NEVER. */

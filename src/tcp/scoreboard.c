@@ -164,7 +164,10 @@ static void deliver(const struct nod_sent *whole, uint32_t from, uint32_t to,
     keep_newest(&d->newest, d->any, &run);
     d->any = true;
     if (run.again) return;
-    if (!d->any_once || seq_lt(to, d->once_end)) d->once_end = to;
+    if (!d->any_once || seq_lt(to, d->once_end)) {
+        d->once_end = to;
+        d->once_at = run.at;
+    }
     keep_newest(&d->once, d->any_once, &run);
     d->any_once = true;
 }

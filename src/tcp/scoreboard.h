@@ -49,7 +49,8 @@ struct nod_delivery {
     bool any, any_once;     /* whether what follows is set */
     struct nod_sent newest; /* of the runs delivered, the one that left last */
     struct nod_sent once;   /* the same of those that were sent just once */
-    uint32_t once_end;      /* and the lowest end of such */
+    uint32_t once_end;      /* and the lowest end of such, */
+    nod_usec once_at;       /* which left then */
 };
 
 /* Sees to it that the next nod_board_sent has the memory it needs. False: there is none, and

@@ -42,7 +42,9 @@ enum nod_tcb_flags {
     TCB_SYN_TEXT = 1 << 17,     /* our SYN has carried text, of which nobody has spoken yet */
     TCB_SYN_TAKEN = 1 << 18,    /* text on a SYN was taken: the peer's, or all of ours */
     TCB_SYN_WAITS = 1 << 19,    /* our SYN waits for a SEND, to take the text with it */
-    TCB_MSS_PROVEN = 1 << 24,   /* a segment of the size of tcb->mss has been acknowledged */
+    TCB_IN_ORDER = 1 << 20,   /* what is overtaken on this path is lost: so it was the last time */
+    TCB_ORDER_TOLD = 1 << 21, /* the stack knows that; or, when it is no longer so, still does */
+    TCB_MSS_PROVEN = 1 << 24, /* a segment of the size of tcb->mss has been acknowledged */
 
     TCB_REFLECT = 1 << 22,   /* TCB_ACCECN: the next ACK says how the SYN,ACK came */
     TCB_ECN = 1 << 23,       /* agreed on, as RFC 3168 has it */

@@ -20,6 +20,7 @@ static void undo(struct nod_tcb *tcb)
 {
     struct nod_loss *l = &tcb->work->loss;
     uint32_t cwnd = max_u32(tcb->cc.cwnd, l->undo_cwnd);
+    tcb->flags &= ~(uint32_t)TCB_IN_ORDER;
     nod_board_unlose(&l->board);
     nod_loss_leave_recovery(tcb);
     tcb->cc.cwnd = cwnd;

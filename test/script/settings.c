@@ -53,6 +53,7 @@ static const struct setting {
     {"rack", KIND_BOOL, offsetof(nod_tcp_config, rack)},
     {"loss_probe", KIND_BOOL, offsetof(nod_tcp_config, loss_probe)},
     {"prr", KIND_BOOL, offsetof(nod_tcp_config, prr)},
+    {"rack_patient", KIND_BOOL, offsetof(nod_tcp_config, rack_patient)},
     {"frto", KIND_BOOL, offsetof(nod_tcp_config, frto)},
     {"undo", KIND_BOOL, offsetof(nod_tcp_config, undo)},
     {"ecn_request", KIND_ECN, offsetof(nod_tcp_config, ecn_request)},
