@@ -21,7 +21,7 @@ function number(value, form) { return value == "-" || value == "" ? "-" : sprint
 
 FILENAME == "facts" { fact[$1] = $2; next }
 FILENAME == "base" { base = $4; next }
-FILENAME == "loaded" { p50 = $2; p95 = $3; next }
+FILENAME == "loaded" { p50 = $2; p95 = $3; late_ms = $7; next }
 $1 == "fetched" {
     if ($3 < 0) failures++
     else fetched[$2, ++fetches[$2]] = $3
@@ -83,6 +83,7 @@ END {
     put("buffer_limited", busy > 0 ? sprintf("%.2f", buffer / busy) : "")
     put("bed_drops", fact["bed_drops"])
     put("idle", fact["idle"])
+    put("late_ms", late_ms)
     put("status", status)
     print line
 }

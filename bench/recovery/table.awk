@@ -72,7 +72,8 @@ BEGIN {
     }
     rounds[key]++
     drops += $at["bed_drops"]
-    if ($at["idle"] < 10) busy[cell] = 1
+    # The machine itself was the limit: it was full, or woke the probe late.
+    if (($at["idle"] < 10 && $at["rate_mbit"] >= 500) || $at["late_ms"] > 5) busy[cell] = 1
     n = split(measured(kind[cell]), metric, " ")
     for (i = 1; i <= n; i++) {
         x = $at[metric[i]]
