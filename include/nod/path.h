@@ -13,13 +13,47 @@ extern "C" {
 
 typedef struct nod_path nod_path;
 
+/* Loss in bursts, by the model of Gilbert and Elliott. Before each packet the path goes from good
+ * to bad with probability `enter` (theirs: p), from bad to good with `leave` (r); in the bad state
+ * a packet passes with `bad_passes` (h), in the good one it is lost with `good_loses` (1 - k).
+ * All 0: no bursts. With the last two 0, the share enter / (enter + leave) is lost, in bursts of
+ * 1 / leave packets on average. */
+typedef struct nod_path_burst {
+    double enter, leave, bad_passes, good_loses;
+} nod_path_burst;
+
+/* A rate that varies, as Mahimahi records it: at each of these milliseconds 1504 octets may go, of
+ * one packet or of several; where none waits they are lost. They never decrease, and the last one
+ * is the length of a round, after which they begin anew. The array is the maker's, and must
+ * outlive the path. count 0: none. */
+typedef struct nod_path_trace {
+    const uint32_t *ms;
+    uint32_t count;
+    nod_usec begins; /* when the first round does */
+} nod_path_trace;
+#define NOD_PATH_TRACE_OCTETS 1504
+
+enum nod_queue_kind {
+    NOD_QUEUE_DROP_TAIL, /* first come, first served; who finds it full is lost */
+    /* A queue for each flow, each in its turn, and CoDel in each (RFC 8290, RFC 8289): it drops,
+     * or marks, where packets have waited too long. What becomes of a packet there is known
+     * when it leaves, so that `fate` tells only of chance, and not of marks. */
+    NOD_QUEUE_FQ_CODEL,
+};
+
 typedef struct nod_path_config {
-    nod_usec delay_us;  /* one way */
-    nod_usec jitter_us; /* up to this much more, uniform; does not reorder by itself */
-    uint64_t rate_bps;  /* bits a second; 0: no limit */
-    /* The drop-tail queue before the rate; 0: no limit but the pool's. */
+    nod_usec delay_us;    /* one way */
+    nod_usec jitter_us;   /* up to this much more, uniform; does not reorder by itself */
+    uint64_t rate_bps;    /* bits a second; 0: no limit */
+    nod_path_trace trace; /* instead of rate_bps */
+    /* The queue before the rate. Its limits, 0: none but the pool's. Its kind is for ever. */
     uint32_t queue_bytes, queue_packets;
+    enum nod_queue_kind queue_kind;
+    /* CoDel's: how long packets may wait, and for how long they may have waited longer. 0: 5 ms
+     * and 100 ms. Below 2.4 Mbit/s a packet alone takes longer, and the first should be more. */
+    nod_usec codel_target_us, codel_interval_us;
     double loss, duplicate, reorder, damage; /* probability of each, 0 to 1 */
+    nod_path_burst burst;                    /* besides `loss` */
     /* Congestion that is told and not suffered (RFC 3168): packets of ECN-capable transports get
      * the mark CE by chance, and when more than so much waits in the queue (0: never). */
     double mark;
@@ -47,6 +81,7 @@ enum nod_fate_flags {
 
 typedef struct nod_path_stats {
     uint64_t in, out, lost, queue_full, down, duplicated, reordered, damaged, too_big, marked;
+    uint64_t codel;               /* dropped by NOD_QUEUE_FQ_CODEL, besides queue_full */
     uint64_t bytes_in, bytes_out; /* of the packets, headers and all */
 } nod_path_stats;
 
@@ -71,7 +106,8 @@ int nod_path_pop(nod_path *path, nod_frame *frames, int max, nod_usec now);
  * many. */
 int nod_path_answers(nod_path *path, nod_frame *frames, int max);
 
-/* When the next frame arrives; NOD_NEVER when none is on its way. */
+/* When to pop: when the next frame arrives, or leaves a queue of flows; NOD_NEVER when none is on
+ * its way. */
 nod_usec nod_path_deadline(const nod_path *path);
 
 /* The next packet (and only it) meets this fate, whatever chance says: for scenarios. Bits

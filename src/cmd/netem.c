@@ -72,6 +72,7 @@ static int make_devices(struct netem *n)
 static int make_paths(struct netem *n)
 {
     uint64_t seed = n->options.seed;
+    for (int side = LEFT; side <= RIGHT; side++) n->options.to[side].trace.begins = nod_clock();
     n->to[RIGHT] = nod_path_new(n->pool, &n->options.to[RIGHT], seed);
     /* The directions throw dice of their own. */
     n->to[LEFT] = nod_path_new(n->pool, &n->options.to[LEFT], ~seed);
@@ -164,8 +165,6 @@ static int carry(struct netem *n)
 
 static int start(struct netem *n)
 {
-    n->signals = -1;
-    n->retry[LEFT] = n->retry[RIGHT] = NOD_NEVER;
     if (!(n->pool = nod_pool_new(NULL, 0))) return fail(_("There is no memory."));
     int rc = catch_signals(n);
     if (rc == CMD_OK) rc = make_paths(n);
@@ -178,6 +177,7 @@ static void stop(struct netem *n)
         for (int i = 0; i < n->waiting[side]; i++) nod_frame_release(&n->wait[side][i]);
         nod_path_free(n->to[side]);
         nod_link_close(n->link[side]);
+        path_options_free(&n->options.to[side]);
     }
     if (n->signals >= 0) close(n->signals);
     if (n->pool) nod_pool_free(n->pool);
@@ -197,8 +197,13 @@ static void report(const struct netem *n)
 int cmd_netem(int argc, char **argv)
 {
     static struct netem n;
+    n.signals = -1;
+    n.retry[LEFT] = n.retry[RIGHT] = NOD_NEVER;
     int rc = netem_options_read(argc, argv, &n.options);
-    if (rc >= 0) return rc;
+    if (rc >= 0) {
+        stop(&n);
+        return rc;
+    }
     prctl(PR_SET_TIMERSLACK, 1UL); /* the kernel else sleeps 50 us longer, to save power */
     rc = start(&n);
     if (rc == CMD_OK) {

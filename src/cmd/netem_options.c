@@ -13,6 +13,7 @@
 #define GO_ON (-1)
 #define QUEUE_TIME (100 * NOD_MSEC) /* what the queue holds by default, at the full rate */
 #define QUEUE_LEAST (64 * 1024)
+#define FQ_CODEL_PACKETS 10240
 #define NAME_ROOM 32
 
 enum {
@@ -84,11 +85,19 @@ static void print_help(void)
             "The link, both ways; with --to-left- or --to-right- before the name, as in\n"
             "--to-right-rate 10M, only for packets that travel there:\n"
             "  --rate BITS         a second: 64k, 10M, 1G; by default as fast as it goes\n"
+            "  --trace FILE        or a rate that varies: at what milliseconds 1504 octets may go\n"
             "  --queue SIZE        before the rate, in bytes (64k) or packets (100p); by default\n"
             "                      what the rate carries in 100 ms, and at least 64k\n"
+            "  --queue-kind KIND   droptail, or fq_codel, whose --queue is 10240p by default\n"
+            "  --codel-target TIME, --codel-interval TIME\n"
+            "                      fq_codel drops where packets waited longer than the one (5ms)\n"
+            "                      for longer than the other (100ms)\n"
             "  --delay TIME        one way: 20ms, 1.5s\n"
             "  --jitter TIME       up to so much more; does not reorder\n"
             "  --loss P            lose packets, with a probability such as 0.01 or 1%\n"
+            "  --burst-loss P,R[,H[,K]]\n"
+            "                      lose them in bursts, which begin with probability P and end\n"
+            "                      with R; in bursts H pass (0), and between them K (1)\n"
             "  --duplicate P       deliver them twice\n"
             "  --reorder P         hold them back, so that others overtake them\n"
             "  --reorder-delay TIME\n"
@@ -191,18 +200,37 @@ static int read_names(int argc, char **argv, struct netem_options *o)
     return GO_ON;
 }
 
+/* The bits a second of a rate, or of a round of a trace. */
+static uint64_t mean_rate(const nod_path_config *to)
+{
+    const nod_path_trace *trace = &to->trace;
+    if (trace->count == 0) return to->rate_bps;
+    return (uint64_t)trace->count * NOD_PATH_TRACE_OCTETS * 8 * 1000 / trace->ms[trace->count - 1];
+}
+
+/* Where no queue was asked for: as FQ-CoDel's usually are, or of the usual length in time. */
+static void choose_queue(nod_path_config *to)
+{
+    uint64_t most = mean_rate(to) / 8 * QUEUE_TIME / NOD_SEC;
+    if (to->queue_bytes || to->queue_packets || most == 0) return;
+    if (to->queue_kind == NOD_QUEUE_FQ_CODEL)
+        to->queue_packets = FQ_CODEL_PACKETS;
+    else
+        to->queue_bytes = (uint32_t)(most > UINT32_MAX    ? UINT32_MAX
+                                     : most < QUEUE_LEAST ? QUEUE_LEAST
+                                                          : most);
+}
+
 static int complete(struct netem_options *o)
 {
     for (int side = LEFT; side <= RIGHT; side++) {
         nod_path_config *to = &o->to[side];
-        uint64_t most = to->rate_bps / 8 * QUEUE_TIME / NOD_SEC;
         if (o->end[side].addr6.family && o->mtu < 1280)
             return complain(_("IPv6 needs an --mtu of at least 1280."));
+        if (to->rate_bps && to->trace.count)
+            return complain(_("--rate and --trace both say how fast it goes: give one of them."));
         to->checksums_later = true;
-        if (to->rate_bps == 0 || to->queue_bytes || to->queue_packets) continue;
-        to->queue_bytes = (uint32_t)(most < QUEUE_LEAST  ? QUEUE_LEAST
-                                     : most > UINT32_MAX ? UINT32_MAX
-                                                         : most);
+        choose_queue(to);
     }
     if (o->seed_given || nod_entropy(&o->seed, sizeof o->seed) == 0) return GO_ON;
     fputs(_("nod netem: The system has no entropy.\n"), stderr);

@@ -19,6 +19,7 @@ static const struct counter {
     {PATH(bytes_out), N_("octets out")},
     {PATH(lost), N_("lost by chance")},
     {PATH(queue_full), N_("dropped by the full queue")},
+    {PATH(codel), N_("dropped by CoDel")},
     {PATH(duplicated), N_("doubled")},
     {PATH(reordered), N_("held back")},
     {PATH(damaged), N_("damaged")},

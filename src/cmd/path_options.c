@@ -1,5 +1,6 @@
 #include "path_options.h"
 
+#include "rate_trace.h"
 #include "tr.h"
 #include "units.h"
 
@@ -10,10 +11,15 @@
 
 const char *const path_option_names[PATH_OPTIONS] = {
     [PATH_RATE] = "rate",
+    [PATH_TRACE] = "trace",
     [PATH_QUEUE] = "queue",
+    [PATH_QUEUE_KIND] = "queue-kind",
+    [PATH_CODEL_TARGET] = "codel-target",
+    [PATH_CODEL_INTERVAL] = "codel-interval",
     [PATH_DELAY] = "delay",
     [PATH_JITTER] = "jitter",
     [PATH_LOSS] = "loss",
+    [PATH_BURST_LOSS] = "burst-loss",
     [PATH_DUPLICATE] = "duplicate",
     [PATH_REORDER] = "reorder",
     [PATH_REORDER_DELAY] = "reorder-delay",
@@ -70,10 +76,49 @@ static const char *take_queue(nod_path_config *config, const char *text)
     return NULL;
 }
 
+static const char *take_queue_kind(const char *text, enum nod_queue_kind *out)
+{
+    static const char *const names[] = {
+        [NOD_QUEUE_DROP_TAIL] = "droptail", [NOD_QUEUE_FQ_CODEL] = "fq_codel"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(text, names[i]) != 0) continue;
+        *out = (enum nod_queue_kind)i;
+        return NULL;
+    }
+    return _("one of droptail, fq_codel");
+}
+
+/* "P,R", "P,R,H" or "P,R,H,K". */
+static const char *take_burst(const char *text, nod_path_burst *burst)
+{
+    double share[4] = {0, 0, 0, 1};
+    char word[32];
+    int count = 0;
+    for (const char *at = text; count < 4; count++) {
+        size_t len = strcspn(at, ",");
+        if (len >= sizeof word) break;
+        memcpy(word, at, len);
+        word[len] = 0;
+        if (!units_share(word, &share[count])) break;
+        at += len;
+        if (*at == 0 && count > 0) {
+            *burst = (nod_path_burst){share[0], share[1], share[2], 1 - share[3]};
+            return NULL;
+        }
+        if (*at++ != ',') break;
+    }
+    return _("two to four probabilities P,R,H,K, such as 1%,25%");
+}
+
 const char *path_option_take(nod_path_config *config, enum path_option option, const char *text)
 {
     switch (option) {
     case PATH_RATE: return take_rate(text, &config->rate_bps);
+    case PATH_TRACE: return rate_trace_read(text, &config->trace);
+    case PATH_QUEUE_KIND: return take_queue_kind(text, &config->queue_kind);
+    case PATH_CODEL_TARGET: return take_time(text, &config->codel_target_us);
+    case PATH_CODEL_INTERVAL: return take_time(text, &config->codel_interval_us);
+    case PATH_BURST_LOSS: return take_burst(text, &config->burst);
     case PATH_QUEUE: return take_queue(config, text);
     case PATH_DELAY: return take_time(text, &config->delay_us);
     case PATH_JITTER: return take_time(text, &config->jitter_us);
@@ -87,4 +132,9 @@ const char *path_option_take(nod_path_config *config, enum path_option option, c
     case PATH_OPTIONS: break;
     }
     return NULL;
+}
+
+void path_options_free(nod_path_config *config)
+{
+    rate_trace_free(&config->trace);
 }

@@ -30,50 +30,36 @@ static int grow(nod_bottleneck *b)
     return 0;
 }
 
-static int wait(nod_bottleneck *b, uint64_t bytes)
+static int wait(nod_bottleneck *b, uint64_t bytes, nod_usec begins)
 {
     if (b->count == b->room && grow(b) < 0) {
         return NOD_ENOMEM;
     }
     b->ring[(b->first + b->count++) & (b->room - 1)] =
-        (struct nod_waiting){.begins = b->free_at, .bytes = bytes};
+        (struct nod_waiting){.begins = begins, .bytes = bytes};
     b->queued += bytes;
     return 0;
 }
 
-static bool is_full(const nod_bottleneck *b, const nod_queue_limit *limit, uint64_t bytes)
+static bool is_full(const nod_bottleneck *b, const nod_path_config *config, uint64_t bytes)
 {
-    return (limit->bytes > 0 && b->queued + bytes > limit->bytes) ||
-           (limit->packets > 0 && b->count >= limit->packets);
+    return (config->queue_bytes > 0 && b->queued + bytes > config->queue_bytes) ||
+           (config->queue_packets > 0 && b->count >= config->queue_packets);
 }
 
-int nod_bottleneck_pass(nod_bottleneck *b, uint64_t rate_bps, const nod_queue_limit *limit,
+int nod_bottleneck_pass(nod_bottleneck *b, nod_line *line, const nod_path_config *config,
                         uint64_t bytes, nod_usec now, nod_usec *leaves)
 {
+    nod_usec starts = nod_line_starts(line, config, now);
+
     begin(b, now);
-    if (b->rate != rate_bps) {
-        b->rate = rate_bps;
-        b->rest = 0;
-    }
-    if (rate_bps == 0 && b->free_at <= now) {
-        *leaves = now;
-        return 1;
-    }
-    if (b->free_at <= now) {
-        b->free_at = now;
-        b->rest = 0;
-    } else if (is_full(b, limit, bytes)) {
+    if (line->free_at > now && is_full(b, config, bytes)) {
         return 0;
-    } else if (wait(b, bytes) < 0) {
+    }
+    if (starts > now && wait(b, bytes, starts) < 0) {
         return NOD_ENOMEM;
     }
-    if (rate_bps > 0) {
-        uint64_t work = bytes * 8 * NOD_SEC + b->rest;
-
-        b->free_at += work / rate_bps;
-        b->rest = work % rate_bps;
-    }
-    *leaves = b->free_at;
+    *leaves = nod_line_send(line, config, bytes, now);
     return 1;
 }
 

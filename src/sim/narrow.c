@@ -6,6 +6,8 @@
 #define IP4 20
 #define IP6 40
 #define ICMP 8
+#define TCP 6
+#define UDP 17
 #define QUOTE4 (576 - IP4 - ICMP)  /* RFC 1812 4.3.2.3 */
 #define QUOTE6 (1280 - IP6 - ICMP) /* RFC 4443 2.4 c */
 
@@ -67,6 +69,28 @@ uint32_t nod_narrow_size(const nod_frame *frame)
 
     return find_ip(start, nod_frame_copy(frame, 0, start, sizeof start), nod_frame_length(frame),
                    &at);
+}
+
+size_t nod_narrow_flow(const nod_frame *frame, uint8_t key[NOD_FLOW_KEY])
+{
+    uint8_t start[ETHERNET + IP6 + IP6];
+    size_t have = nod_frame_copy(frame, 0, start, sizeof start), at, len = 0;
+
+    if (!find_ip(start, have, nod_frame_length(frame), &at)) {
+        return 0;
+    }
+    const uint8_t *ip = start + at;
+    bool six = ip[0] >> 4 == 6, whole = six || !((ip[6] & 0x3f) | ip[7]);
+    size_t header = six ? IP6 : (size_t)(ip[0] & 15) * 4, addresses = six ? 32 : 8;
+
+    key[len++] = ip[six ? 6 : 9];
+    memcpy(key + len, ip + (six ? 8 : 12), addresses);
+    len += addresses;
+    if ((key[0] == TCP || key[0] == UDP) && whole && at + header + 4 <= have) {
+        memcpy(key + len, ip + header, 4);
+        len += 4;
+    }
+    return len;
 }
 
 static void answer4(uint8_t *out, const uint8_t *ip, size_t quote, uint16_t mtu)

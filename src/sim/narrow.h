@@ -14,6 +14,11 @@ typedef struct nod_narrow {
 /* Octets of the IP packet in this frame, which may begin with an Ethernet header; 0: none. */
 uint32_t nod_narrow_size(const nod_frame *frame);
 
+/* What the packets of one flow have in common: addresses, protocol and ports, as far as they are
+ * there. Returns how many octets. */
+#define NOD_FLOW_KEY 37
+size_t nod_narrow_flow(const nod_frame *frame, uint8_t key[NOD_FLOW_KEY]);
+
 /* Answers a packet that is larger than `mtu` with ICMP, to whoever sent it. Nothing is said where
  * RFC 1191 has nothing to say: of a packet that might have been fragmented. 0 or NOD_ENOMEM. */
 int nod_narrow_refuse(nod_narrow *narrow, nod_pool *pool, const nod_frame *frame, uint16_t mtu);

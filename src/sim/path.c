@@ -6,15 +6,15 @@
 #include <stdlib.h>
 
 #include "bottleneck.h"
+#include "dice.h"
 #include "flight.h"
+#include "fq_codel.h"
 #include "narrow.h"
-#include "rng.h"
 #include "wire/frame.h"
 
 #define FORCED_MAX 64
 #define FATE_ALL \
     (NOD_FATE_GONE | NOD_FATE_DUPLICATED | NOD_FATE_REORDERED | NOD_FATE_DAMAGED | NOD_FATE_MARKED)
-#define SECOND_COPY_US 1000          /* how much later a second copy comes at most */
 #define HELD_BACK_US (10 * NOD_MSEC) /* where there is no delay to go by */
 
 struct forced {
@@ -25,23 +25,17 @@ struct nod_path {
     nod_path_config config;
     nod_pool *pool;
     nod_rng rng;
-    nod_bottleneck bottleneck;
+    bool bad; /* of the burst model */
+    nod_line line;
+    nod_bottleneck bottleneck; /* where the queue is a simple one */
+    nod_fq_codel *fq;          /* else */
+    nod_usec fq_since;         /* something has waited there at least since then */
     nod_narrow narrow;
     nod_flight flight;
     nod_usec latest; /* arrival of the latest packet that was not held back */
     struct forced forced[FORCED_MAX];
     unsigned forced_first, forced_count;
     nod_path_stats stats;
-};
-
-/* What the dice say about one packet. The same number of them is thrown for each packet,
- * whatever its fate, so that a change of one probability leaves the other dice alone. (But for
- * marks, whose die is thrown only where there may be any.) */
-struct dice {
-    unsigned fate;
-    nod_usec jitter;
-    nod_usec second_copy;
-    uint64_t damage;
 };
 
 static bool probability(double p)
@@ -52,11 +46,17 @@ static bool probability(double p)
 static bool sound(const nod_path_config *c)
 {
     /* A year is longer than anybody waits, and sums of a few of them cannot overflow. */
-    const nod_usec year = 366 * 24 * 3600 * NOD_SEC;
+    const nod_usec year = 366 * 24 * 3600 * NOD_SEC, hour = 3600 * NOD_SEC;
 
-    return probability(c->loss) && probability(c->duplicate) && probability(c->reorder) &&
+    const nod_path_burst *burst = &c->burst;
+
+    return probability(burst->enter) && probability(burst->leave) &&
+           probability(burst->bad_passes) && probability(burst->good_loses) &&
+           nod_line_trace_is_sound(&c->trace) && !(c->trace.count && c->rate_bps) &&
+           probability(c->loss) && probability(c->duplicate) && probability(c->reorder) &&
            probability(c->damage) && probability(c->mark) && c->delay_us <= year &&
-           c->jitter_us <= year && c->reorder_us <= year;
+           c->jitter_us <= year && c->reorder_us <= year && c->codel_target_us <= hour &&
+           c->codel_interval_us <= hour;
 }
 
 nod_path *nod_path_new(nod_pool *pool, const nod_path_config *config, uint64_t seed)
@@ -69,6 +69,10 @@ nod_path *nod_path_new(nod_pool *pool, const nod_path_config *config, uint64_t s
     path->pool = pool;
     path->config = *config;
     nod_rng_seed(&path->rng, seed);
+    if (config->queue_kind == NOD_QUEUE_FQ_CODEL && !(path->fq = nod_fq_codel_new(seed))) {
+        free(path);
+        return NULL;
+    }
     return path;
 }
 
@@ -79,14 +83,18 @@ void nod_path_free(nod_path *path)
     }
     nod_flight_clear(&path->flight);
     nod_bottleneck_clear(&path->bottleneck);
+    nod_fq_codel_free(path->fq);
     nod_narrow_clear(&path->narrow);
     free(path);
 }
 
 void nod_path_set_config(nod_path *path, const nod_path_config *config)
 {
+    enum nod_queue_kind kind = path->config.queue_kind;
+
     if (sound(config)) {
         path->config = *config;
+        path->config.queue_kind = kind;
     }
 }
 
@@ -95,25 +103,8 @@ const nod_path_config *nod_path_get_config(const nod_path *path)
     return &path->config;
 }
 
-static struct dice throw_dice(nod_path *path)
-{
-    const nod_path_config *c = &path->config;
-    nod_rng *rng = &path->rng;
-    struct dice dice = {0};
-
-    dice.fate |= nod_rng_unit(rng) < c->loss ? NOD_FATE_LOST : 0;
-    dice.fate |= nod_rng_unit(rng) < c->duplicate ? NOD_FATE_DUPLICATED : 0;
-    dice.fate |= nod_rng_unit(rng) < c->reorder ? NOD_FATE_REORDERED : 0;
-    dice.fate |= nod_rng_unit(rng) < c->damage ? NOD_FATE_DAMAGED : 0;
-    dice.jitter = (nod_usec)(nod_rng_unit(rng) * (double)(c->jitter_us + 1));
-    dice.second_copy = 1 + (nod_usec)(nod_rng_unit(rng) * SECOND_COPY_US);
-    dice.damage = nod_rng_next(rng);
-    dice.fate |= c->mark > 0 && nod_rng_unit(rng) < c->mark ? NOD_FATE_MARKED : 0;
-    return dice;
-}
-
 /* The packet's forced fate replaces what the dice say, if its turn has come. */
-static void force(nod_path *path, struct dice *dice)
+static void force(nod_path *path, struct nod_dice *dice)
 {
     struct forced *forced = &path->forced[path->forced_first];
 
@@ -177,7 +168,7 @@ static nod_usec held_back(const nod_path_config *c)
 
 /* When the packet arrives. Jitter alone does not reorder: nobody overtakes the packet that
  * left before it, except one that is held back. */
-static nod_usec arrival(nod_path *path, const struct dice *dice, nod_usec leaves)
+static nod_usec arrives(nod_path *path, const struct nod_dice *dice, nod_usec leaves)
 {
     nod_usec at = leaves + path->config.delay_us + dice->jitter;
 
@@ -192,7 +183,7 @@ static nod_usec arrival(nod_path *path, const struct dice *dice, nod_usec leaves
 }
 
 /* A packet that cannot be marked is left as it is. 0 or NOD_ENOMEM. */
-static int mark(nod_path *path, nod_frame *frame, struct dice *dice)
+static int mark(nod_path *path, nod_frame *frame, struct nod_dice *dice)
 {
     int marked = dice->fate & NOD_FATE_MARKED ? nod_frame_mark(path->pool, frame) : 0;
 
@@ -202,9 +193,9 @@ static int mark(nod_path *path, nod_frame *frame, struct dice *dice)
 }
 
 /* Puts a packet that is not lost, and its second copy, on their way. */
-static int send_off(nod_path *path, nod_frame *frame, struct dice *dice, nod_usec leaves)
+static int send_off(nod_path *path, nod_frame *frame, struct nod_dice *dice, nod_usec leaves)
 {
-    nod_usec at = arrival(path, dice, leaves);
+    nod_usec at = arrives(path, dice, leaves);
     nod_frame second = {0};
     int error = mark(path, frame, dice);
 
@@ -224,13 +215,13 @@ static int send_off(nod_path *path, nod_frame *frame, struct dice *dice, nod_use
     return error < 0 ? error : nod_flight_put(&path->flight, frame, at);
 }
 
-static bool is_too_big(const nod_path *path, const struct dice *dice, const nod_frame *packet)
+static bool is_too_big(const nod_path *path, const struct nod_dice *dice, const nod_frame *packet)
 {
     return (path->config.mtu && nod_narrow_size(packet) > path->config.mtu) ||
            dice->fate & NOD_FATE_TOO_BIG;
 }
 
-static int refuse(nod_path *path, struct dice *dice, const nod_frame *packet)
+static int refuse(nod_path *path, struct nod_dice *dice, const nod_frame *packet)
 {
     const nod_path_config *c = &path->config;
 
@@ -239,26 +230,30 @@ static int refuse(nod_path *path, struct dice *dice, const nod_frame *packet)
     return c->mtu_silent ? 0 : nod_narrow_refuse(&path->narrow, path->pool, packet, c->mtu);
 }
 
-/* Chance and the state of the road decide together; what is gone meets no other harm. */
-static int decide(nod_path *path, struct dice *dice, const nod_frame *packet, nod_usec now,
-                  nod_usec *leaves)
+/* A packet that has come through the queue and over the line. */
+static int come_through(nod_path *path, nod_frame *packet, struct nod_dice *dice, nod_usec leaves)
+{
+    if (!(dice->fate & NOD_FATE_LOST)) {
+        return send_off(path, packet, dice, leaves);
+    }
+    path->stats.lost++;
+    dice->fate = NOD_FATE_LOST;
+    return 0;
+}
+
+static void turn_away(nod_path *path, struct nod_dice *dice)
+{
+    path->stats.queue_full++;
+    dice->fate = NOD_FATE_QUEUE_FULL;
+}
+
+/* A simple queue: when the packet leaves it is known when it comes. */
+static int pass(nod_path *path, nod_frame *packet, struct nod_dice *dice, nod_usec now)
 {
     const nod_path_config *c = &path->config;
-    const nod_queue_limit limit = {.bytes = c->queue_bytes, .packets = c->queue_packets};
-    uint64_t bytes = nod_frame_length(packet);
-
-    if (c->down || dice->fate & NOD_FATE_DOWN) {
-        path->stats.down++;
-        dice->fate = NOD_FATE_DOWN;
-        return 0;
-    }
-    if (is_too_big(path, dice, packet)) {
-        return refuse(path, dice, packet);
-    }
-    int passed =
-        dice->fate & NOD_FATE_QUEUE_FULL
-            ? 0
-            : nod_bottleneck_pass(&path->bottleneck, c->rate_bps, &limit, bytes, now, leaves);
+    nod_usec leaves = now;
+    int passed = nod_bottleneck_pass(&path->bottleneck, &path->line, c, nod_frame_length(packet),
+                                     now, &leaves);
 
     if (passed < 0) {
         return passed;
@@ -266,21 +261,77 @@ static int decide(nod_path *path, struct dice *dice, const nod_frame *packet, no
     if (c->mark_bytes > 0 && path->bottleneck.queued > c->mark_bytes) {
         dice->fate |= NOD_FATE_MARKED;
     }
-    if (!passed) {
-        path->stats.queue_full++;
-        dice->fate = NOD_FATE_QUEUE_FULL;
-    } else if (dice->fate & NOD_FATE_LOST) {
-        path->stats.lost++;
-        dice->fate = NOD_FATE_LOST;
+    if (passed) {
+        return come_through(path, packet, dice, leaves);
     }
+    turn_away(path, dice);
     return 0;
+}
+
+/* The line takes from the flows' queues what it can until `now`. */
+static void serve(nod_path *path, nod_usec now)
+{
+    const nod_path_config *c = &path->config;
+    struct nod_dice dice;
+    nod_frame packet;
+
+    while (path->fq && nod_fq_codel_bytes(path->fq) > 0) {
+        nod_usec starts = nod_line_starts(&path->line, c, path->fq_since);
+
+        if (starts > now ||
+            !nod_fq_codel_take(path->fq, c, path->pool, &packet, &dice, starts, &path->stats)) {
+            return;
+        }
+        nod_usec leaves = nod_line_send(&path->line, c, nod_frame_length(&packet), starts);
+
+        path->fq_since = starts;
+        if (come_through(path, &packet, &dice, leaves) < 0) {
+            turn_away(path, &dice); /* there is no memory to keep it in */
+        }
+        nod_frame_release(&packet);
+    }
+}
+
+static int wait_in_turn(nod_path *path, nod_frame *packet, struct nod_dice *dice, nod_usec now)
+{
+    const nod_path_config *c = &path->config;
+
+    serve(path, now);
+    uint64_t waiting = nod_fq_codel_bytes(path->fq);
+
+    if (c->mark_bytes > 0 && waiting > c->mark_bytes) {
+        dice->fate |= NOD_FATE_MARKED;
+    }
+    path->fq_since = waiting ? path->fq_since : now;
+    int error = nod_fq_codel_put(path->fq, c, packet, dice, now, &path->stats);
+
+    serve(path, now);
+    dice->fate &= ~(unsigned)NOD_FATE_MARKED; /* whether it can be is seen when it leaves */
+    return error;
+}
+
+/* Chance and the state of the road decide together; what is gone meets no other harm. */
+static int decide(nod_path *path, nod_frame *packet, struct nod_dice *dice, nod_usec now)
+{
+    if (path->config.down || dice->fate & NOD_FATE_DOWN) {
+        path->stats.down++;
+        dice->fate = NOD_FATE_DOWN;
+        return 0;
+    }
+    if (is_too_big(path, dice, packet)) {
+        return refuse(path, dice, packet);
+    }
+    if (dice->fate & NOD_FATE_QUEUE_FULL) {
+        turn_away(path, dice);
+        return 0;
+    }
+    return (path->fq ? wait_in_turn : pass)(path, packet, dice, now);
 }
 
 static int push_packet(nod_path *path, nod_frame *packet, nod_usec now, uint32_t *ids,
                        unsigned *fate)
 {
-    struct dice dice = throw_dice(path);
-    nod_usec leaves = now;
+    struct nod_dice dice = nod_dice_throw(&path->rng, &path->config, &path->bad);
 
     path->stats.in++;
     path->stats.bytes_in += nod_frame_length(packet);
@@ -288,11 +339,8 @@ static int push_packet(nod_path *path, nod_frame *packet, nod_usec now, uint32_t
         packet->id = (*ids)++;
     }
     force(path, &dice);
-    int error = decide(path, &dice, packet, now, &leaves);
+    int error = decide(path, packet, &dice, now);
 
-    if (error == 0 && !(dice.fate & NOD_FATE_GONE)) {
-        error = send_off(path, packet, &dice, leaves);
-    }
     *fate |= dice.fate;
     nod_frame_release(packet);
     return error;
@@ -330,6 +378,7 @@ int nod_path_pop(nod_path *path, nod_frame *frames, int max, nod_usec now)
 {
     int n = 0;
 
+    serve(path, now);
     while (n < max && path->flight.count > 0 && nod_flight_next(&path->flight) <= now) {
         nod_flight_take(&path->flight, &frames[n]);
         path->stats.bytes_out += nod_frame_length(&frames[n++]);
@@ -345,7 +394,12 @@ int nod_path_answers(nod_path *path, nod_frame *frames, int max)
 
 nod_usec nod_path_deadline(const nod_path *path)
 {
-    return nod_flight_next(&path->flight);
+    nod_usec arrival = nod_flight_next(&path->flight), starts = NOD_NEVER;
+
+    if (path->fq && nod_fq_codel_bytes(path->fq) > 0) {
+        starts = nod_line_starts(&path->line, &path->config, path->fq_since);
+    }
+    return arrival < starts ? arrival : starts;
 }
 
 void nod_path_get_stats(const nod_path *path, nod_path_stats *out)

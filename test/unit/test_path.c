@@ -426,6 +426,61 @@ static void test_same_seed_same_fate(void **state)
     assert_true(storm(42) != storm(43));
 }
 
+/* Recorded worlds stay as they were: what is added throws no dice where it is not asked for. */
+static void test_seed_as_ever(void **state)
+{
+    (void)state;
+    assert_true(storm(42) == UINT64_C(0xac870e9fbc5bd805));
+}
+
+/* One on the line, two that wait. */
+static void test_queue_of_packets(void **state)
+{
+    struct world w = make(&(nod_path_config){.rate_bps = 1000000, .queue_packets = 2}, 1);
+
+    (void)state;
+    assert_int_equal(push(&w, 0, SIZE, 0), 0);
+    assert_int_equal(push(&w, 1, 10, 0), 0);
+    assert_int_equal(push(&w, 2, SIZE, 0), 0);
+    assert_int_equal(push(&w, 3, 10, 0), NOD_FATE_QUEUE_FULL);
+    assert_int_equal(push(&w, 4, 10, 12000), 0);
+    assert_int_equal(push(&w, 5, 10, 12000), NOD_FATE_QUEUE_FULL);
+    assert_arrival(&w, 0, 12000);
+    assert_arrival(&w, 1, 12080);
+    assert_arrival(&w, 2, 24080);
+    assert_arrival(&w, 4, 24160);
+    done(&w);
+}
+
+/* By a trace an idle line has to wait too, but the first in the queue always fits. */
+static void test_queue_before_a_trace(void **state)
+{
+    static const uint32_t ms[] = {10};
+    struct world w =
+        make(&(nod_path_config){.trace = {.ms = ms, .count = 1}, .queue_bytes = 1600}, 1);
+
+    (void)state;
+    assert_int_equal(push(&w, 0, SIZE, 1), 0);
+    assert_int_equal(push(&w, 1, 100, 2), 0);
+    assert_int_equal(push(&w, 2, 100, 2), NOD_FATE_QUEUE_FULL);
+    assert_arrival(&w, 0, 10000);
+    assert_int_equal(push(&w, 3, SIZE, 10000), 0);
+    assert_arrival(&w, 1, 20000);
+    assert_arrival(&w, 3, 30000);
+    done(&w);
+}
+
+static void test_rate_and_trace_are_nonsense(void **state)
+{
+    static const uint32_t ms[] = {10};
+    nod_path_config config = {.trace = {.ms = ms, .count = 1}, .rate_bps = 1000};
+    nod_pool *pool = nod_pool_new(NULL, 0);
+
+    (void)state;
+    assert_null(nod_path_new(pool, &config, 1));
+    nod_pool_free(pool);
+}
+
 static void test_frames_in_flight_go_with_the_path(void **state)
 {
     struct world w = make(&stormy, 5);
@@ -476,6 +531,39 @@ static void test_large_segment_is_cut(void **state)
         nod_frame_release(&piece[i]);
     }
     done(&w);
+}
+
+/* Checksums are left to whoever takes the packets, but damage must not go unseen. */
+static void test_checksums_later(void **state)
+{
+    struct world w = make(&(nod_path_config){.checksums_later = true}, 1), sure;
+    nod_frame frame, later[3], now[3];
+    uint8_t a[SIZE], b[SIZE];
+
+    (void)state;
+    sure = make(&(nod_path_config){0}, 1);
+    large_segment(w.pool, &frame);
+    nod_path_force(w.path, 1, NOD_FATE_DAMAGED);
+    assert_int_equal(nod_path_push(w.path, &frame, 0, NULL, NULL), 0);
+    large_segment(sure.pool, &frame);
+    assert_int_equal(nod_path_push(sure.path, &frame, 0, NULL, NULL), 0);
+    assert_int_equal(nod_path_pop(w.path, later, 3, 0), 3);
+    assert_int_equal(nod_path_pop(sure.path, now, 3, 0), 3);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(later[i].flags & NOD_FRAME_CSUM_TODO, i == 1 ? 0 : NOD_FRAME_CSUM_TODO);
+        nod_frame_finish(&later[i]);
+        size_t length = nod_frame_copy(&later[i], 0, a, SIZE);
+        assert_int_equal(nod_frame_copy(&now[i], 0, b, SIZE), length);
+        int different = 0;
+        for (size_t at = 0; at < length; at += 2) {
+            different += a[at] != b[at] || a[at + 1] != b[at + 1];
+        }
+        assert_int_equal(different, i == 1);
+        nod_frame_release(&later[i]);
+        nod_frame_release(&now[i]);
+    }
+    done(&w);
+    done(&sure);
 }
 
 /* A packet of this codepoint; whether it came marked. */
@@ -655,8 +743,13 @@ int main(void)
         cmocka_unit_test(test_damaged_duplicate_has_a_whole_twin),
         cmocka_unit_test(test_forced_fates_are_first_come_first_served),
         cmocka_unit_test(test_same_seed_same_fate),
+        cmocka_unit_test(test_seed_as_ever),
+        cmocka_unit_test(test_queue_of_packets),
+        cmocka_unit_test(test_queue_before_a_trace),
+        cmocka_unit_test(test_rate_and_trace_are_nonsense),
         cmocka_unit_test(test_frames_in_flight_go_with_the_path),
         cmocka_unit_test(test_large_segment_is_cut),
+        cmocka_unit_test(test_checksums_later),
         cmocka_unit_test(test_marks),
         cmocka_unit_test(test_marks_where_it_is_full),
         cmocka_unit_test(test_narrow_link_says_so),
