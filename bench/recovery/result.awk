@@ -21,7 +21,7 @@ function number(value, form) { return value == "-" || value == "" ? "-" : sprint
 
 FILENAME == "facts" { fact[$1] = $2; next }
 FILENAME == "base" { base = $4; next }
-FILENAME == "loaded" { p50 = $2; p95 = $3; late_ms = $7; next }
+FILENAME == "loaded" { p50 = $2; p95 = $3; late_ms = $7; if ($4 > 0 && $4 < base) base = $4; next }
 $1 == "fetched" {
     if ($3 < 0) failures++
     else fetched[$2, ++fetches[$2]] = $3

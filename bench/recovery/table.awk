@@ -35,14 +35,22 @@ function measured(kind)
     return "goodput_mbit queue_p50_ms queue_p95_ms again dsacks timeouts"
 }
 
+# What is also printed; the rest is in the files.
+function shown_too(metric) { return metric ~ /^(queue_p50|jain|nod_share)/ }
+
 function judged(metric) { return metric ~ /^(goodput|fct)/ }
+
+# Where nothing is lost but by a full queue.
+function lossless(cell) { return cell ~ /\/(0%|reorder[0-9]+ms|deep|shallow|varies|fq_codel)$/ }
 
 # Worse than Linux by a tenth; not fair; or sent again in vain where nothing was lost.
 function flag(metric, cell, p, x, r)
 {
+    if (p == 1) return ""
     if (judged(metric) && r != "" && r < 0.9) return pair[p] " " sprintf("%.2f", r)
     if (metric == "jain" && pair[p] ~ /^mixed/ && cell ~ /cubic/ && x != "" && x < 0.95)
         return pair[p] " unfair"
+    if (metric == "dsacks" && lossless(cell) && x > 0) return pair[p] " " x " in vain"
     return ""
 }
 
@@ -81,7 +89,7 @@ BEGIN {
     }
 }
 
-function line_of(cell, metric,    p, x, linux, out, ratios, shown, flags, f, r)
+function tell(cell, metric, again,    p, x, linux, out, ratios, shown, flags, f, r)
 {
     linux = median(cell SUBSEP pair[1] SUBSEP metric)
     for (p = 1; p <= pairs; p++) {
@@ -98,8 +106,9 @@ function line_of(cell, metric,    p, x, linux, out, ratios, shown, flags, f, r)
     if (flags != "") flagged[cell] = 1
     if (tsv) print cell "\t" metric "\t" rounds[cell SUBSEP pair[1]] + 0 out ratios "\t" \
         (busy[cell] ? "busy" : "-") "\t" (flags == "" ? "-" : flags) >tsv
-    return sprintf("%-34s %-13s%s%s%s", cell, metric, shown, flags == "" ? "" : "  <- " flags, \
-        busy[cell] && judged(metric) ? "  (busy)" : "")
+    if (!judged(metric) && !shown_too(metric) && flags == "") return
+    printf "%-34s %-13s%s%s%s\n", again ? "" : cell, metric, shown, \
+        (flags == "" ? "" : "  <- " flags), (busy[cell] && judged(metric) ? "  (busy)" : "")
 }
 
 function judge(cell, metric, who, r)
@@ -119,7 +128,7 @@ END {
         "linux-nod", "nod-nod", "(mixed-linux)"
     for (c = 1; c <= cells; c++) {
         n = split(measured(kind[name[c]]), metric, " ")
-        for (m = 1; m <= n; m++) print line_of(name[c], metric[m])
+        for (m = 1; m <= n; m++) tell(name[c], metric[m], m > 1)
     }
     summary()
 }
