@@ -15,6 +15,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -43,6 +44,7 @@ struct flow {
 };
 
 static FILE *samples;
+static volatile sig_atomic_t stopped;
 static char chunk[CHUNK];
 
 static double now(void)
@@ -301,8 +303,15 @@ static double nth(const double *sorted, size_t count, double share)
     return count ? sorted[(size_t)(share * (double)(count - 1) + 0.5)] : -1;
 }
 
-/* Median, 95th of a hundred, least; how many went and came back; and by how much one in twenty was
- * sent too late, which tells what the machine had to spare. */
+static void stop(int number)
+{
+    (void)number;
+    stopped = 1;
+}
+
+/* Until the time is over, or SIGTERM. Median, 95th of a hundred, least; how many went and came
+ * back; and by how much one in twenty was sent too late, which tells what the machine had to spare.
+ */
 static int probe(const struct sockaddr_in *peer, double every, double seconds)
 {
     static double trips[PROBES], late[PROBES];
@@ -310,8 +319,9 @@ static int probe(const struct sockaddr_in *peer, double every, double seconds)
     struct datagram d = {0};
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
     double begin = now(), next = begin, end = begin + seconds;
+    signal(SIGTERM, stop);
     if (connect(fd, (const struct sockaddr *)peer, sizeof *peer) != 0) return fail("connect");
-    while (now() < end) {
+    while (!stopped && now() < end) {
         if (now() >= next && d.number < PROBES) {
             struct datagram out = {d.number, now()};
             late[d.number++] = 1000 * (out.sent - next);
