@@ -61,6 +61,18 @@ enum nod_mtu_probing {
     NOD_MTU_PROBING_ALWAYS, /* begins with mss_base, and probes for what is more than that */
 };
 
+/* Pacing: text leaves spread over time, and not as fast as the link takes it. Congestion control
+ * says how fast; those that know only a window (Reno, CUBIC) have a bit more than that leave in a
+ * round trip: 200% in slow start, 120% later. It leaves in portions of about 1 ms, of at least two
+ * segments and at most 64 KiB. */
+enum nod_pacing {
+    /* BBR is. The others are where the round trip takes 1 ms at least, and after the first ACK: so
+     * the initial window leaves at once, and nothing on one machine waits for a timer. */
+    NOD_PACING_AUTO,
+    NOD_PACING_OFF, /* none is; BBR without it is not BBR */
+    NOD_PACING_ON,  /* all are, from the first RTT on that is known */
+};
+
 typedef struct nod_tcp_config {
     uint32_t send_buffer;    /* bytes; 256 KiB */
     uint32_t receive_buffer; /* bytes; 256 KiB. Never shrinks a window already offered */
@@ -84,7 +96,10 @@ typedef struct nod_tcp_config {
     /* ECT on all segments but SYNs of a connection with NOD_ECN_ACCURATE, as Linux does and
      * draft-ietf-tcpm-generalized-ecn tries, against RFC 3168 6.1.4 and 6.1.5; false */
     bool ecn_control;
-    nod_usec delayed_ack_us;  /* below 500,000 (MUST-40); 40,000 */
+    nod_usec delayed_ack_us; /* below 500,000 (MUST-40); 40,000 */
+    /* So many octets at the beginning, and after a pause longer than the RTO, are acknowledged
+     * segment by segment, if those are full (RFC 5681 4.2 lets): slow start waits for it. 64 KiB */
+    uint32_t quick_ack_bytes;
     nod_usec rto_initial_us;  /* RFC 6298 section 2.1; 1 s */
     nod_usec rto_min_us;      /* 200 ms, as Linux; RFC 6298 2.4 says 1 s */
     nod_usec rto_max_us;      /* at least 60 s; 120 s */
@@ -124,9 +139,15 @@ typedef struct nod_tcp_config {
      * waits for a quarter, and not at all when three later segments have arrived: with that a path
      * that only reorders has segments sent again. true */
     bool rack_patient;
-    bool counters;       /* nod_status.count is kept, which costs memory; false */
-    char congestion[12]; /* "reno" or "cubic" (RFC 9438), the default */
+    uint8_t pacing;           /* enum nod_pacing; AUTO */
+    uint64_t max_pacing_rate; /* octets of text a second at most, whatever `pacing` says; 0: no
+                                 limit */
+    bool counters;            /* nod_status.count is kept, which costs memory; false */
+    char congestion[12];      /* "reno" or "cubic" (RFC 9438), the default */
 } nod_tcp_config;
+
+/* What nod_tcp_config.congestion may be, one after the other from index 0 on; NULL: no more. */
+const char *nod_congestion_name(unsigned index);
 
 typedef struct nod_open {
     /* Address and port may be left 0. Active: they are chosen. Passive: any address; with the
@@ -310,6 +331,7 @@ enum nod_timer {
     NOD_TIMER_KEEPALIVE,  /* nothing was heard for long (3.8.4) */
     NOD_TIMER_REORDER,    /* RFC 8985 section 6.2: what was only late would have come */
     NOD_TIMER_LOSS_PROBE, /* RFC 8985 section 7 */
+    NOD_TIMER_PACING,     /* the next may leave then: neither traced nor in a status */
     NOD_TIMER_COUNT,
     NOD_TIMER_NONE = NOD_TIMER_COUNT
 };
@@ -384,7 +406,13 @@ typedef struct nod_status {
     bool counted;                                     /* `count` is kept */
     nod_count count;
     uint32_t segments_retransmitted;
+    /* Octets of text a second. How fast it leaves, NOD_UNPACED: as fast as it can; and the limit of
+     * nod_tcp_config, NOD_UNPACED: none. How fast the network has delivered it lately, 0: unknown,
+     * after a pause, too; and whether the user could have given it more to deliver. */
+    uint64_t pacing_rate, max_pacing_rate, delivery_rate;
+    bool delivery_limited;
 } nod_status;
+#define NOD_UNPACED UINT64_MAX
 
 /* STATUS. 0 or NOD_ENOCONN. */
 int nod_tcp_status(nod_stack *stack, nod_handle handle, nod_status *out);

@@ -16,6 +16,24 @@ struct nod_cc_sample {
     uint32_t srtt_us, rtt_us; /* rtt_us: the newest; 0: the ACK gave none */
     uint32_t una, nxt;        /* sequence numbers, after the ACK: they tell rounds apart */
     bool limited;             /* the sender had filled cwnd (RFC 7661: only then may it grow) */
+    bool filled;              /* cwnd was in the way when something last left */
+    bool paced;               /* what leaves is spread over time */
+    bool sack;                /* more than one loss in a round trip can be seen */
+    bool recovering;          /* after fast retransmission or timeout, until all is repaired */
+    uint32_t random;          /* nobody knows it, and it is the connection's for ever */
+    uint32_t in_flight;       /* after that, and neither sacked nor lost */
+    uint32_t min_rtt_us;      /* the least in a long time; 0: none */
+    uint64_t delivered, lost; /* of all that was ever sent; at times counted double */
+
+    /* With `sampled`: of what has left last of all that this ACK has delivered; for on_lost: of
+     * what is lost. */
+    bool sampled, app_limited;            /* the application did not give more to send then */
+    uint64_t prior_delivered, prior_lost; /* `delivered` and `lost` when it left */
+    uint32_t sample_flight;               /* what was in flight with it */
+    /* What was delivered since then, in so long; octets a second; 0: not to be relied on. */
+    uint32_t sample_delivered;
+    nod_usec interval_us;
+    uint64_t rate;
 };
 
 struct nod_cc_ops {
@@ -33,6 +51,19 @@ struct nod_cc_ops {
     void (*on_idle)(struct nod_cc *cc, struct nod_cc_own *own, uint32_t mss);
     /* The last loss or timeout was a false alarm; cwnd and ssthresh are as before it already. */
     void (*on_undo)(struct nod_cc *cc, struct nod_cc_own *own);
+
+    /* It computes cwnd and pacing_rate from a model of the path: on_ack is called for every ACK,
+     * while losses are repaired too, and nobody else reduces cwnd. */
+    bool has_model;
+    /* The others may be NULL.
+     * So many octets were found lost: before on_loss, and before the on_ack of the same ACK. */
+    void (*on_lost)(struct nod_cc *cc, struct nod_cc_own *own, const struct nod_cc_sample *sample,
+                    uint32_t octets);
+    /* What was lost is repaired. */
+    void (*on_recovered)(struct nod_cc *cc, struct nod_cc_own *own);
+    /* Something is to leave when nothing is in flight, for want of data. */
+    void (*on_restart)(struct nod_cc *cc, struct nod_cc_own *own,
+                       const struct nod_cc_sample *sample);
 };
 
 /* Which algorithm it is, is a number and no pointer: programs that share a stack's memory have
@@ -63,6 +94,7 @@ struct nod_cubic {
 
 /* The algorithm's own, only while the connection has something to do; zeros after a rest. */
 struct nod_cc_own {
+    uint64_t pacing_rate; /* octets a second; 0: it has none of its own */
     struct nod_hystart hystart;
     uint32_t acked; /* Reno: octets since cwnd last grew in congestion avoidance */
     struct nod_cubic cubic, cubic_before; /* before: the last reduction */
@@ -76,6 +108,10 @@ const struct nod_cc_ops *nod_cc_ops(const struct nod_cc *cc);
 
 /* Slow start's step for an ACK. */
 void nod_slow_start(struct nod_cc *cc, struct nod_hystart *h, const struct nod_cc_sample *s);
+
+/* How much leaves at a time at this rate (octets a second): a millisecond's worth, at least two
+ * segments, at most 64 KiB. */
+uint32_t nod_cc_quantum(uint64_t rate, uint32_t mss);
 
 /* RFC 6928: min(10*MSS, max(2*MSS, 14600)). */
 uint32_t nod_cc_initial_window(uint32_t mss);

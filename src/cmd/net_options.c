@@ -25,6 +25,7 @@ void net_options_help(void)
           "  -4, -6              only IPv4, only IPv6\n"
           "  --mtu BYTES         1500 by default\n"
           "  --no-offload        ordinary packets only, no large segments\n"
+          "  --congestion NAME   control of congestion: cubic, by default, reno or bbr\n"
           "  --ecn KIND          congestion is told instead of suffered: none, classic (RFC 3168) "
           "or\n"
           "                      accurate (RFC 9768); by default classic, when a peer asks\n"
@@ -101,6 +102,14 @@ static bool take_harm(net_options *options, int opt, const char *text)
     return false;
 }
 
+static bool is_congestion(const char *text)
+{
+    const char *name;
+    for (unsigned i = 0; (name = nod_congestion_name(i)); i++)
+        if (strcmp(name, text) == 0) return true;
+    return false;
+}
+
 bool net_options_take(net_options *options, int opt, const char *text)
 {
     switch (opt) {
@@ -119,6 +128,7 @@ bool net_options_take(net_options *options, int opt, const char *text)
         options->seed_given = true;
         return units_number(text, 0, UINT64_MAX, &options->seed);
     case NET_ECN: options->ecn_given = true; return units_ecn(text, &options->ecn);
+    case NET_CONGESTION: options->congestion = text; return is_congestion(text);
     case NET_MSL: return units_time(text, NOD_SEC, &options->msl_us) && options->msl_us > 0;
     }
     return take_harm(options, opt, text);
@@ -181,6 +191,8 @@ int net_options_complete(net_options *options)
 void net_options_tcp(const net_options *options, nod_tcp_config *tcp)
 {
     if (options->msl_us) tcp->msl_us = options->msl_us;
+    if (options->congestion)
+        snprintf(tcp->congestion, sizeof tcp->congestion, "%s", options->congestion);
     if (options->ecn_given) tcp->ecn_request = tcp->ecn_accept = options->ecn;
 }
 

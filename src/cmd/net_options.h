@@ -28,7 +28,8 @@ typedef struct net_options {
 
     nod_usec msl_us; /* 0: the default */
     bool ecn_given;
-    uint8_t ecn; /* enum nod_ecn */
+    uint8_t ecn;            /* enum nod_ecn */
+    const char *congestion; /* NULL: the default */
     int verbose;
     const char *pcap;
 } net_options;
@@ -53,6 +54,7 @@ enum net_option {
     NET_MSL,
     NET_MARK,
     NET_ECN,
+    NET_CONGESTION,
 };
 
 /* For getopt_long: the long options, to stand in a table of the command's own, and the letters. */
@@ -71,6 +73,7 @@ enum net_option {
         {"jitter", required_argument, NULL, NET_JITTER},                                          \
         {"rate", required_argument, NULL, NET_RATE}, {"seed", required_argument, NULL, NET_SEED}, \
         {"mark", required_argument, NULL, NET_MARK}, {"ecn", required_argument, NULL, NET_ECN},   \
+        {"congestion", required_argument, NULL, NET_CONGESTION},                                  \
         {"msl", required_argument, NULL, NET_MSL},                                                \
     {                                                                                             \
         "verbose", no_argument, NULL, 'v'                                                         \

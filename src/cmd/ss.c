@@ -11,7 +11,8 @@ const char *ss_timer(const nod_status *status)
     switch (status->timer) {
     case NOD_TIMER_RETRANSMIT:
     case NOD_TIMER_REORDER:
-    case NOD_TIMER_LOSS_PROBE: return "on";
+    case NOD_TIMER_LOSS_PROBE:
+    case NOD_TIMER_PACING: return "on";
     case NOD_TIMER_PERSIST:
     case NOD_TIMER_SWS_OVERRIDE: return "persist";
     case NOD_TIMER_TIME_WAIT:

@@ -123,6 +123,7 @@ static const char *timer_words(enum nod_timer timer)
     case NOD_TIMER_KEEPALIVE: return _("keep-alive");
     case NOD_TIMER_REORDER: return _("late?");
     case NOD_TIMER_LOSS_PROBE: return _("ACK overdue");
+    case NOD_TIMER_PACING:
     case NOD_TIMER_COUNT: break;
     }
     return "";

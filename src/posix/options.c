@@ -117,6 +117,15 @@ static void take_linger(sock *s, int fd)
     s->linger_s = value.l_linger;
 }
 
+/* The kernel says that there is no limit by a number that none reaches. */
+static uint64_t read_rate(int fd, int name)
+{
+    unsigned long rate = 0;
+    socklen_t len = sizeof rate;
+    sys_getsockopt(fd, SOL_SOCKET, name, &rate, &len);
+    return rate == ~0ul ? 0 : rate;
+}
+
 static void take_socket_option(sock *s, int fd, int name)
 {
     switch (name) {
@@ -134,6 +143,7 @@ static void take_socket_option(sock *s, int fd, int name)
     case SO_RCVBUFFORCE: s->config.receive_buffer = read_buffer(fd, SO_RCVBUF); break;
     case SO_SNDBUF:
     case SO_SNDBUFFORCE: s->config.send_buffer = read_buffer(fd, SO_SNDBUF); break;
+    case SO_MAX_PACING_RATE: s->config.max_pacing_rate = read_rate(fd, name); break;
     }
 }
 
@@ -204,7 +214,7 @@ static bool changes_config(int level, int name)
 {
     if (level == SOL_SOCKET)
         return name == SO_RCVBUF || name == SO_RCVBUFFORCE || name == SO_SNDBUF ||
-               name == SO_SNDBUFFORCE || name == SO_KEEPALIVE;
+               name == SO_SNDBUFFORCE || name == SO_KEEPALIVE || name == SO_MAX_PACING_RATE;
     if (level == IPPROTO_TCP)
         return name == TCP_MAXSEG || name == TCP_USER_TIMEOUT || name == TCP_KEEPIDLE ||
                name == TCP_KEEPINTVL || name == TCP_KEEPCNT;

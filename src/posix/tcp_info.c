@@ -92,6 +92,10 @@ static void fill_path(const nod_status *s, uint32_t mss, struct tcp_info *info)
     info->tcpi_rcv_space = s->rcv_wnd;
     info->tcpi_rcv_ssthresh = s->rcv_wnd;
     info->tcpi_snd_wnd = s->snd_wnd;
+    info->tcpi_pacing_rate = s->pacing_rate;
+    info->tcpi_max_pacing_rate = s->max_pacing_rate;
+    info->tcpi_delivery_rate = s->delivery_rate;
+    info->tcpi_delivery_rate_app_limited = s->delivery_limited;
 }
 
 static void fill_traffic(const nod_status *s, uint32_t mss, struct tcp_info *info)

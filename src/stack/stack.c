@@ -38,6 +38,7 @@ void nod_config_default(nod_config *c)
                 .ecn_accept = NOD_ECN_CLASSIC,
                 .accecn_option = true,
                 .delayed_ack_us = 40 * NOD_MSEC,
+                .quick_ack_bytes = 64 << 10,
                 .rto_initial_us = NOD_SEC,
                 .rto_min_us = 200 * NOD_MSEC,
                 .rto_max_us = 120 * NOD_SEC,
@@ -94,6 +95,7 @@ bool nod_tcp_config_is_valid(const nod_tcp_config *c)
     if (c->keepalive_probes < 2 || !c->keepalive_interval_us || c->keepalive_idle_us > FAR_US ||
         c->keepalive_interval_us > FAR_US)
         return false;
+    if (c->pacing > NOD_PACING_ON) return false;
     if (memchr(c->congestion, 0, sizeof(c->congestion)) == NULL) return false;
     return nod_cc_find(c->congestion) >= 0;
 }

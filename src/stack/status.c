@@ -47,6 +47,10 @@ static void from_work(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
     out->lost = w->loss.board.lost;
     out->again = w->loss.board.again;
     out->recovery = w->loss.phase == NOD_LOSS_FAST;
+    uint64_t pacing_rate = nod_pace_rate(tcb);
+    if (pacing_rate) out->pacing_rate = pacing_rate;
+    out->delivery_rate = w->loss.rate.told;
+    out->delivery_limited = w->loss.rate.told_limited;
     out->rcv_mss = (uint16_t)min_u32(w->rcv_mss, UINT16_MAX);
     if (w->last_send) out->since_sent_us = now - w->last_send;
     if (tcb->rec.state != NOD_CLOSED && tcb->rec.state != NOD_TIME_WAIT) timer_of_work(now, w, out);
@@ -139,6 +143,8 @@ static void from_tcb(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
     if (tcb->bytes_received || tcb->flags & TCB_OPEN_TOLD)
         out->since_received_us = (uint32_t)(now / 1000 - tcb->received_ms) * NOD_MSEC;
     out->urgent = nod_urgent_unread(tcb);
+    uint64_t max_pacing_rate = tcb->config->c.max_pacing_rate;
+    out->pacing_rate = out->max_pacing_rate = max_pacing_rate ? max_pacing_rate : NOD_UNPACED;
     if (tcb->rare) from_rare(tcb->rare, out);
     if (tcb->work) from_work(now, tcb, out);
     keepalive_timer(now, tcb, out);

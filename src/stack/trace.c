@@ -163,11 +163,17 @@ const char *nod_path_news_name(enum nod_path_news news)
 const char *nod_timer_name(enum nod_timer timer)
 {
     static const char *const names[] = {
-        [NOD_TIMER_RETRANSMIT] = "retransmission", [NOD_TIMER_PERSIST] = "persist",
-        [NOD_TIMER_DELAYED_ACK] = "delayed-ack",   [NOD_TIMER_SWS_OVERRIDE] = "sws-override",
-        [NOD_TIMER_USER] = "user-timeout",         [NOD_TIMER_FIN_WAIT_2] = "fin-wait-2",
-        [NOD_TIMER_TIME_WAIT] = "time-wait",       [NOD_TIMER_KEEPALIVE] = "keep-alive",
-        [NOD_TIMER_REORDER] = "reordering",        [NOD_TIMER_LOSS_PROBE] = "loss-probe",
+        [NOD_TIMER_RETRANSMIT] = "retransmission",
+        [NOD_TIMER_PERSIST] = "persist",
+        [NOD_TIMER_DELAYED_ACK] = "delayed-ack",
+        [NOD_TIMER_SWS_OVERRIDE] = "sws-override",
+        [NOD_TIMER_USER] = "user-timeout",
+        [NOD_TIMER_FIN_WAIT_2] = "fin-wait-2",
+        [NOD_TIMER_TIME_WAIT] = "time-wait",
+        [NOD_TIMER_KEEPALIVE] = "keep-alive",
+        [NOD_TIMER_REORDER] = "reordering",
+        [NOD_TIMER_LOSS_PROBE] = "loss-probe",
+        [NOD_TIMER_PACING] = "pacing",
     };
     return timer < NOD_TIMER_COUNT ? names[timer] : "?";
 }

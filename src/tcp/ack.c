@@ -32,6 +32,7 @@ void nod_tcb_after_syn_text(struct nod_tcb *tcb)
         return;
     }
     nod_board_lose_all(&tcb->work->loss.board, false);
+    nod_board_forget_news(&tcb->work->loss.board);
     tcb->work->rtx_why = NOD_WHY_DATA;
 }
 
@@ -56,6 +57,7 @@ static void update_window(struct nod_env *env, struct nod_tcb *tcb, const struct
      * what follows it. */
     if (before == 0 && tcb->snd.wnd > 0 && tcb->snd.nxt != tcb->snd.una) {
         nod_board_lose_all(&tcb->work->loss.board, false);
+        nod_board_forget_news(&tcb->work->loss.board);
         tcb->work->rtx_why = NOD_WHY_WINDOW_PROBE;
     }
 }

@@ -13,20 +13,69 @@ static bool window_limits(const struct nod_tcb *tcb)
     return tcb->cc.cwnd / 2 < w->sent_flight;
 }
 
+static bool has_sack(const struct nod_tcb *tcb)
+{
+    return tcb->flags & TCB_SACK;
+}
+
 static struct nod_cc_sample sample(const struct nod_env *env, const struct nod_tcb *tcb,
                                    uint32_t acked, uint32_t flight)
 {
+    const struct nod_loss *l = &tcb->work->loss;
+    const struct nod_rate *r = &l->rate;
     return (struct nod_cc_sample){
         .now = env->now,
         .acked = acked,
         .flight = flight,
         .mss = nod_tcb_mss(tcb),
         .srtt_us = tcb->srtt_us,
-        .rtt_us = tcb->work->loss.rtt_us,
+        .rtt_us = l->rtt_us,
         .una = tcb->snd.una,
         .nxt = tcb->snd.nxt,
         .limited = window_limits(tcb),
+        .filled = tcb->work->limited,
+        .paced = nod_pace_rate(tcb) > 0,
+        .sack = has_sack(tcb),
+        .recovering = l->phase == NOD_LOSS_FAST || l->phase == NOD_LOSS_TIMEOUT,
+        .random = tcb->ts_offset,
+        .in_flight = nod_loss_out(tcb),
+        .min_rtt_us = nod_min_filter_get(&l->rack.min_rtt),
+        .delivered = r->delivered,
+        .lost = r->lost,
+        .sampled = r->sample.any,
+        .app_limited = r->sample.app_limited,
+        .prior_delivered = r->sample.prior_delivered,
+        .prior_lost = r->sample.prior_lost,
+        .rate = r->sample.rate,
+        .interval_us = r->sample.interval_us,
+        .sample_delivered = r->sample.delivered,
+        .sample_flight = r->sample.flight,
     };
+}
+
+/* For each ACK, and for all that it says, because it computes the window from a model. */
+static bool has_model(const struct nod_tcb *tcb)
+{
+    return nod_cc_ops(&tcb->cc)->has_model;
+}
+
+/* What was found lost just now. */
+static void tell_lost(struct nod_env *env, struct nod_tcb *tcb)
+{
+    const struct nod_cc_ops *ops = nod_cc_ops(&tcb->cc);
+    struct nod_loss *l = &tcb->work->loss;
+    struct nod_sent *run;
+    while ((run = nod_board_take_news(&l->board))) {
+        l->rate.lost += nod_sent_len(run);
+        if (!ops->on_lost) continue;
+        struct nod_cc_sample s = sample(env, tcb, 0, nod_board_octets(&l->board));
+        s.sampled = true;
+        s.app_limited = run->rate.app_limited;
+        s.prior_delivered = run->rate.delivered;
+        s.prior_lost = run->rate.lost;
+        s.sample_flight = run->rate.flight;
+        ops->on_lost(&tcb->cc, &tcb->work->cc_own, &s, nod_sent_len(run));
+    }
 }
 
 static void trace_cwnd(struct nod_env *env, const struct nod_tcb *tcb)
@@ -42,11 +91,6 @@ static void was_reduced(struct nod_tcb *tcb)
 {
     tcb->work->reduced = tcb->snd.nxt;
     if (tcb->flags & TCB_ECN) tcb->flags |= TCB_CWR;
-}
-
-static bool has_sack(const struct nod_tcb *tcb)
-{
-    return tcb->flags & TCB_SACK;
 }
 
 static bool has_rack(const struct nod_tcb *tcb)
@@ -89,6 +133,7 @@ static void detect(struct nod_env *env, struct nod_tcb *tcb)
         tcb->flags &= ~(uint32_t)TCB_IN_ORDER;
     else if (w->loss.board.lost > lost)
         tcb->flags |= TCB_IN_ORDER;
+    tell_lost(env, tcb);
 }
 
 /* The first segment that is not acknowledged is lost: what can be known without SACK. */
@@ -97,6 +142,7 @@ static void lose_first(struct nod_env *env, struct nod_tcb *tcb)
     struct nod_board *b = &tcb->work->loss.board;
     struct nod_sent *run = nod_board_from(b, env->pool, b->first, nod_tcb_mss(tcb));
     if (run && run->state == NOD_SENT_OUT) nod_board_lose(b, run);
+    tell_lost(env, tcb);
 }
 
 static void enter_recovery(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *a)
@@ -121,7 +167,10 @@ static void enter_recovery(struct nod_env *env, struct nod_tcb *tcb, const struc
 void nod_loss_leave_recovery(struct nod_tcb *tcb)
 {
     struct nod_loss *l = &tcb->work->loss;
-    if (l->phase == NOD_LOSS_FAST) tcb->cc.cwnd = tcb->cc.ssthresh;
+    const struct nod_cc_ops *ops = nod_cc_ops(&tcb->cc);
+    bool repaired = l->phase == NOD_LOSS_FAST || l->phase == NOD_LOSS_TIMEOUT;
+    if (l->phase == NOD_LOSS_FAST && !ops->has_model) tcb->cc.cwnd = tcb->cc.ssthresh;
+    if (repaired && ops->on_recovered) ops->on_recovered(&tcb->cc, &tcb->work->cc_own);
     if (l->phase != NOD_LOSS_NONE) nod_rack_on_recovered(&l->rack);
     l->phase = NOD_LOSS_NONE;
     l->frto = NOD_FRTO_OFF;
@@ -169,6 +218,7 @@ static void in_recovery(struct nod_env *env, struct nod_tcb *tcb, const struct n
 {
     struct nod_loss *l = &tcb->work->loss;
     if (a->moved && !has_rack(tcb)) lose_first(env, tcb); /* a partial ACK: the next hole */
+    if (has_model(tcb)) return;
     if (!tcb->config->c.prr) {
         tcb->cc.cwnd = tcb->cc.ssthresh;
         return;
@@ -180,7 +230,7 @@ static void in_recovery(struct nod_env *env, struct nod_tcb *tcb, const struct n
 
 static void grow(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *a, uint32_t flight)
 {
-    if (!a->acked || tcb->work->marked) return;
+    if ((!a->acked || tcb->work->marked) && !has_model(tcb)) return;
     /* By what this ACK is the first to tell of; what was sacked before has been told. */
     struct nod_cc_sample s = sample(env, tcb, a->d.octets, flight);
     nod_cc_ops(&tcb->cc)->on_ack(&tcb->cc, &tcb->work->cc_own, &s);
@@ -220,9 +270,10 @@ static void act(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *
     switch ((enum nod_loss_phase)l->phase) {
     case NOD_LOSS_NONE:
     case NOD_LOSS_TIMEOUT:
-    case NOD_LOSS_TOO_BIG: grow(env, tcb, a, flight); break;
+    case NOD_LOSS_TOO_BIG: break;
     case NOD_LOSS_FAST: in_recovery(env, tcb, a, lost_before); break;
     }
+    if (l->phase != NOD_LOSS_FAST || has_model(tcb)) grow(env, tcb, a, flight);
 }
 
 void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg,
@@ -242,6 +293,7 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
     nod_rack_on_delivery(&l->rack, &a->d, highest, a->echo, env->now);
     if (a->dsack) nod_rack_on_dsack(&l->rack, tcb->snd.una, tcb->snd.nxt);
     count_duplicates(tcb, a);
+    nod_rate_on_ack(&l->rate, &a->d, nod_min_filter_get(&l->rack.min_rtt), env->now);
     if (nod_loss_probe_acked(tcb, a)) { /* it has repaired a loss that nobody saw */
         struct nod_cc_sample s = sample(env, tcb, 0, flight);
         nod_cc_ops(&tcb->cc)->on_loss(&tcb->cc, &tcb->work->cc_own, &s);
@@ -250,6 +302,7 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
     detect(env, tcb);
     act(env, tcb, a, flight, lost_before);
     tcb->work->marked = false;
+    nod_rate_done(&l->rate);
     if (tcb->cc.cwnd != before) trace_cwnd(env, tcb);
 }
 
@@ -285,6 +338,7 @@ void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb)
             nod_rack_on_timeout(&l->rack, &l->board, reo_wnd(tcb), env->now);
         else
             nod_board_lose_all(&l->board, renege);
+        tell_lost(env, tcb);
         /* F-RTO: not for the second of a row (RFC 5682 section 2.1 step 1). */
         bool frto = tcb->config->c.frto && !again && !renege;
         l->frto = frto ? NOD_FRTO_SENT_AGAIN : NOD_FRTO_OFF;
@@ -336,6 +390,7 @@ void nod_loss_on_sent(struct nod_env *env, struct nod_tcb *tcb, uint32_t end)
     struct nod_loss *l = &tcb->work->loss;
     uint32_t octets = end - l->board.end;
     nod_board_sent(&l->board, end, env->now);
+    nod_rate_on_sent(&l->rate, l->board.newest, octets, nod_board_out(&l->board));
     if (l->phase == NOD_LOSS_FAST) nod_prr_on_sent(&l->prr, octets);
 }
 
@@ -349,6 +404,7 @@ void nod_loss_on_sent_again(struct nod_env *env, struct nod_tcb *tcb, uint32_t s
         if (!run) run = nod_board_at(&l->board, seq); /* no memory to cut it: all of it, then */
         if (run->state != NOD_SENT_SACKED) {
             nod_board_again(&l->board, run, env->now);
+            nod_rate_on_sent(&l->rate, run, nod_sent_len(run), nod_board_out(&l->board));
             l->undo_again += nod_sent_len(run);
             if (l->phase == NOD_LOSS_FAST) nod_prr_on_sent(&l->prr, nod_sent_len(run));
         }

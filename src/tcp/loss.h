@@ -4,6 +4,7 @@
 
 #include "tcp/prr.h"
 #include "tcp/rack.h"
+#include "tcp/rate.h"
 #include "tcp/scoreboard.h"
 
 enum nod_loss_phase {
@@ -23,6 +24,7 @@ struct nod_loss {
     struct nod_board board;
     struct nod_rack rack;
     struct nod_prr prr;
+    struct nod_rate rate;
     uint32_t rtt_us;     /* that the last ACK measured; 0: none */
     uint8_t phase;       /* enum nod_loss_phase */
     uint8_t frto;        /* enum nod_frto */

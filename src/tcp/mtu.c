@@ -67,6 +67,7 @@ void nod_mtu_look(struct nod_env *env, struct nod_tcb *tcb, uint32_t mss, nod_us
 static void resend(struct nod_env *env, struct nod_tcb *tcb)
 {
     nod_board_lose_all(&tcb->work->loss.board, false);
+    nod_board_forget_news(&tcb->work->loss.board);
     nod_loss_on_too_big(tcb, tcb->snd.nxt);
     tcb->rare->mtu.resend = nod_tcb_mss(tcb);
     nod_timers_on_ack(env, tcb, true); /* what goes again has an RTO of its own */

@@ -118,7 +118,11 @@ static void note_sent(struct nod_env *env, struct nod_tcb *tcb, const struct nod
         tcb->segments_retransmitted += out->text ? (out->text + mss - 1) / mss : 1;
     w->last_send = env->now;
     w->sent_flight = nod_loss_out(tcb);
-    w->limited = w->sent_flight + mss > tcb->cc.cwnd;
+    /* Who spreads a window over a round trip fills it once in that time. */
+    bool filled = w->sent_flight + mss > tcb->cc.cwnd;
+    w->limited = filled || (w->limited && w->pace.rate && seq_lt(tcb->snd.una, w->filled_end));
+    if (filled) w->filled_end = tcb->snd.nxt;
+    nod_pace_on_sent(env, tcb, end - seq);
 }
 
 /* RFC 7413: the option goes on the first SYN or SYN,ACK alone (7413/06), and with a cookie what is
@@ -251,6 +255,7 @@ static bool send_again(struct nod_env *env, struct nod_tcb *tcb, const struct no
     if (len < mss && len < want && from != tcb->snd.una) return false;
     bool fin = tcb->flags & TCB_CLOSED && from + len == data_end &&
                (tcb->flags & TCB_FIN_SENT ? seq_gt(end, data_end) : ready);
+    if (len && !nod_pace_lets_go(tcb)) return false;
     return send_text(env, tcb, from, len, fin, tcb->work->rtx_why, out);
 }
 
@@ -300,8 +305,8 @@ static bool send_new(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max
     uint32_t room = room_at(tcb, tcb->snd.nxt);
     uint32_t len = min_u32(min_u32(avail, room), text_max);
     uint32_t probe = nod_search_size(env, tcb, avail);
-    if (probe && room >= probe) return send_mtu_probe(env, tcb, probe, out);
-    if (probe) return false; /* the next ACKs make room for it */
+    if (probe && room < probe) return false; /* the next ACKs make room for it */
+    if (probe) return nod_pace_lets_go(tcb) && send_mtu_probe(env, tcb, probe, out);
     if (len >= mss) {
         len = whole_segments(tcb, len);
     } else if (len && !small_is_allowed(tcb, len, avail)) {
@@ -312,6 +317,7 @@ static bool send_new(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max
     }
     bool fin = tcb->flags & TCB_CLOSED && len == avail && tcb->snd.wnd > 0;
     if (!len && !fin) return false;
+    if (len && !nod_pace_lets_go(tcb)) return false;
     if (len % mss) {
         w->small_sent = true;
         w->small_end = tcb->snd.nxt + len;
@@ -437,6 +443,17 @@ static bool pick(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max, st
     return send_keepalive(env, tcb, out) || send_ack(env, tcb, out);
 }
 
+/* Nothing is there to be sent, and the network would have let it (draft-ietf-ccwg-bbr, "Detecting
+ * application-limited phases"). */
+static void note_application_limited(struct nod_tcb *tcb)
+{
+    struct nod_work *w = tcb->work;
+    uint32_t flight = nod_loss_out(tcb), end = nod_tcb_data_end(tcb), nxt = tcb->snd.nxt;
+    bool unsent = seq_gt(end, nxt) && end - nxt >= nod_tcb_mss(tcb);
+    if (unsent || w->loss.board.lost || flight + nod_tcb_mss(tcb) > tcb->cc.cwnd) return;
+    nod_rate_limited(&w->loss.rate, flight);
+}
+
 bool nod_tcb_output(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max,
                     struct nod_out *out)
 {
@@ -445,11 +462,15 @@ bool nod_tcb_output(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max,
     uint32_t mss = nod_tcb_mss(tcb);
     /* The urgent pointer counts from a segment's own number: nobody may cut it later. */
     if (tcb->flags & TCB_URGENT_OUT) text_max = mss;
+    text_max = nod_pace_room(env, tcb, text_max);
     uint32_t nxt = tcb->snd.nxt;
     bool picked = pick(env, tcb, max_u32(mss, text_max - text_max % mss), out);
-    if (picked)
+    if (picked) {
         nod_count_out(tcb, out, nxt);
-    else
-        nod_count_limits(env, tcb);
-    return picked;
+        return true;
+    }
+    nod_pace_done(tcb);
+    note_application_limited(tcb);
+    nod_count_limits(env, tcb);
+    return false;
 }

@@ -85,6 +85,7 @@ static bool cut(struct nod_board *b, nod_pool *pool, struct nod_sent *run, uint3
     *rest = *run;
     rest->node.key = seq;
     run->end = seq;
+    run->rate.flight -= min_u32(nod_sent_len(rest), run->rate.flight);
     tree_add(b, rest);
     if (run->state == NOD_SENT_OUT) list_insert(b, run, rest);
     return true;
@@ -149,26 +150,28 @@ void nod_board_again(struct nod_board *b, struct nod_sent *run, nod_usec at)
     list_insert(b, b->newest, run);
 }
 
-static void keep_newest(struct nod_sent *newest, bool any, const struct nod_sent *run)
+/* Of [from, to), a part of the run. */
+static void keep_newest(struct nod_sent *newest, bool any, const struct nod_sent *run,
+                        uint32_t from, uint32_t to)
 {
-    if (!any || left_before(newest, run)) *newest = *run;
+    if (any && (run->at != newest->at ? run->at < newest->at : seq_le(to, newest->end))) return;
+    *newest = *run;
+    newest->node.key = from;
+    newest->end = to;
+    newest->rate.flight -= min_u32(run->end - to, run->rate.flight);
 }
 
-static void deliver(const struct nod_sent *whole, uint32_t from, uint32_t to,
-                    struct nod_delivery *d)
+static void deliver(const struct nod_sent *run, uint32_t from, uint32_t to, struct nod_delivery *d)
 {
-    struct nod_sent run = *whole;
-    run.node.key = from;
-    run.end = to;
     d->octets += to - from;
-    keep_newest(&d->newest, d->any, &run);
+    keep_newest(&d->newest, d->any, run, from, to);
     d->any = true;
-    if (run.again) return;
+    if (run->again) return;
     if (!d->any_once || seq_lt(to, d->once_end)) {
         d->once_end = to;
-        d->once_at = run.at;
+        d->once_at = run->at;
     }
-    keep_newest(&d->once, d->any_once, &run);
+    keep_newest(&d->once, d->any_once, run, from, to);
     d->any_once = true;
 }
 
@@ -229,15 +232,25 @@ void nod_board_sacked(struct nod_board *b, nod_pool *pool, uint32_t from, uint32
 void nod_board_lose(struct nod_board *b, struct nod_sent *run)
 {
     set_state(b, run, NOD_SENT_LOST);
+    run->next = NULL;
+    *(b->news ? &b->news_end->next : &b->news) = run;
+    b->news_end = run;
+}
+
+struct nod_sent *nod_board_take_news(struct nod_board *b)
+{
+    struct nod_sent *run = b->news;
+    if (run) b->news = run->next;
+    return run;
 }
 
 void nod_board_lose_all(struct nod_board *b, bool renege)
 {
-    while (b->oldest) set_state(b, b->oldest, NOD_SENT_LOST);
+    while (b->oldest) nod_board_lose(b, b->oldest);
     if (!renege) return;
     for (uint32_t seq = b->first; seq_lt(seq, b->end);) {
         struct nod_sent *run = nod_board_at(b, seq);
-        if (run->state == NOD_SENT_SACKED) set_state(b, run, NOD_SENT_LOST);
+        if (run->state == NOD_SENT_SACKED) nod_board_lose(b, run);
         seq = run->end;
     }
 }
@@ -262,6 +275,7 @@ void nod_board_clear(struct nod_board *b, nod_pool *pool)
 void nod_board_check(const struct nod_board *b)
 {
     uint32_t sacked = 0, lost = 0, again = 0, runs = 0, out = 0;
+    NOD_ASSERT(!b->news);
     for (uint32_t seq = b->first; seq != b->end; runs++) {
         const struct nod_sent *run = nod_board_at(b, seq);
         NOD_ASSERT(run && nod_sent_seq(run) == seq && seq_gt(run->end, seq));

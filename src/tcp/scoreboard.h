@@ -16,13 +16,22 @@ enum nod_sent_state {
     NOD_SENT_SACKED, /* the peer has it, and may drop it again (RFC 2018 section 8) */
 };
 
+/* The connection when a run left: what the delivery rate is measured from (rate.c). */
+struct nod_sent_rate {
+    uint64_t delivered, lost;
+    nod_usec delivered_at, first_sent;
+    uint32_t flight; /* with the run's last octet in it */
+    bool app_limited;
+};
+
 struct nod_sent {
     struct nod_tree_node node;    /* key: its first octet; marked: lost */
-    struct nod_sent *next, *prev; /* OUT: in the order of time */
+    struct nod_sent *next, *prev; /* OUT: in the order of time. LOST: the next of the news */
     uint32_t end;
     uint8_t state; /* enum nod_sent_state */
     bool again;    /* this is not the first time */
     nod_usec at;   /* when it left */
+    struct nod_sent_rate rate;
 };
 
 static inline uint32_t nod_sent_seq(const struct nod_sent *run)
@@ -39,6 +48,7 @@ struct nod_board {
     struct nod_tree_node *root;
     struct nod_sent *oldest, *newest; /* of those OUT, by time */
     struct nod_sent *spare;           /* for the next, or NULL */
+    struct nod_sent *news, *news_end; /* found lost just now, in that order */
     uint32_t runs, first, end;        /* [first, end) */
     uint32_t sacked, lost, again;     /* octets; again: OUT, and not for the first time */
 };
@@ -56,7 +66,7 @@ struct nod_delivery {
 /* Sees to it that the next nod_board_sent has the memory it needs. False: there is none, and
  * nothing new must leave. */
 bool nod_board_ready(struct nod_board *b, nod_pool *pool);
-/* Notes that [b->end, end) leaves now. */
+/* Notes that [b->end, end) leaves now; it is in b->newest then. */
 void nod_board_sent(struct nod_board *b, uint32_t end, nod_usec at);
 
 /* The run that begins at `seq`, which is within [first, end), cut to at most `len` octets. Without
@@ -73,10 +83,17 @@ void nod_board_acked(struct nod_board *b, nod_pool *pool, uint32_t ack, struct n
 void nod_board_sacked(struct nod_board *b, nod_pool *pool, uint32_t from, uint32_t to,
                       struct nod_delivery *d);
 
-/* An OUT run is lost. */
+/* An OUT run is lost. That is news, to be taken before the run may change again. */
 void nod_board_lose(struct nod_board *b, struct nod_sent *run);
+struct nod_sent *nod_board_take_news(struct nod_board *b); /* NULL: there is none */
+/* It was no congestion, and is news to nobody. */
+static inline void nod_board_forget_news(struct nod_board *b)
+{
+    b->news = NULL;
+}
 
-/* Everything that is not sacked is lost; with `renege` also what was (RFC 2018 section 8). */
+/* Everything that is not sacked is lost, with news of it; with `renege` also what was (RFC 2018
+ * section 8). */
 void nod_board_lose_all(struct nod_board *b, bool renege);
 
 /* It was a false alarm: what is lost, and was not sent again, is on its way. */

@@ -153,6 +153,7 @@ static bool resend(struct nod_env *env, struct nod_tcb *tcb, uint32_t from, uint
         any |= run->state == NOD_SENT_LOST;
         from = run->end;
     }
+    nod_board_forget_news(b);
     if (!any) return false;
     if (tcb->work->loss.phase == NOD_LOSS_NONE) nod_loss_on_too_big(tcb, end);
     nod_timers_on_ack(env, tcb, true); /* what goes again has an RTO of its own */

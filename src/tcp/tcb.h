@@ -12,6 +12,7 @@
 #include "cc/cc.h"
 #include "tcp/env.h"
 #include "tcp/loss.h"
+#include "tcp/pace.h"
 #include "tcp/rare.h"
 #include "tcp/reassembly.h"
 
@@ -68,14 +69,17 @@ struct nod_work {
     nod_usec last_send;     /* of data, for the restart after idle */
 
     struct nod_loss loss;
+    struct nod_pace pace;
     nod_usec timed_at;   /* when our SYN left, until its ACK; NOD_NEVER: it does not tell the RTT */
     uint32_t reduced;    /* SND.NXT when the window was reduced last: one window's worth */
     uint32_t fin_seq;    /* of the peer's FIN, with TCB_FIN_SEEN */
     uint32_t unacked_in; /* octets received since our last ACK */
+    uint64_t quick_end;  /* up to so many octets received ACKs are quick; 0: not again */
     uint32_t rcv_mss;    /* the peer's segment size as we see it */
     uint32_t twice[2];   /* octets that came again, to be told once; empty: none (RFC 2883) */
     uint32_t small_end;  /* of the last segment that was not full, with small_sent */
     uint32_t sent_flight; /* octets in flight when something was last sent, that included */
+    uint32_t filled_end;  /* SND.NXT when the congestion window was last filled */
     uint32_t proof_end;   /* with proof_out: an ACK of this octet means TCB_MSS_PROVEN */
     uint16_t dup_acks;
     uint16_t retransmits; /* timeouts in a row */

@@ -2,6 +2,9 @@
  * gap to reassembly; and when it is acknowledged (3.8.6.3, RFC 5681 section 4.2). */
 #include "tcp/tcb.h"
 
+#define FULL_LEAST 536 /* octets: a smaller segment is a request, whose answer may carry the ACK \
+                        */
+
 void nod_tcb_ack_now(struct nod_tcb *tcb, enum nod_why why)
 {
     /* The first reason stays; but that a FIN or a handshake is acknowledged says more. */
@@ -17,11 +20,27 @@ void nod_tcb_came_twice(struct nod_tcb *tcb, uint32_t from, uint32_t to)
     tcb->work->twice[1] = to;
 }
 
+/* A peer in slow start waits for our ACKs: at the beginning, and after a pause longer than its
+ * retransmission timeout, every full segment gets one. */
+static bool is_quick(const struct nod_tcb *tcb)
+{
+    const struct nod_work *w = tcb->work;
+    uint64_t end = max_u64(tcb->config->c.quick_ack_bytes, w->quick_end);
+    return tcb->bytes_received <= end && w->unacked_in >= max_u32(w->rcv_mss, FULL_LEAST);
+}
+
+static void note_pause(const struct nod_env *env, struct nod_tcb *tcb)
+{
+    uint32_t pause_ms = (uint32_t)(env->now / NOD_MSEC) - tcb->received_ms;
+    if (pause_ms <= tcb->rto_us / NOD_MSEC) return;
+    tcb->work->quick_end = tcb->bytes_received + tcb->config->c.quick_ack_bytes;
+}
+
 static void acknowledge_later(struct nod_env *env, struct nod_tcb *tcb)
 {
     struct nod_work *w = tcb->work;
     const nod_tcp_config *c = &tcb->config->c;
-    if (!c->delayed_ack || w->unacked_in >= 2 * w->rcv_mss) { /* SHLD-19 */
+    if (!c->delayed_ack || w->unacked_in >= 2 * w->rcv_mss || is_quick(tcb)) { /* SHLD-19 */
         nod_tcb_ack_now(tcb, NOD_WHY_ACK_SECOND);
     } else if (w->at[NOD_TIMER_DELAYED_ACK] == NOD_NEVER) {
         w->at[NOD_TIMER_DELAYED_ACK] = env->now + min_u64(c->delayed_ack_us, 499999);
@@ -42,6 +61,7 @@ static void take_in_order(struct nod_env *env, struct nod_tcb *tcb, struct nod_s
     struct nod_work *w = tcb->work;
     uint32_t n = put_parts(env, tcb, seg);
     tcb->rcv.nxt += n;
+    note_pause(env, tcb);
     bool filled = w->ooq.count;
     if (filled) {
         uint32_t more = nod_reassembly_drain(&w->ooq, env->pool, tcb->rcv.nxt, &w->recvq);

@@ -168,6 +168,7 @@ static void expire(struct nod_env *env, struct nod_tcb *tcb, enum nod_timer time
     switch (timer) {
     case NOD_TIMER_RETRANSMIT: retransmit(env, tcb); return;
     case NOD_TIMER_PERSIST: probe(env, tcb); return;
+    case NOD_TIMER_PACING: return; /* output is due, and that is all: no news */
     case NOD_TIMER_REORDER: nod_loss_on_reorder_timer(env, tcb); break;
     case NOD_TIMER_LOSS_PROBE: nod_loss_on_probe_timer(env, tcb); break;
     case NOD_TIMER_DELAYED_ACK: nod_tcb_ack_now(tcb, NOD_WHY_ACK_DELAYED); break;
@@ -187,8 +188,9 @@ void nod_timers_expire(struct nod_env *env, struct nod_tcb *tcb)
 {
     /* The user timeout first: what is over is not sent again. */
     static const enum nod_timer order[] = {
-        NOD_TIMER_USER,       NOD_TIMER_FIN_WAIT_2, NOD_TIMER_REORDER,     NOD_TIMER_LOSS_PROBE,
-        NOD_TIMER_RETRANSMIT, NOD_TIMER_PERSIST,    NOD_TIMER_DELAYED_ACK, NOD_TIMER_SWS_OVERRIDE,
+        NOD_TIMER_USER,        NOD_TIMER_FIN_WAIT_2,   NOD_TIMER_REORDER,
+        NOD_TIMER_LOSS_PROBE,  NOD_TIMER_RETRANSMIT,   NOD_TIMER_PERSIST,
+        NOD_TIMER_DELAYED_ACK, NOD_TIMER_SWS_OVERRIDE, NOD_TIMER_PACING,
     };
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
         if (tcb->rec.state == NOD_CLOSED) return;

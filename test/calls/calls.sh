@@ -35,7 +35,7 @@ fi
 # Each part in a network of its own, so that none can spoil another.
 while read -r part; do
     timeout 60 "$calls" kernel "$part" >"$work/out.kernel" 2>"$work/err.kernel" </dev/null &
-    timeout 60 "$NOD" run --netns -- "$calls" private "$part" >"$work/out.nod" 2>"$work/err.nod" \
+    timeout 60 "$NOD" run --netns --congestion reno -- "$calls" private "$part" >"$work/out.nod" 2>"$work/err.nod" \
         </dev/null
     code=$?
     [ $code = 0 ] || echo "$part: (ended) = $code" >>"$work/out.nod"

@@ -54,7 +54,7 @@ expect "  a connection: state, queues, both ends" \
 expect "  its stack and process" has ":7177 .*users:((\"nod connect\",pid=$sender))"
 expect "  its timer: nothing moves but probes" has ':7177 .*timer:(persist,[0-9.]*m*s[ec]*,[0-9]*)'
 expect "  what TCP knows, indented" \
-    has '^	 ts sack reno wscale:[0-9]*,[0-9]* rto:[0-9.]* .*rtt:[0-9.]*/[0-9.]* ato:40 mss:1448 pmtu:1500 .*cwnd:'
+    has '^	 ts sack cubic wscale:[0-9]*,[0-9]* rto:[0-9.]* .*rtt:[0-9.]*/[0-9.]* ato:40 mss:1448 pmtu:1500 .*cwnd:'
 "$NOD" ss >"$work/out"
 expect "nod ss without -i and -o" lacks 'cwnd\|timer'
 "$NOD" ss -ltn >"$work/out"
@@ -81,7 +81,7 @@ jq -r --argjson pid $sender "$connection"' | [.state, .local.address, .remote.po
     (.bytes_acked == .bytes_sent or .bytes_acked == .bytes_sent - 1)] | join(" ")' \
     <"$work/json" >"$work/out"
 expect "--json is JSON, with the same" \
-    has '^ESTABLISHED 10.110.111.2 7177 1448 persist reno true 0 0 true$'
+    has '^ESTABLISHED 10.110.111.2 7177 1448 persist cubic true 0 0 true$'
 jq -r --argjson pid $listener "$connection"' | [.state, .local.port, .backlog] | join(" ")' \
     <"$work/json" >"$work/out"
 expect "  the listener too" has '^LISTEN 7077 128$'

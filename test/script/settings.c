@@ -5,7 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { KIND_TEXT, KIND_U32, KIND_USEC, KIND_BOOL, KIND_U16, KIND_U8, KIND_COOKIES, KIND_ECN };
+enum kind {
+    KIND_TEXT,
+    KIND_U32,
+    KIND_U64,
+    KIND_USEC,
+    KIND_BOOL,
+    KIND_U16,
+    KIND_U8,
+    KIND_COOKIES,
+    KIND_ECN,
+    KIND_PACING,
+};
 
 static const struct setting {
     const char *name;
@@ -27,6 +38,7 @@ static const struct setting {
     {"timestamps", KIND_BOOL, offsetof(nod_tcp_config, timestamps)},
     {"sack", KIND_BOOL, offsetof(nod_tcp_config, sack)},
     {"delayed_ack_us", KIND_USEC, offsetof(nod_tcp_config, delayed_ack_us)},
+    {"quick_ack_bytes", KIND_U32, offsetof(nod_tcp_config, quick_ack_bytes)},
     {"rto_initial", KIND_USEC, offsetof(nod_tcp_config, rto_initial_us)},
     {"rto_min", KIND_USEC, offsetof(nod_tcp_config, rto_min_us)},
     {"rto_max", KIND_USEC, offsetof(nod_tcp_config, rto_max_us)},
@@ -56,6 +68,8 @@ static const struct setting {
     {"rack_patient", KIND_BOOL, offsetof(nod_tcp_config, rack_patient)},
     {"frto", KIND_BOOL, offsetof(nod_tcp_config, frto)},
     {"undo", KIND_BOOL, offsetof(nod_tcp_config, undo)},
+    {"pacing", KIND_PACING, offsetof(nod_tcp_config, pacing)},
+    {"max_pacing_rate", KIND_U64, offsetof(nod_tcp_config, max_pacing_rate)},
     {"ecn_request", KIND_ECN, offsetof(nod_tcp_config, ecn_request)},
     {"ecn_accept", KIND_ECN, offsetof(nod_tcp_config, ecn_accept)},
     {"accecn_option", KIND_BOOL, offsetof(nod_tcp_config, accecn_option)},
@@ -89,17 +103,20 @@ static bool apply_ecn(const char *value, uint8_t *out)
 static bool apply(nod_tcp_config *config, const struct setting *s, const char *value)
 {
     static const char *const cookies[] = {"when-full", "always", "never"};
+    static const char *const pacing[] = {"auto", "off", "on"};
     void *at = (char *)config + s->at;
 
     switch (s->kind) {
     case KIND_TEXT: return snprintf(at, sizeof config->congestion, "%s", value) > 0;
     case KIND_U32: *(uint32_t *)at = (uint32_t)strtoul(value, NULL, 10); return true;
+    case KIND_U64: *(uint64_t *)at = strtoull(value, NULL, 10); return true;
     case KIND_U16: *(uint16_t *)at = (uint16_t)strtoul(value, NULL, 10); return true;
     case KIND_U8: *(uint8_t *)at = (uint8_t)strtoul(value, NULL, 10); return true;
     case KIND_BOOL: *(bool *)at = strcmp(value, "on") == 0; return true;
     case KIND_USEC: return words_seconds(value, at);
     case KIND_COOKIES: *(uint8_t *)at = (uint8_t)place(value, cookies, 3); return true;
     case KIND_ECN: return apply_ecn(value, at);
+    case KIND_PACING: *(uint8_t *)at = (uint8_t)place(value, pacing, 3); return true;
     }
     return false;
 }

@@ -23,7 +23,8 @@ static struct nod_cc started(void)
 
 static struct nod_cc_sample sample(uint32_t acked, uint32_t flight)
 {
-    return (struct nod_cc_sample){.acked = acked, .flight = flight, .mss = MSS, .limited = true};
+    return (struct nod_cc_sample){
+        .acked = acked, .flight = flight, .mss = MSS, .limited = true, .paced = true};
 }
 
 static void ack(struct nod_cc *cc, uint32_t acked)
@@ -55,6 +56,23 @@ static void slow_start(void **state)
     ack(&cc, MSS);
     ack(&cc, MSS);
     assert_int_equal(cc.cwnd, 21500);
+}
+
+/* RFC 9406 section 4.3: an ACK of many segments makes the window larger by all of them if what
+ * leaves then is spread over time, else by eight, for they leave at once. */
+static void stretched_ack(void **state)
+{
+    (void)state;
+    struct nod_cc cc = started();
+    struct nod_cc_sample s = sample(20 * MSS, cc.cwnd);
+    nod_cc_ops(&cc)->on_ack(&cc, &own, &s);
+    assert_int_equal(cc.cwnd, 30 * MSS);
+    s.paced = false;
+    nod_cc_ops(&cc)->on_ack(&cc, &own, &s);
+    assert_int_equal(cc.cwnd, 38 * MSS);
+    s.acked = 8 * MSS;
+    nod_cc_ops(&cc)->on_ack(&cc, &own, &s);
+    assert_int_equal(cc.cwnd, 46 * MSS);
 }
 
 /* Beyond it, one segment a window's worth, however that is cut into ACKs. */
@@ -151,15 +169,11 @@ static void names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(initial_window),
-        cmocka_unit_test(slow_start),
-        cmocka_unit_test(congestion_avoidance),
-        cmocka_unit_test(not_limited),
-        cmocka_unit_test(loss),
-        cmocka_unit_test(timeout),
-        cmocka_unit_test(idle),
-        cmocka_unit_test(huge),
-        cmocka_unit_test(names),
+        cmocka_unit_test(initial_window), cmocka_unit_test(slow_start),
+        cmocka_unit_test(stretched_ack),  cmocka_unit_test(congestion_avoidance),
+        cmocka_unit_test(not_limited),    cmocka_unit_test(loss),
+        cmocka_unit_test(timeout),        cmocka_unit_test(idle),
+        cmocka_unit_test(huge),           cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,13 +115,18 @@ static void lose(nod_rng *rng)
     if (!run || nod_rng_below(rng, 2)) return;
     uint32_t from = nod_sent_seq(run) - base, to = run->end - base;
     nod_board_lose(&f, run);
+    assert_ptr_equal(nod_board_take_news(&f), run);
+    assert_null(nod_board_take_news(&f));
     for (uint32_t i = from; i < to; i++) model[i].state = NOD_SENT_LOST;
 }
 
 static void lose_all(nod_rng *rng)
 {
     bool renege = nod_rng_below(rng, 2);
+    uint32_t lost = f.lost;
     nod_board_lose_all(&f, renege);
+    for (struct nod_sent *run; (run = nod_board_take_news(&f));) lost += nod_sent_len(run);
+    assert_int_equal(lost, f.lost); /* the news are all that was not lost before */
     for (uint32_t i = una; i < nxt; i++) {
         if (!renege && model[i].state == NOD_SENT_SACKED) continue;
         const struct nod_sent *run = nod_board_at(&f, base + i);
@@ -215,6 +220,7 @@ static void no_memory(void **state)
     struct nod_sent *all_of_it = nod_board_from(&f, pool, 0, 1000);
     assert_int_equal(nod_sent_len(all_of_it), 9000);
     nod_board_lose(&f, all_of_it);
+    nod_board_forget_news(&f);
     nod_board_again(&f, all_of_it, 2);
     nod_board_check(&f);
     while (n--) nod_pool_give(pool, all[n], sizeof(struct nod_sent));

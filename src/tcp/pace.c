@@ -1,0 +1,79 @@
+#include "tcp/tcb.h"
+
+/* The schedule is in absolute time, so that a wake-up that comes late costs no rate: what was to
+ * leave in the meantime leaves at once, but not more than of so long. */
+#define LATE_MAX NOD_MSEC
+
+/* A timer is fine enough for round trips of so long. */
+#define RTT_MIN 1000u /* us */
+
+/* Percent of cwnd in a round trip, as Linux has it: slow start doubles the window in that time, and
+ * later there is room to come up to it. */
+#define GAIN_SLOW_START 200
+#define GAIN_AVOIDANCE 120
+
+/* Of an algorithm without a rate of its own. Unless it is asked for, what leaves before the first
+ * ACK is not paced, nor what comes back sooner than a timer would help. */
+static uint64_t rate_of_window(const struct nod_tcb *tcb)
+{
+    const struct nod_loss *l = &tcb->work->loss;
+    if (tcb->config->c.pacing == NOD_PACING_AUTO &&
+        (!l->rate.delivered || nod_min_filter_get(&l->rack.min_rtt) < RTT_MIN))
+        return 0;
+    if (!tcb->srtt_us) return 0;
+    uint64_t window = max_u32(tcb->cc.cwnd, nod_loss_out(tcb));
+    bool slow_start = tcb->cc.cwnd < tcb->cc.ssthresh / 2;
+    uint64_t percent = slow_start ? GAIN_SLOW_START : GAIN_AVOIDANCE;
+    return max_u64(window * (NOD_SEC / 100) * percent / tcb->srtt_us, 1);
+}
+
+uint64_t nod_pace_rate(const struct nod_tcb *tcb)
+{
+    const nod_tcp_config *c = &tcb->config->c;
+    uint64_t rate = 0;
+    if (c->pacing != NOD_PACING_OFF)
+        rate =
+            nod_cc_ops(&tcb->cc)->has_model ? tcb->work->cc_own.pacing_rate : rate_of_window(tcb);
+    if (!c->max_pacing_rate) return rate;
+    return rate ? min_u64(rate, c->max_pacing_rate) : c->max_pacing_rate;
+}
+
+uint32_t nod_pace_room(const struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max)
+{
+    struct nod_pace *p = &tcb->work->pace;
+    tcb->work->at[NOD_TIMER_PACING] = NOD_NEVER;
+    p->rate = nod_pace_rate(tcb);
+    if (!p->rate) return text_max;
+    if (!p->left && p->at <= env->now) p->left = nod_cc_quantum(p->rate, nod_tcb_mss(tcb));
+    return p->left ? min_u32(text_max, p->left) : text_max;
+}
+
+bool nod_pace_lets_go(struct nod_tcb *tcb)
+{
+    struct nod_pace *p = &tcb->work->pace;
+    if (!p->rate || p->left) return true;
+    p->waits = true;
+    tcb->work->at[NOD_TIMER_PACING] = p->at;
+    return false;
+}
+
+void nod_pace_on_sent(const struct nod_env *env, struct nod_tcb *tcb, uint32_t octets)
+{
+    struct nod_pace *p = &tcb->work->pace;
+    if (!p->rate) return;
+    nod_usec least = env->now - (p->waits ? min_u64(LATE_MAX, env->now) : 0);
+    if (p->at < least) {
+        p->at = least;
+        p->crumbs = 0;
+    }
+    uint64_t time = octets * NOD_SEC + p->crumbs;
+    p->at += time / p->rate;
+    p->crumbs = time % p->rate;
+    p->left -= min_u32(octets, p->left);
+}
+
+void nod_pace_done(struct nod_tcb *tcb)
+{
+    struct nod_work *w = tcb->work;
+    if (w->at[NOD_TIMER_PACING] == NOD_NEVER) w->pace.waits = false;
+}
