@@ -135,11 +135,12 @@ static uint64_t send_all(int fd, const struct request *request, double begin)
     return sent;
 }
 
-/* A long flow is cut off when its time is over; of a short one the peer has to hear all. */
+/* A long flow is cut off when its time is over; of a short one the peer has to hear all, and the
+ * end too. */
 static void *serve_one(void *arg)
 {
     int fd = (int)(intptr_t)arg;
-    struct request request;
+    struct request request = {0};
     if (recv(fd, &request, sizeof request, MSG_WAITALL) == sizeof request) {
         double begin = now();
         uint64_t sent = send_all(fd, &request, begin);
@@ -150,7 +151,7 @@ static void *serve_one(void *arg)
         }
         tell_sent(fd, begin, sent);
     }
-    struct linger at_once = {.l_onoff = 1};
+    struct linger at_once = {.l_onoff = request.octets == 0};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     close(fd);
     return NULL;
