@@ -74,11 +74,20 @@ enum nod_pacing {
 };
 
 typedef struct nod_tcp_config {
-    uint32_t send_buffer;    /* bytes; 256 KiB */
-    uint32_t receive_buffer; /* bytes; 256 KiB. Never shrinks a window already offered */
-    uint16_t mss_max;        /* segments no larger than this, both ways; 0: what the MTU allows */
-    uint16_t mss_min;        /* a peer that takes only less is sent segments of so much all the
-                                same: dust costs us more than it (CVE-2019-11479); 64 */
+    /* Bytes that wait to be sent or acknowledged, and to be read, as many as are taken: at first,
+     * and at most as a connection proves to need more. A maximum that is not above it (0, say)
+     * means a buffer of fixed size. What is needed is twice what the congestion window holds, three
+     * times in slow start; and twice what the user reads in a round trip, and room for slow start's
+     * next doubling. The window scale is negotiated from receive_buffer_max (RFC 7323 2.3). While
+     * more than half of nod_config.memory_limit is in use buffers do not grow, and windows are not
+     * held open beyond 16 KiB; when little is left only what was offered is. No window that was
+     * offered shrinks, and nothing that was taken is dropped. At most 1 GiB each; 128 KiB, and 256
+     * MiB less 4 KiB. */
+    uint32_t send_buffer, send_buffer_max;
+    uint32_t receive_buffer, receive_buffer_max;
+    uint16_t mss_max; /* segments no larger than this, both ways; 0: what the MTU allows */
+    uint16_t mss_min; /* a peer that takes only less is sent segments of so much all the
+                         same: dust costs us more than it (CVE-2019-11479); 64 */
     /* Path MTU, octets of an IPv4 packet: no message and no silence makes it smaller (RFC 1191
      * says 68); 552, as Linux. IPv6 has 1280. */
     uint16_t path_mtu_min;
@@ -362,35 +371,38 @@ typedef struct nod_status {
     nod_endpoint local, remote;
     uint32_t snd_una, snd_nxt, snd_wnd, iss; /* RFC 9293 section 3.3.1 */
     uint32_t rcv_nxt, rcv_wnd, irs;
-    uint32_t send_queue;                 /* bytes not yet acknowledged, sent or not */
-    uint32_t send_unsent;                /* of those, bytes never sent */
-    uint32_t receive_queue;              /* bytes that wait for RECEIVE */
-    uint32_t out_of_order;               /* bytes held beyond a gap */
-    uint32_t urgent;                     /* bytes not read yet up to the end of the peer's urgent
-                                            data, come or not; 0: it is read, or there is none */
-    nod_usec peer_user_timeout_us;       /* as the peer told it (RFC 5482); 0: it has not */
-    uint16_t mss;                        /* effective send MSS */
-    int8_t snd_scale, rcv_scale;         /* -1: none agreed */
-    bool timestamps, sack;               /* agreed */
-    bool active;                         /* it was us who opened it */
-    bool syn_text;                       /* text on a SYN was taken: the peer's, or all of ours */
-    enum nod_ecn ecn;                    /* agreed */
-    bool ecn_seen;                       /* a packet came that may be marked, or was */
-    nod_ecn_counts ecn_in, ecn_out;      /* NOD_ECN_ACCURATE: here, and at the peer */
-    uint32_t cwnd, ssthresh;             /* bytes */
-    nod_usec srtt_us, rttvar_us, rto_us; /* 0 before the first sample */
-    uint32_t retransmits;                /* of the oldest segment, in a row */
-    uint16_t probes;                     /* of a closed window, in a row */
-    uint8_t keepalive_probes;            /* unanswered, in a row */
-    uint16_t dup_acks;                   /* duplicate ACKs, in a row */
-    bool recovery;                       /* fast recovery (RFC 6582) */
-    uint32_t sacked, lost, again;        /* bytes of what is in flight: that the peer has beyond a
-                                            gap; that are lost, and not sent again yet; that are */
-    uint16_t rcv_mss;                    /* the peer's segments as we see them; 0: not lately */
-    uint8_t local_prefix;                /* listener: nod_open.local_prefix */
-    uint16_t fast_open;                  /* listener: nod_open.fast_open */
-    uint32_t backlog, backlog_used;      /* listener: connections that may wait, that do */
-    char congestion[12];                 /* "reno"; empty for small records */
+    uint32_t send_buffer, receive_buffer; /* bytes that they have room for now, in all */
+    nod_usec receive_rtt_us;              /* as the receiver measures it; 0: not lately */
+    uint32_t receive_space;               /* the most bytes read in such a time; 0: none, lately */
+    uint32_t send_queue;                  /* bytes not yet acknowledged, sent or not */
+    uint32_t send_unsent;                 /* of those, bytes never sent */
+    uint32_t receive_queue;               /* bytes that wait for RECEIVE */
+    uint32_t out_of_order;                /* bytes held beyond a gap */
+    uint32_t urgent;                      /* bytes not read yet up to the end of the peer's urgent
+                                             data, come or not; 0: it is read, or there is none */
+    nod_usec peer_user_timeout_us;        /* as the peer told it (RFC 5482); 0: it has not */
+    uint16_t mss;                         /* effective send MSS */
+    int8_t snd_scale, rcv_scale;          /* -1: none agreed */
+    bool timestamps, sack;                /* agreed */
+    bool active;                          /* it was us who opened it */
+    bool syn_text;                        /* text on a SYN was taken: the peer's, or all of ours */
+    enum nod_ecn ecn;                     /* agreed */
+    bool ecn_seen;                        /* a packet came that may be marked, or was */
+    nod_ecn_counts ecn_in, ecn_out;       /* NOD_ECN_ACCURATE: here, and at the peer */
+    uint32_t cwnd, ssthresh;              /* bytes */
+    nod_usec srtt_us, rttvar_us, rto_us;  /* 0 before the first sample */
+    uint32_t retransmits;                 /* of the oldest segment, in a row */
+    uint16_t probes;                      /* of a closed window, in a row */
+    uint8_t keepalive_probes;             /* unanswered, in a row */
+    uint16_t dup_acks;                    /* duplicate ACKs, in a row */
+    bool recovery;                        /* fast recovery (RFC 6582) */
+    uint32_t sacked, lost, again;         /* bytes of what is in flight: that the peer has beyond a
+                                             gap; that are lost, and not sent again yet; that are */
+    uint16_t rcv_mss;                     /* the peer's segments as we see them; 0: not lately */
+    uint8_t local_prefix;                 /* listener: nod_open.local_prefix */
+    uint16_t fast_open;                   /* listener: nod_open.fast_open */
+    uint32_t backlog, backlog_used;       /* listener: connections that may wait, that do */
+    char congestion[12];                  /* "reno"; empty for small records */
     /* The timer that runs: of several the retransmission or the persist timer first, then one
      * that ends the connection's state, then one of an ACK, then the user timeout. */
     enum nod_timer timer;

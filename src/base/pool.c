@@ -230,6 +230,12 @@ bool nod_pool_below(const nod_pool *pool, unsigned sixteenths)
     return !pool->stats.limit || pool->stats.in_use <= pool->stats.limit / 16 * sixteenths;
 }
 
+enum nod_memory nod_pool_memory(const nod_pool *pool)
+{
+    if (nod_pool_below(pool, 8)) return NOD_MEMORY_FREE;
+    return nod_pool_below(pool, 14) ? NOD_MEMORY_SCARCE : NOD_MEMORY_SPENT;
+}
+
 static void *from_system(nod_pool *pool, size_t size)
 {
     if (pool->stats.limit && pool->stats.taken + size > pool->stats.limit) trim(pool);

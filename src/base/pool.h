@@ -13,6 +13,14 @@ void nod_pool_give(nod_pool *pool, void *ptr, size_t size);
 /* True while at most this many parts in 16 of the limit are in use. */
 bool nod_pool_below(const nod_pool *pool, unsigned sixteenths);
 
+/* How short memory is. */
+enum nod_memory {
+    NOD_MEMORY_FREE,
+    NOD_MEMORY_SCARCE, /* more than half is in use: nothing grows */
+    NOD_MEMORY_SPENT,  /* more than 14 parts in 16: the rest is for what was promised */
+};
+enum nod_memory nod_pool_memory(const nod_pool *pool);
+
 uint32_t nod_block_refs(const nod_block *block);
 
 #endif

@@ -140,9 +140,15 @@ static void take_socket_option(sock *s, int fd, int name)
     case SO_OOBINLINE: s->oob_inline = read_int(fd, SOL_SOCKET, name); break;
     case SO_RCVLOWAT: s->lowat_read = (uint32_t)read_int(fd, SOL_SOCKET, name); break;
     case SO_RCVBUF:
-    case SO_RCVBUFFORCE: s->config.receive_buffer = read_buffer(fd, SO_RCVBUF); break;
+    case SO_RCVBUFFORCE: /* whoever says how much gets that, and no more */
+        s->config.receive_buffer = read_buffer(fd, SO_RCVBUF);
+        s->config.receive_buffer_max = 0;
+        break;
     case SO_SNDBUF:
-    case SO_SNDBUFFORCE: s->config.send_buffer = read_buffer(fd, SO_SNDBUF); break;
+    case SO_SNDBUFFORCE:
+        s->config.send_buffer = read_buffer(fd, SO_SNDBUF);
+        s->config.send_buffer_max = 0;
+        break;
     case SO_MAX_PACING_RATE: s->config.max_pacing_rate = read_rate(fd, name); break;
     }
 }

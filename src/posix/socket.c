@@ -133,7 +133,7 @@ static bool has_room(sock *s)
         nod_tcp_status(nod_net->stack, s->handle, &status);
         if (status.send_unsent >= s->lowat_unsent) return false;
     }
-    return room >= s->config.send_buffer / 3;
+    return room > 0;
 }
 
 static uint32_t connected_ready(sock *s)

@@ -89,8 +89,9 @@ static void fill_path(const nod_status *s, uint32_t mss, struct tcp_info *info)
     info->tcpi_snd_ssthresh = unlimited ? INT32_MAX : s->ssthresh / mss;
     info->tcpi_snd_cwnd = s->cwnd / mss;
     info->tcpi_reordering = 3;
-    info->tcpi_rcv_space = s->rcv_wnd;
-    info->tcpi_rcv_ssthresh = s->rcv_wnd;
+    info->tcpi_rcv_rtt = (uint32_t)s->receive_rtt_us;
+    info->tcpi_rcv_space = s->receive_space ? s->receive_space : s->rcv_wnd;
+    info->tcpi_rcv_ssthresh = s->receive_buffer; /* the largest window that is offered now */
     info->tcpi_snd_wnd = s->snd_wnd;
     info->tcpi_pacing_rate = s->pacing_rate;
     info->tcpi_max_pacing_rate = s->max_pacing_rate;

@@ -284,7 +284,7 @@ ptrdiff_t nod_tcp_readable(nod_stack *s, nod_handle handle)
 ptrdiff_t nod_tcp_writable(nod_stack *s, nod_handle handle)
 {
     struct nod_tcb *tcb = as_tcb(nod_slot_object(s, handle));
-    return tcb ? nod_tcb_writable(tcb) : NOD_ENOCONN;
+    return tcb ? nod_tcb_writable(&s->env, tcb) : NOD_ENOCONN;
 }
 
 int nod_tcp_close(nod_stack *s, nod_handle handle)
@@ -392,7 +392,7 @@ int nod_tcp_set_config(nod_stack *s, nod_handle handle, const nod_tcp_config *co
         return 0;
     }
     tcb->cc.id = (uint8_t)nod_cc_find(own->c.congestion);
-    nod_tcb_tell_room(tcb);
+    nod_tcb_tell_room(&s->env, tcb);
     nod_settle(s, tcb); /* Nagle off, a larger buffer: something may be due now */
     return 0;
 }

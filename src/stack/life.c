@@ -127,7 +127,7 @@ static bool is_owned(const struct nod_tcb *tcb)
 static void enter_time_wait(nod_stack *s, struct nod_tcb *tcb)
 {
     uint8_t why = tcb->work->ack_why;
-    uint16_t wnd = nod_tcb_offer_window(tcb, false);
+    uint16_t wnd = nod_tcb_offer_window(&s->env, tcb, false);
     struct nod_time_wait *tw = nod_pool_take(s->env.pool, sizeof(*tw));
     /* Every window was a number of 16 bits and so many zeros. */
     uint8_t max_scale = 0;

@@ -10,7 +10,7 @@
 void nod_config_default(nod_config *c)
 {
     *c = (nod_config){
-        .memory_limit = (size_t)256 << 20,
+        .memory_limit = (size_t)1 << 30,
         .max_connections = 65536,
         .port_first = 1024,
         .port_last = 65535,
@@ -22,8 +22,10 @@ void nod_config_default(nod_config *c)
         .reassembly_memory = 1 << 20,
         .tcp =
             {
-                .send_buffer = 256 << 10,
-                .receive_buffer = 256 << 10,
+                .send_buffer = 128 << 10,
+                .send_buffer_max = UINT16_MAX << 12,
+                .receive_buffer = 128 << 10,
+                .receive_buffer_max = UINT16_MAX << 12, /* all that a shift of 12 can say */
                 .mss_min = 64,
                 .path_mtu_min = 552,
                 .mss_base = 1024,
@@ -70,7 +72,8 @@ void nod_config_default(nod_config *c)
 bool nod_tcp_config_is_valid(const nod_tcp_config *c)
 {
     if (!c->send_buffer || !c->receive_buffer || c->send_buffer > 1u << 30 ||
-        c->receive_buffer > 1u << 30)
+        c->send_buffer_max > 1u << 30 || c->receive_buffer > 1u << 30 ||
+        c->receive_buffer_max > 1u << 30)
         return false;
     if (!c->rto_initial_us || !c->rto_min_us || c->rto_max_us < c->rto_min_us ||
         c->rto_max_us < c->rto_initial_us || c->rto_max_us > 3600 * NOD_SEC)

@@ -40,6 +40,9 @@ static void from_work(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
     out->bytes_sent += out->send_queue - out->send_unsent;
     out->receive_queue = w->recvq.bytes;
     out->out_of_order = w->ooq.bytes;
+    out->receive_buffer = nod_tune_receive_buffer(tcb);
+    out->receive_rtt_us = w->tune.rtt_us;
+    out->receive_space = w->tune.space;
     out->retransmits = w->retransmits;
     out->probes = w->probes;
     out->dup_acks = w->dup_acks;
@@ -111,9 +114,12 @@ static void from_counters(nod_usec now, const struct nod_tcb *tcb, nod_status *o
     };
 }
 
-static void from_tcb(nod_usec now, const struct nod_tcb *tcb, nod_status *out)
+static void from_tcb(const struct nod_env *env, const struct nod_tcb *tcb, nod_status *out)
 {
+    nod_usec now = env->now;
     out->error = tcb->error;
+    out->send_buffer = nod_tune_send_buffer(env, tcb);
+    out->receive_buffer = tcb->config->c.receive_buffer;
     out->snd_una = tcb->snd.una;
     out->snd_nxt = tcb->snd.nxt;
     out->snd_wnd = tcb->snd.wnd;
@@ -165,8 +171,9 @@ static void from_listener(const struct nod_listener *l, nod_status *out)
     memcpy(out->congestion, l->config->c.congestion, sizeof(out->congestion));
 }
 
-static void from_record(nod_usec now, const struct nod_record *rec, nod_status *out)
+static void from_record(const struct nod_env *env, const struct nod_record *rec, nod_status *out)
 {
+    nod_usec now = env->now;
     *out = (nod_status){
         .state = rec->state,
         .local = nod_key_local(&rec->key),
@@ -179,7 +186,7 @@ static void from_record(nod_usec now, const struct nod_record *rec, nod_status *
         .since_received_us = NOD_NEVER,
     };
     switch ((enum nod_record_kind)rec->kind) {
-    case NOD_RECORD_TCB: from_tcb(now, (const struct nod_tcb *)rec, out); break;
+    case NOD_RECORD_TCB: from_tcb(env, (const struct nod_tcb *)rec, out); break;
     case NOD_RECORD_SYN_RECEIVED:
         out->iss = out->snd_una = ((const struct nod_syn_received *)rec)->iss;
         out->snd_nxt = out->iss + 1;
@@ -215,7 +222,7 @@ int nod_tcp_status(nod_stack *s, nod_handle handle, nod_status *out)
 {
     struct nod_record *object = nod_slot_object(s, handle);
     if (!object) return NOD_ENOCONN;
-    from_record(s->env.now, object, out);
+    from_record(&s->env, object, out);
     add_path(s, object, out);
     return 0;
 }
@@ -227,7 +234,7 @@ bool nod_tcp_each(nod_stack *s, size_t *cursor, nod_status *out)
     if (*cursor < listeners) {
         struct nod_listener *l = s->listeners;
         for (size_t i = 0; i < *cursor && l->next; i++) l = l->next;
-        from_record(s->env.now, &l->rec, out);
+        from_record(&s->env, &l->rec, out);
         (*cursor)++;
         return true;
     }
@@ -236,7 +243,7 @@ bool nod_tcp_each(nod_stack *s, size_t *cursor, nod_status *out)
         const struct nod_record *rec = s->table[bucket];
         for (size_t i = 0; rec && i < place; i++) rec = rec->next;
         if (!rec) continue;
-        from_record(s->env.now, rec, out);
+        from_record(&s->env, rec, out);
         add_path(s, rec, out);
         *cursor = listeners + (bucket << 16) + place + 1;
         return true;

@@ -73,11 +73,11 @@ static void forget_acked(struct nod_env *env, struct nod_tcb *tcb, uint32_t ack)
     tcb->bytes_acked += data;
 }
 
-static void tell_sender(struct nod_tcb *tcb)
+static void tell_sender(const struct nod_env *env, struct nod_tcb *tcb)
 {
     if (tcb->snd.una == tcb->snd.nxt && seq_ge(tcb->snd.nxt, nod_tcb_data_end(tcb)))
         nod_tcb_event(tcb, NOD_EVENT_SENT);
-    nod_tcb_tell_room(tcb);
+    nod_tcb_tell_room(env, tcb);
 }
 
 /* Our SYN is acknowledged. */
@@ -148,7 +148,7 @@ void nod_tcb_process_ack(struct nod_env *env, struct nod_tcb *tcb, struct nod_se
     /* A peer that answers probes of its closed window is alive, and owes us nothing until the
      * next one (MUST-37); the probes go on slowing down all the same (SHLD-30). */
     bool probed = !a.moved && tcb->snd.wnd == 0 && tcb->work->probes;
-    if (a.moved) tell_sender(tcb);
+    if (a.moved) tell_sender(env, tcb);
     update_window(env, tcb, seg, a.moved);
     if (probed) tcb->work->stalled_since = tcb->snd.wnd ? env->now : NOD_NEVER;
     nod_timers_on_ack(env, tcb, a.moved);

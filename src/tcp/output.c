@@ -65,7 +65,8 @@ static void fill_header(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, 
 static void leave(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
 {
     struct nod_work *w = tcb->work;
-    out->h.wnd = nod_tcb_offer_window(tcb, out->h.ctl & NOD_SYN);
+    out->h.wnd = nod_tcb_offer_window(env, tcb, out->h.ctl & NOD_SYN);
+    if (tcb->flags & TCB_TS) nod_tune_on_sent(env, tcb, out->h.opt.ts_val);
     if (out->h.opt.has_uto && !(out->h.ctl & NOD_SYN)) tcb->flags &= ~(uint32_t)TCB_UTO_DUE;
     if (!(out->h.ctl & NOD_ACK)) return;
     w->ack_why = 0;
@@ -159,7 +160,7 @@ static bool send_syn(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *o
     opt->has_mss = true;
     opt->mss = w->adv_mss;
     opt->has_wscale = answer ? tcb->flags & TCB_SCALE : c->window_scale;
-    opt->wscale = nod_window_scale(c->receive_buffer);
+    opt->wscale = nod_tune_scale(c);
     opt->sack_permitted = answer ? tcb->flags & TCB_SACK : c->sack;
     opt->has_ts = answer ? tcb->flags & TCB_TS : c->timestamps;
     opt->ts_val = nod_tcb_ts(env, tcb->ts_offset);

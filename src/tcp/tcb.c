@@ -41,6 +41,7 @@ bool nod_tcb_wake(struct nod_env *env, struct nod_tcb *tcb)
     w->rcv_mss = 536;
     w->stalled_since = env->now;
     tcb->work = w;
+    nod_tune_wake(tcb);
     loss_init(tcb);
     return true;
 }
@@ -63,9 +64,11 @@ void nod_tcb_rest(struct nod_env *env, struct nod_tcb *tcb)
     /* A FIN beyond a gap: only `work` knows where it is. */
     if (tcb->flags & TCB_FIN_SEEN && tcb->rec.state != NOD_CLOSE_WAIT) return;
     /* `work` knows when text was last sent. Until an RTO has passed since then, the congestion
-     * window is good for the next (RFC 5681 4.1): the connection rests after that. */
-    if (w->last_send && env->now - w->last_send <= tcb->rto_us) {
-        nod_usec rest = w->last_send + tcb->rto_us + 1;
+     * window is good for the next (RFC 5681 4.1): the connection rests after that. It also knows
+     * what was read in the last round trips. */
+    nod_usec last = max_u64(w->last_send, w->tune.since);
+    if (last && env->now - last <= tcb->rto_us) {
+        nod_usec rest = last + tcb->rto_us + 1;
         nod_wheel_set(&env->wheel, &tcb->rec.timer, min_u64(rest, nod_keepalive_deadline(tcb)));
         return;
     }
@@ -170,7 +173,7 @@ void nod_tcb_negotiate(struct nod_tcb *tcb, const struct nod_tcp_options *opt, i
     if (opt->has_wscale && c->window_scale) {
         tcb->flags |= TCB_SCALE;
         tcb->snd_scale = (uint8_t)min_u32(opt->wscale, 14); /* RFC 7323 2.3 */
-        tcb->rcv_scale = nod_window_scale(c->receive_buffer);
+        tcb->rcv_scale = nod_tune_scale(c);
     }
 }
 
@@ -212,6 +215,6 @@ void nod_tcb_check(const struct nod_tcb *tcb)
     NOD_ASSERT(seq_le(tcb->snd.nxt, end) || nod_tcb_syn_unacked(tcb));
     if (!nod_tcb_syn_unacked(tcb) && w->sendq.bytes) NOD_ASSERT(tcb->snd.una == w->sendq.base);
     /* At rcv.nxt, and not beyond it: kept when memory was short as the gap closed. */
-    if (w->ooq.count) NOD_ASSERT(seq_ge(w->ooq.pieces[0].seq, tcb->rcv.nxt));
+    if (w->ooq.count) NOD_ASSERT(seq_ge(nod_reassembly_first(&w->ooq), tcb->rcv.nxt));
     NOD_ASSERT(tcb->cc.cwnd >= 1);
 }

@@ -15,6 +15,7 @@
 #include "tcp/pace.h"
 #include "tcp/rare.h"
 #include "tcp/reassembly.h"
+#include "tcp/tune.h"
 
 /* A connection's configuration: shared until somebody changes it. */
 struct nod_shared_config {
@@ -68,6 +69,7 @@ struct nod_work {
                          window is closed, but it answered the last probe */
     nod_usec last_send;     /* of data, for the restart after idle */
 
+    struct nod_tune tune;
     struct nod_loss loss;
     struct nod_pace pace;
     nod_usec timed_at;   /* when our SYN left, until its ACK; NOD_NEVER: it does not tell the RTT */
@@ -198,10 +200,28 @@ void nod_tcb_ack_now(struct nod_tcb *tcb, enum nod_why why);
 void nod_tcb_came_twice(struct nod_tcb *tcb, uint32_t from, uint32_t to);
 
 /* window.c */
-uint32_t nod_tcb_rcv_wnd(const struct nod_tcb *tcb);          /* what the peer may still send */
-uint16_t nod_tcb_offer_window(struct nod_tcb *tcb, bool syn); /* for a segment; moves the edge */
-void nod_tcb_after_read(struct nod_tcb *tcb); /* a window update, if it is worth one */
+uint32_t nod_tcb_rcv_wnd(const struct nod_tcb *tcb); /* what the peer may still send */
+/* For a segment; moves the edge. */
+uint16_t nod_tcb_offer_window(const struct nod_env *env, struct nod_tcb *tcb, bool syn);
+/* A window update, if it is worth one. */
+void nod_tcb_after_read(const struct nod_env *env, struct nod_tcb *tcb);
 uint8_t nod_window_scale(uint32_t buffer);
+
+/* tune.c: how large the buffers are */
+uint8_t nod_tune_scale(const nod_tcp_config *c);             /* that our SYN offers */
+uint32_t nod_tune_receive_buffer(const struct nod_tcb *tcb); /* octets */
+/* How far beyond RCV.NXT the window's edge may be moved now. */
+uint32_t nod_tune_window(const struct nod_env *env, const struct nod_tcb *tcb);
+uint32_t nod_tune_send_buffer(const struct nod_env *env, const struct nod_tcb *tcb); /* octets */
+void nod_tune_wake(struct nod_tcb *tcb);
+/* A segment with text has come, which is not taken yet. */
+void nod_tune_on_text(const struct nod_env *env, struct nod_tcb *tcb,
+                      const struct nod_segment *seg);
+/* The user has read, or text has come beyond a gap. */
+void nod_tune_on_progress(const struct nod_env *env, struct nod_tcb *tcb);
+void nod_tune_on_sent(const struct nod_env *env, struct nod_tcb *tcb, uint32_t ts);
+bool nod_tune_may_queue(const struct nod_env *env, const struct nod_tcb *tcb); /* a slice more */
+bool nod_tune_may_hold(const struct nod_env *env, const struct nod_tcb *tcb);  /* beyond a gap */
 
 /* rtt.c */
 void nod_tcb_rtt_sample(struct nod_env *env, struct nod_tcb *tcb, nod_usec rtt);
@@ -378,8 +398,10 @@ int nod_tcb_user_receive_slices(struct nod_env *env, struct nod_tcb *tcb, nod_sl
 int nod_tcb_user_close(struct nod_env *env, struct nod_tcb *tcb);
 int nod_tcb_user_abort(struct nod_env *env, struct nod_tcb *tcb);
 void nod_tcb_user_release(struct nod_env *env, struct nod_tcb *tcb);
-ptrdiff_t nod_tcb_send_room(const struct nod_tcb *tcb);
-ptrdiff_t nod_tcb_writable(struct nod_tcb *tcb); /* and waits for room if there is too little */
-void nod_tcb_tell_room(struct nod_tcb *tcb);     /* whoever waits, when there is enough */
+ptrdiff_t nod_tcb_send_room(const struct nod_env *env, const struct nod_tcb *tcb);
+/* And waits for room if there is too little. */
+ptrdiff_t nod_tcb_writable(const struct nod_env *env, struct nod_tcb *tcb);
+/* Whoever waits, when there is enough. */
+void nod_tcb_tell_room(const struct nod_env *env, struct nod_tcb *tcb);
 
 #endif

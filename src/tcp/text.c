@@ -2,8 +2,8 @@
  * gap to reassembly; and when it is acknowledged (3.8.6.3, RFC 5681 section 4.2). */
 #include "tcp/tcb.h"
 
-#define FULL_LEAST 536 /* octets: a smaller segment is a request, whose answer may carry the ACK \
-                        */
+/* A smaller segment is a request, whose answer may carry the ACK. */
+#define FULL_LEAST 536
 
 void nod_tcb_ack_now(struct nod_tcb *tcb, enum nod_why why)
 {
@@ -89,7 +89,7 @@ static void hold(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *s
     int64_t added = 0;
     nod_count_gap(tcb, seg);
     /* What is held must not take the memory that the octets at the gap will need. */
-    if (!nod_pool_below(env->pool, 14)) added = -1;
+    if (!nod_tune_may_hold(env, tcb)) added = -1;
     for (unsigned i = 0; i < seg->part_count && added >= 0; i++) {
         uint32_t len = seg->parts[i].len;
         if (len == 0) continue;
@@ -99,6 +99,7 @@ static void hold(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *s
     }
     if (added < 0) nod_drop_segment(env, &tcb->rec, seg->frame, NOD_DROP_MEMORY);
     if (added == 0) nod_drop_segment(env, &tcb->rec, seg->frame, NOD_DROP_DUPLICATE);
+    if (added > 0) nod_tune_on_progress(env, tcb);
     nod_tcb_ack_now(tcb, NOD_WHY_ACK_AT_ONCE);
 }
 
@@ -107,8 +108,9 @@ void nod_tcb_take_text(struct nod_env *env, struct nod_tcb *tcb, struct nod_segm
     struct nod_work *w = tcb->work;
     uint32_t size = seg->text;
     /* A merged segment of many is no sign of a large MSS. */
-    if (size <= tcb->config->c.receive_buffer / 2)
+    if (size <= nod_tune_receive_buffer(tcb) / 2)
         w->rcv_mss = max_u32(w->rcv_mss, min_u32(size, nod_tcb_agreed_mss(tcb)));
+    nod_tune_on_text(env, tcb, seg);
     /* Of several parts that came twice the first is told (RFC 2883 section 4.2). */
     uint32_t twice[2];
     bool told = seg->h.seq != seg->seq;

@@ -28,39 +28,44 @@ static void release_syn(struct nod_tcb *tcb)
     tcb->work->syn_due = true;
 }
 
-ptrdiff_t nod_tcb_send_room(const struct nod_tcb *tcb)
+static uint32_t queued_octets(const struct nod_tcb *tcb)
+{
+    return tcb->work ? tcb->work->sendq.bytes : 0;
+}
+
+ptrdiff_t nod_tcb_send_room(const struct nod_env *env, const struct nod_tcb *tcb)
 {
     int error = send_error(tcb);
     if (error) return error;
-    uint32_t queued = tcb->work ? tcb->work->sendq.bytes : 0, buffer = tcb->config->c.send_buffer;
+    uint32_t queued = queued_octets(tcb), buffer = nod_tune_send_buffer(env, tcb);
     return buffer > queued ? (ptrdiff_t)(buffer - queued) : 0;
 }
 
 /* Told of room only when it is worth something: a third of the buffer. */
-static bool is_worth_telling(const struct nod_tcb *tcb)
+static bool is_worth_telling(const struct nod_env *env, const struct nod_tcb *tcb)
 {
-    uint32_t queued = tcb->work ? tcb->work->sendq.bytes : 0, buffer = tcb->config->c.send_buffer;
+    uint32_t queued = queued_octets(tcb), buffer = nod_tune_send_buffer(env, tcb);
     return queued <= buffer - buffer / 3;
 }
 
-void nod_tcb_tell_room(struct nod_tcb *tcb)
+void nod_tcb_tell_room(const struct nod_env *env, struct nod_tcb *tcb)
 {
-    if (!(tcb->flags & TCB_WANTS_ROOM) || !is_worth_telling(tcb)) return;
+    if (!(tcb->flags & TCB_WANTS_ROOM) || !is_worth_telling(env, tcb)) return;
     tcb->flags &= ~(uint32_t)TCB_WANTS_ROOM;
     nod_tcb_event(tcb, NOD_EVENT_WRITABLE);
 }
 
-ptrdiff_t nod_tcb_writable(struct nod_tcb *tcb)
+ptrdiff_t nod_tcb_writable(const struct nod_env *env, struct nod_tcb *tcb)
 {
-    ptrdiff_t room = nod_tcb_send_room(tcb);
-    if (room < 0 || is_worth_telling(tcb)) return room;
+    ptrdiff_t room = nod_tcb_send_room(env, tcb);
+    if (room < 0 || is_worth_telling(env, tcb)) return room;
     tcb->flags |= TCB_WANTS_ROOM;
     return 0;
 }
 
-static ptrdiff_t room_or_wait(struct nod_tcb *tcb)
+static ptrdiff_t room_or_wait(const struct nod_env *env, struct nod_tcb *tcb)
 {
-    ptrdiff_t room = nod_tcb_send_room(tcb);
+    ptrdiff_t room = nod_tcb_send_room(env, tcb);
     if (room != 0) return room;
     tcb->flags |= TCB_WANTS_ROOM;
     return NOD_EAGAIN;
@@ -69,7 +74,7 @@ static ptrdiff_t room_or_wait(struct nod_tcb *tcb)
 ptrdiff_t nod_tcb_user_send(struct nod_env *env, struct nod_tcb *tcb, const void *bytes, size_t len,
                             unsigned flags)
 {
-    ptrdiff_t room = len ? room_or_wait(tcb) : nod_tcb_send_room(tcb);
+    ptrdiff_t room = len ? room_or_wait(env, tcb) : nod_tcb_send_room(env, tcb);
     if (room < 0) return room;
     struct nod_work *w = tcb->work;
     bool urgent = flags & NOD_SEND_URGENT && len;
@@ -86,14 +91,16 @@ ptrdiff_t nod_tcb_user_send(struct nod_env *env, struct nod_tcb *tcb, const void
 int nod_tcb_user_send_slices(struct nod_env *env, struct nod_tcb *tcb, nod_slice *slices, int count,
                              unsigned flags)
 {
-    ptrdiff_t room = room_or_wait(tcb);
+    ptrdiff_t room = room_or_wait(env, tcb);
     if (room < 0) return (int)room;
     struct nod_work *w = tcb->work;
     int n = 0;
+    /* However short memory is now, the first is not waited for in vain. */
+    if (!w->sendq.bytes) room = max_u32((uint32_t)room, tcb->config->c.send_buffer);
     bool memory = true, urgent = flags & NOD_SEND_URGENT && count;
     if (urgent && !nod_tcb_rare(env, tcb)) return NOD_ENOMEM;
     release_syn(tcb);
-    for (; n < count && slices[n].len <= (size_t)room; n++) {
+    for (; n < count && slices[n].len <= (size_t)room && nod_tune_may_queue(env, tcb); n++) {
         room -= slices[n].len;
         memory = nod_queue_put(&w->sendq, env->pool, &slices[n]);
         if (!memory) break;
@@ -130,7 +137,8 @@ ptrdiff_t nod_tcb_user_receive(struct nod_env *env, struct nod_tcb *tcb, void *b
     uint32_t want = (uint32_t)min_u64(len, UINT32_MAX);
     uint32_t n = nod_queue_read(&tcb->work->recvq, env->pool, buf, want);
     nod_urgent_read(tcb);
-    nod_tcb_after_read(tcb);
+    nod_tune_on_progress(env, tcb);
+    nod_tcb_after_read(env, tcb);
     return (ptrdiff_t)n;
 }
 
@@ -148,7 +156,8 @@ int nod_tcb_user_receive_slices(struct nod_env *env, struct nod_tcb *tcb, nod_sl
     int n = 0;
     while (n < max && nod_queue_take(&tcb->work->recvq, env->pool, &slices[n])) n++;
     nod_urgent_read(tcb);
-    nod_tcb_after_read(tcb);
+    nod_tune_on_progress(env, tcb);
+    nod_tcb_after_read(env, tcb);
     return n;
 }
 

@@ -15,23 +15,21 @@ uint32_t nod_tcb_rcv_wnd(const struct nod_tcb *tcb)
 }
 
 /* The edge that the buffer has room for. */
-static uint32_t possible_edge(const struct nod_tcb *tcb)
+static uint32_t possible_edge(const struct nod_env *env, const struct nod_tcb *tcb)
 {
-    uint32_t used = tcb->work->recvq.bytes, buffer = tcb->config->c.receive_buffer;
-    uint32_t free = buffer > used ? buffer - used : 0;
-    free = min_u32(free, (uint32_t)UINT16_MAX << tcb->rcv_scale);
-    return tcb->rcv.nxt + free;
+    return tcb->rcv.nxt +
+           min_u32(nod_tune_window(env, tcb), (uint32_t)UINT16_MAX << tcb->rcv_scale);
 }
 
 /* How far the edge could move: 0 if that is not yet worth it (3.8.6.2.2). */
-static uint32_t worthwhile_gain(const struct nod_tcb *tcb)
+static uint32_t worthwhile_gain(const struct nod_env *env, const struct nod_tcb *tcb)
 {
-    int32_t gain = seq_diff(possible_edge(tcb), tcb->rcv.edge);
-    uint32_t least = min_u32(tcb->config->c.receive_buffer / 2, tcb->work->rcv_mss);
+    int32_t gain = seq_diff(possible_edge(env, tcb), tcb->rcv.edge);
+    uint32_t least = min_u32(nod_tune_receive_buffer(tcb) / 2, tcb->work->rcv_mss);
     return gain > 0 && (uint32_t)gain >= least ? (uint32_t)gain : 0;
 }
 
-uint16_t nod_tcb_offer_window(struct nod_tcb *tcb, bool syn)
+uint16_t nod_tcb_offer_window(const struct nod_env *env, struct nod_tcb *tcb, bool syn)
 {
     uint32_t buffer = tcb->config->c.receive_buffer;
     if (syn) {
@@ -41,23 +39,24 @@ uint16_t nod_tcb_offer_window(struct nod_tcb *tcb, bool syn)
             tcb->rcv.edge = seq_max(tcb->rcv.edge, tcb->rcv.nxt + offer);
         return (uint16_t)offer;
     }
-    tcb->rcv.edge += worthwhile_gain(tcb);
+    tcb->rcv.edge += worthwhile_gain(env, tcb);
     uint32_t wnd = nod_tcb_rcv_wnd(tcb);
     uint32_t unit = (uint32_t)1 << tcb->rcv_scale;
     /* Rounded up when there is room, so that scaling does not move the edge to the left. */
     uint32_t field = min_u32((wnd + unit - 1) >> tcb->rcv_scale, UINT16_MAX);
     uint32_t edge = tcb->rcv.nxt + (field << tcb->rcv_scale);
-    if (seq_gt(edge, seq_max(possible_edge(tcb), tcb->rcv.edge))) field = wnd >> tcb->rcv_scale;
+    if (seq_gt(edge, seq_max(possible_edge(env, tcb), tcb->rcv.edge)))
+        field = wnd >> tcb->rcv_scale;
     tcb->rcv.edge = seq_max(tcb->rcv.edge, tcb->rcv.nxt + (field << tcb->rcv_scale));
     return (uint16_t)field;
 }
 
-void nod_tcb_after_read(struct nod_tcb *tcb)
+void nod_tcb_after_read(const struct nod_env *env, struct nod_tcb *tcb)
 {
     if (tcb->rec.state != NOD_ESTABLISHED && tcb->rec.state != NOD_FIN_WAIT_1 &&
         tcb->rec.state != NOD_FIN_WAIT_2)
         return;
-    uint32_t gain = worthwhile_gain(tcb), buffer = tcb->config->c.receive_buffer;
+    uint32_t gain = worthwhile_gain(env, tcb), buffer = nod_tune_receive_buffer(tcb);
     /* A segment of its own only says what doubles the window: a reader of small bites does not
      * cost the network one for each. The rest is said by the ACKs of what the peer sends. */
     if (gain && (gain >= buffer / 2 || gain >= nod_tcb_rcv_wnd(tcb)))

@@ -24,6 +24,8 @@ static const struct setting {
     size_t at;
 } settings[] = {
     {"send_buffer", KIND_U32, offsetof(nod_tcp_config, send_buffer)},
+    {"send_buffer_max", KIND_U32, offsetof(nod_tcp_config, send_buffer_max)},
+    {"receive_buffer_max", KIND_U32, offsetof(nod_tcp_config, receive_buffer_max)},
     {"receive_buffer", KIND_U32, offsetof(nod_tcp_config, receive_buffer)},
     {"mss_max", KIND_U16, offsetof(nod_tcp_config, mss_max)},
     {"mss_min", KIND_U16, offsetof(nod_tcp_config, mss_min)},

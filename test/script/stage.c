@@ -24,6 +24,9 @@ void stage_open(struct stage *stage, FILE *listing)
     stage->now = STAGE_EPOCH;
     nod_config_default(&stage->config);
     stage->config.tcp.pacing = NOD_PACING_OFF; /* but where it is what the script is about */
+    /* Of fixed size, for scripts that state windows: those about their growth set a maximum. */
+    stage->config.tcp.send_buffer = stage->config.tcp.receive_buffer = 256 << 10;
+    stage->config.tcp.send_buffer_max = stage->config.tcp.receive_buffer_max = 0;
     memset(stage->config.secret, 0x5e, sizeof stage->config.secret);
     stage->iface = (nod_iface_config){.kind = NOD_IFACE_IP, .mtu = 1500};
     stage->nod = nod_addr_ip4(10, 0, 0, 1);

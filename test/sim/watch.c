@@ -158,10 +158,15 @@ static bool check_debts(struct world *w, int host, const nod_trace *e)
     return true;
 }
 
-static void note_in(struct flow *flow, const nod_trace_segment *s)
+static void note_in(struct flow *flow, const nod_trace *e)
 {
+    const nod_trace_segment *s = &e->u.segment;
     uint64_t edge = (uint64_t)s->rel_ack + s->wnd_bytes;
 
+    /* The ACK of a SYN cookie: what was agreed is in the cookie, and the trace does not know. */
+    if (e->state == NOD_LISTEN && !(s->ctl & NOD_SYN)) {
+        edge = (uint64_t)s->wnd << 14;
+    }
     if (s->ctl & NOD_ACK && s->rel_ack < 1u << 31 && edge > flow->may_send_to) {
         flow->may_send_to = edge;
     } else if (s->ctl & NOD_SYN && s->wnd_bytes + 1u > flow->may_send_to) {
@@ -192,7 +197,7 @@ static bool check(struct world *w, int host, const nod_trace *e)
         return true;
     }
     if (e->type == NOD_TRACE_SEGMENT_IN) {
-        note_in(flow, &e->u.segment);
+        note_in(flow, e);
         note_data(flow, e);
         return true;
     }

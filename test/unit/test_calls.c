@@ -445,7 +445,7 @@ static void room(void **state)
     peer_make(&p, NULL, 4, false);
     peer_be_called(&p, 10, &c);
     ptrdiff_t n = nod_tcp_send(p.stack, c.handle, bytes, sizeof(bytes), 0);
-    assert_int_equal(n, 256 << 10);
+    assert_int_equal(n, 128 << 10);
     assert_int_equal(nod_tcp_writable(p.stack, c.handle), 0);
     assert_int_equal(nod_tcp_send(p.stack, c.handle, bytes, 1, 0), NOD_EAGAIN);
     peer_events(&p, 0, NULL);

@@ -16,6 +16,7 @@ static void make(struct peer *p, struct conn *c)
     nod_config_default(&config);
     config.tcp.counters = true;
     config.tcp.send_buffer = 4000;
+    config.tcp.send_buffer_max = 0;
     config.tcp.nagle = false;
     peer_make(p, &config, 4, false);
     peer_be_called(p, 80, c);

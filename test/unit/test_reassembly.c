@@ -162,7 +162,7 @@ static void newest_first(void **state)
     nod_pool_free(pool);
 }
 
-/* Dust, an octet in every second place: pieces are bounded, and each costs what it holds. */
+/* Dust, an octet in every second place: what it costs is told, for somebody to set bounds to. */
 static void dust(void **state)
 {
     (void)state;
@@ -173,19 +173,53 @@ static void dust(void **state)
         nod_slice slice = slice_of_bytes(pool, (const uint8_t *)"x", 1, 1500);
         kept += nod_reassembly_add(&r, pool, 1 + 2 * i, &slice) == 1;
     }
-    assert_int_equal(kept, 1024);
-    assert_int_equal(r.count, 1024);
-    assert_true(in_use(pool) < 256 * 1024);
+    assert_int_equal(kept, 5000);
+    assert_int_equal(r.count, 5000);
+    assert_int_equal(r.bytes, 5000);
+    assert_true(in_use(pool) < 5000 * 256);
+    assert_true(r.held >= in_use(pool) && r.held < 2 * in_use(pool));
     nod_reassembly_clear(&r, pool);
+    assert_int_equal(r.held, 0);
 
     /* Two octets that touch, then a gap. */
     for (uint32_t i = 0; i < 1000; i++) {
         nod_slice slice = slice_of_bytes(pool, (const uint8_t *)"x", 1, 1500);
         nod_reassembly_add(&r, pool, i / 2 * 3 + i % 2, &slice);
     }
-    assert_true(in_use(pool) < 256 * 1024);
+    assert_true(in_use(pool) < 500 * 256);
+    assert_true(r.held >= in_use(pool));
     nod_reassembly_clear(&r, pool);
     assert_int_equal(in_use(pool), 0);
+    nod_pool_free(pool);
+}
+
+/* All that came behind one gap, in more slices than anybody counts on, in one step; and the order
+ * in which they came is all one. */
+static void whole_window(void **state)
+{
+    (void)state;
+    enum { SEGMENTS = 100000, SIZE = 40 };
+    nod_pool *pool = nod_pool_new(NULL, 0);
+    struct nod_reassembly r = {0};
+    struct nod_queue q = {.base = 7};
+    for (int way = 0; way < 2; way++) {
+        for (uint32_t i = 0; i < SEGMENTS; i++) {
+            uint32_t at = way ? SEGMENTS - 1 - i : i;
+            nod_slice slice = slice_of_bytes(pool, (const uint8_t[SIZE]){(uint8_t)at}, SIZE, 0);
+            assert_int_equal(nod_reassembly_add(&r, pool, 7 + SIZE * at, &slice), SIZE);
+        }
+        assert_int_equal(r.count, 1);
+        assert_int_equal(nod_reassembly_first(&r), 7);
+        assert_int_equal(nod_reassembly_end(&r), 7 + SIZE * SEGMENTS);
+        assert_int_equal(nod_reassembly_drain(&r, pool, 7, &q), SIZE * SEGMENTS);
+        assert_int_equal(r.held, 0);
+        for (uint32_t i = 0; i < SEGMENTS; i++) {
+            uint8_t bytes[SIZE];
+            assert_int_equal(nod_queue_read(&q, pool, bytes, SIZE), SIZE);
+            assert_int_equal(bytes[0], (uint8_t)i);
+        }
+        q.base = 7;
+    }
     nod_pool_free(pool);
 }
 
@@ -212,6 +246,7 @@ int main(void)
         cmocka_unit_test(random_histories),
         cmocka_unit_test(newest_first),
         cmocka_unit_test(dust),
+        cmocka_unit_test(whole_window),
         cmocka_unit_test(small_ones_in_a_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 
 static struct nod_shared_config config;
 static struct nod_work work;
+static struct nod_env env;
 
 static struct nod_tcb fresh(uint32_t buffer)
 {
@@ -26,7 +27,7 @@ static struct nod_tcb fresh(uint32_t buffer)
 
 static uint32_t offered(struct nod_tcb *t)
 {
-    return (uint32_t)nod_tcb_offer_window(t, false) << t->rcv_scale;
+    return (uint32_t)nod_tcb_offer_window(&env, t, false) << t->rcv_scale;
 }
 
 /* Octets arrive and wait to be read. */
@@ -53,9 +54,9 @@ static void of_a_syn(void **state)
 {
     (void)state;
     struct nod_tcb t = fresh(1 << 20);
-    assert_int_equal(nod_tcb_offer_window(&t, true), 65535);
+    assert_int_equal(nod_tcb_offer_window(&env, &t, true), 65535);
     t = fresh(5000);
-    assert_int_equal(nod_tcb_offer_window(&t, true), 5000);
+    assert_int_equal(nod_tcb_offer_window(&env, &t, true), 5000);
 }
 
 static void shrinks_only_by_what_arrives(void **state)
@@ -121,7 +122,7 @@ static void only_while_data_may_come(void **state)
         offered(&t);
         arrive(&t, 10000);
         work.recvq.bytes = 0;
-        nod_tcb_after_read(&t);
+        nod_tcb_after_read(&env, &t);
         assert_int_equal(work.ack_why, rows[i].tells ? NOD_WHY_WINDOW_UPDATE : 0);
     }
 }
@@ -136,7 +137,7 @@ static void updates_are_worth_it(void **state)
     int updates = 0;
     for (int i = 0; i < 10000; i++) {
         work.recvq.bytes--;
-        nod_tcb_after_read(&t);
+        nod_tcb_after_read(&env, &t);
         if (!work.ack_why) continue;
         work.ack_why = 0;
         updates++;
@@ -189,5 +190,8 @@ int main(void)
         cmocka_unit_test(updates_are_worth_it),
         cmocka_unit_test(random_histories),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    env.pool = nod_pool_new(NULL, 0);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    nod_pool_free(env.pool);
+    return failed;
 }
