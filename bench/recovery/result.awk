@@ -58,7 +58,8 @@ function fetch_median(size,    i, list)
 
 END {
     status = fact["status"]
-    if (status == "" && kind == "fetch" && (failures || !flows)) status = failures + 0 " fetches failed"
+    if (status == "" && kind == "fetch" && (failures || !flows))
+        status = failures + 0 " fetches failed"
     if (status == "" && kind != "fetch" && !(goodput > 0)) status = "nothing arrived"
     if (status == "") status = "ok"
     put("goodput_mbit", n ? sprintf("%.3f", goodput) : "")

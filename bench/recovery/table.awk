@@ -101,7 +101,8 @@ function tell(cell, metric, again,    p, x, linux, out, ratios, shown, flags, f,
         f = flag(metric, cell, p, x, r)
         if (f != "") flags = flags (flags == "" ? "" : ", ") f
         if (judged(metric) && r != "") judge(cell, metric, pair[p], r)
-        if (p > 1 && p < pairs && judged(metric)) shown = shown sprintf(" %5s", r == "" ? "" : sprintf("%.2f", r))
+        if (p > 1 && p < pairs && judged(metric))
+            shown = shown sprintf(" %5s", r == "" ? "" : sprintf("%.2f", r))
     }
     if (flags != "") flagged[cell] = 1
     if (tsv) print cell "\t" metric "\t" rounds[cell SUBSEP pair[1]] + 0 out ratios "\t" \
@@ -121,8 +122,8 @@ function judge(cell, metric, who, r)
 }
 
 END {
-    if (tsv) print "cell\tmeasured\trounds\tlinux-linux\tnod-linux\tlinux-nod\tnod-nod\tmixed-linux\t" \
-        "ratio:nod-linux\tratio:linux-nod\tratio:nod-nod\tratio:mixed-linux\tbusy\tflag" >tsv
+    if (tsv) print "cell\tmeasured\trounds\tlinux-linux\tnod-linux\tlinux-nod\tnod-nod\t" \
+        "mixed-linux\tratio:nod-linux\tratio:linux-nod\tratio:nod-nod\tratio:mixed-linux\tbusy\tflag" >tsv
     print "Sender-receiver, medians; beside them the ratio to linux-linux, above 1 is better."
     printf "%-34s %-13s %8s %14s %14s %14s %14s\n", "cell", "", "linux-linux", "nod-linux", \
         "linux-nod", "nod-nod", "(mixed-linux)"

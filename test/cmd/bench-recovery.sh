@@ -37,7 +37,9 @@ expect "it went well" is "$(sed -n 23p out)" ok
 
 # table.awk: rounds of 8, 10 and 12 beside 5, 9 and 8; and one that failed.
 runs() {
-    printf '# a comment\ncell\tkind\tpair\tround\tgoodput_mbit\tqueue_p50_ms\tidle\tlate_ms\tbed_drops\trate_mbit\tstatus\n'
+    echo "# a comment"
+    echo cell kind pair round goodput_mbit queue_p50_ms idle late_ms bed_drops rate_mbit status |
+        tr ' ' '\t'
     for run in linux-linux:8 linux-linux:12 linux-linux:10 nod-linux:5 nod-linux:9 nod-linux:8 \
         nod-nod:11; do
         printf 'flow/x\tflow\t%s\t1\t%s\t1\t80\t0\t0\t10\tok\n' ${run%:*} ${run#*:}
