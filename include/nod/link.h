@@ -20,6 +20,7 @@ typedef struct nod_tun_config {
     bool tap;         /* Ethernet frames instead of IP packets */
     bool offload;     /* large segments and checksums both ways (vnet header) */
     uint16_t mtu;     /* 0: 1500 */
+    uint32_t queue;   /* packets that the kernel keeps for us while we do not read; 0: its 500 */
     /* The kernel's own addresses at its end of the device, as the host's side of the pair.
      * family 0: none. Routes for the prefixes come with them. */
     nod_addr host4, host6;

@@ -151,8 +151,13 @@ typedef struct nod_tcp_config {
     uint8_t pacing;           /* enum nod_pacing; AUTO */
     uint64_t max_pacing_rate; /* octets of text a second at most, whatever `pacing` says; 0: no
                                  limit */
-    bool counters;            /* nod_status.count is kept, which costs memory; false */
-    char congestion[12];      /* "reno" or "cubic" (RFC 9438), the default */
+    /* A congestion window that is not filled is kept for five minutes, and loss then costs more
+     * (RFC 7661); true. false: after an RTO without anything in flight sending begins with the
+     * initial window (RFC 5681 4.1). */
+    bool cwnd_validation;
+    bool hystart;        /* the first slow start ends before the queue overflows (RFC 9406); true */
+    bool counters;       /* nod_status.count is kept, which costs memory; false */
+    char congestion[12]; /* "reno" or "cubic" (RFC 9438), the default */
 } nod_tcp_config;
 
 /* What nod_tcp_config.congestion may be, one after the other from index 0 on; NULL: no more. */

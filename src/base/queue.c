@@ -14,11 +14,9 @@ static struct nod_queue_entry *entry_at(const struct nod_queue *q, uint32_t i)
     return &q->ring[(q->head + i) & (q->cap - 1u)];
 }
 
-bool nod_queue_reserve(struct nod_queue *q, nod_pool *pool, uint32_t slices)
+static bool grow(struct nod_queue *q, nod_pool *pool)
 {
-    uint32_t cap = q->cap ? q->cap : 4;
-    if (q->cap && q->count + slices <= q->cap) return true;
-    while (cap < q->count + slices) cap *= 2;
+    uint32_t cap = q->cap ? q->cap * 2u : 4;
     if (cap > QUEUE_CAP_MAX) return false;
     struct nod_queue_entry *ring = nod_pool_take(pool, cap * sizeof(*ring));
     if (!ring) return false;
@@ -32,7 +30,7 @@ bool nod_queue_reserve(struct nod_queue *q, nod_pool *pool, uint32_t slices)
 
 static bool push(struct nod_queue *q, nod_pool *pool, nod_slice slice, bool ours)
 {
-    if (!nod_queue_reserve(q, pool, 1)) return false;
+    if (q->count == q->cap && !grow(q, pool)) return false;
     *entry_at(q, q->count) =
         (struct nod_queue_entry){.slice = slice, .start = q->base + q->bytes, .ours = ours};
     q->count++;
@@ -55,23 +53,13 @@ static uint32_t fill_tail(struct nod_queue *q, const uint8_t *bytes, uint32_t le
     return n;
 }
 
-/* How large the next block of our own is to be, for `len` octets. */
-static uint32_t block_for(const struct nod_queue *q, uint32_t len, bool lean)
+uint32_t nod_queue_write(struct nod_queue *q, nod_pool *pool, const uint8_t *bytes, uint32_t len)
 {
-    const struct nod_queue_entry *last = q->count ? entry_at(q, q->count - 1u) : NULL;
     /* A few octets between large slices do not deserve a large block. */
-    if (!lean) return (!last || !last->ours) && len <= SMALL_BLOCK ? SMALL_BLOCK : STREAM_BLOCK;
-    /* The first of a run gets what it needs, each further one is twice the last. */
-    if (!last || !last->ours) return min_u32(len, STREAM_BLOCK);
-    uint32_t twice = 2 * (uint32_t)nod_block_capacity(last->slice.block);
-    return min_u32(max_u32(len, twice), STREAM_BLOCK);
-}
-
-static uint32_t write(struct nod_queue *q, nod_pool *pool, const uint8_t *bytes, uint32_t len,
-                      bool lean)
-{
-    uint32_t want = block_for(q, len, lean), done = fill_tail(q, bytes, len);
+    bool alone = !q->count || !entry_at(q, q->count - 1u)->ours;
+    uint32_t done = fill_tail(q, bytes, len);
     while (done < len) {
+        uint32_t want = alone && len <= SMALL_BLOCK ? SMALL_BLOCK : STREAM_BLOCK;
         nod_block *block = nod_block_new(pool, want);
         if (!block) break;
         uint32_t n = min_u32(len - done, (uint32_t)nod_block_capacity(block));
@@ -83,11 +71,6 @@ static uint32_t write(struct nod_queue *q, nod_pool *pool, const uint8_t *bytes,
         done += n;
     }
     return done;
-}
-
-uint32_t nod_queue_write(struct nod_queue *q, nod_pool *pool, const uint8_t *bytes, uint32_t len)
-{
-    return write(q, pool, bytes, len, false);
 }
 
 static void forget_ring_if_empty(struct nod_queue *q, nod_pool *pool)
@@ -112,7 +95,7 @@ static void take_back(struct nod_queue *q, nod_pool *pool, uint32_t count, uint3
     forget_ring_if_empty(q, pool);
 }
 
-static bool put(struct nod_queue *q, nod_pool *pool, nod_slice *slice, bool lean)
+bool nod_queue_put(struct nod_queue *q, nod_pool *pool, nod_slice *slice)
 {
     if (slice->len == 0) {
         nod_slice_release(slice);
@@ -121,7 +104,7 @@ static bool put(struct nod_queue *q, nod_pool *pool, nod_slice *slice, bool lean
     /* A small packet never holds a large buffer hostage. */
     if (slice->len < nod_block_capacity(slice->block) / 2) {
         uint32_t count = q->count, bytes = q->bytes;
-        if (write(q, pool, nod_slice_bytes(slice), slice->len, lean) < slice->len) {
+        if (nod_queue_write(q, pool, nod_slice_bytes(slice), slice->len) < slice->len) {
             take_back(q, pool, count, bytes);
             return false;
         }
@@ -130,52 +113,6 @@ static bool put(struct nod_queue *q, nod_pool *pool, nod_slice *slice, bool lean
     }
     if (!push(q, pool, *slice, false)) return false;
     *slice = (nod_slice){0};
-    return true;
-}
-
-bool nod_queue_put(struct nod_queue *q, nod_pool *pool, nod_slice *slice)
-{
-    return put(q, pool, slice, false);
-}
-
-bool nod_queue_put_lean(struct nod_queue *q, nod_pool *pool, nod_slice *slice)
-{
-    return put(q, pool, slice, true);
-}
-
-/* Before the first slice, where there is room in the ring. */
-static void push_front(struct nod_queue *q, const struct nod_queue_entry *entry)
-{
-    q->head = (q->head - 1u) & (q->cap - 1u);
-    q->ring[q->head] = *entry;
-    q->count++;
-}
-
-bool nod_queue_append(struct nod_queue *q, nod_pool *pool, struct nod_queue *from)
-{
-    struct nod_queue *more = q->count < from->count ? from : q, *less = more == q ? from : q;
-    /* The other will do, if there is room in it. */
-    if (more->cap < q->count + from->count && less->cap >= q->count + from->count) {
-        more = less;
-        less = more == q ? from : q;
-    }
-    if (!nod_queue_reserve(more, pool, less->count)) return false;
-    NOD_ASSERT(from->base == q->base + q->bytes);
-    if (more == q)
-        for (uint32_t i = 0; i < from->count; i++) *entry_at(q, q->count++) = *entry_at(from, i);
-    else
-        for (uint32_t i = q->count; i > 0; i--) push_front(from, entry_at(q, i - 1u));
-    nod_pool_give(pool, less->ring, less->cap * sizeof(*less->ring));
-    *q = (struct nod_queue){
-        .ring = more->ring,
-        .base = q->base,
-        .bytes = q->bytes + from->bytes,
-        .held = q->held + from->held,
-        .cap = more->cap,
-        .head = more->head,
-        .count = more->count,
-    };
-    *from = (struct nod_queue){.base = q->base + q->bytes};
     return true;
 }
 

@@ -26,17 +26,6 @@ uint32_t nod_queue_write(struct nod_queue *q, nod_pool *pool, const uint8_t *byt
  * slice still the caller's as it was, when memory is short. */
 bool nod_queue_put(struct nod_queue *q, nod_pool *pool, nod_slice *slice);
 
-/* The same, but what is copied gets no more memory than a few times its size, for queues that stay
- * small. */
-bool nod_queue_put_lean(struct nod_queue *q, nod_pool *pool, nod_slice *slice);
-
-/* Room for so many slices more. False: no memory. */
-bool nod_queue_reserve(struct nod_queue *q, nod_pool *pool, uint32_t slices);
-
-/* Moves all of `from` to the end of the queue. False, and both as they were, when memory is
- * short. It takes as many steps as the one of the two has slices that has fewer. */
-bool nod_queue_append(struct nod_queue *q, nod_pool *pool, struct nod_queue *from);
-
 /* Copies up to `len` octets out and drops them. */
 uint32_t nod_queue_read(struct nod_queue *q, nod_pool *pool, uint8_t *buf, uint32_t len);
 

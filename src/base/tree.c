@@ -58,20 +58,6 @@ struct nod_tree_node *nod_tree_at(struct nod_tree_node *root, uint32_t key)
     return found;
 }
 
-struct nod_tree_node *nod_tree_after(struct nod_tree_node *root, uint32_t key)
-{
-    struct nod_tree_node *found = NULL;
-    for (struct nod_tree_node *t = root; t;) {
-        if (seq_gt(t->key, key)) {
-            found = t;
-            t = t->left;
-        } else {
-            t = t->right;
-        }
-    }
-    return found;
-}
-
 struct nod_tree_node *nod_tree_add(struct nod_tree_node *root, struct nod_tree_node *node)
 {
     if (!root) {

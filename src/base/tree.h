@@ -18,9 +18,6 @@ struct nod_tree_node {
 /* The last node whose key is at or before `key`, or NULL. An empty tree is NULL. */
 struct nod_tree_node *nod_tree_at(struct nod_tree_node *root, uint32_t key);
 
-/* The first node whose key is after `key`, or NULL. */
-struct nod_tree_node *nod_tree_after(struct nod_tree_node *root, uint32_t key);
-
 /* Both return the new root. The key must not be there yet; the node must. */
 struct nod_tree_node *nod_tree_add(struct nod_tree_node *root, struct nod_tree_node *node);
 struct nod_tree_node *nod_tree_remove(struct nod_tree_node *root, struct nod_tree_node *node);

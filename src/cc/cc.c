@@ -15,7 +15,7 @@ uint32_t nod_cc_quantum(uint64_t rate, uint32_t mss)
     return max_u32((uint32_t)min_u64(rate / 1000, 1 << 16), 2 * mss);
 }
 
-static const struct nod_cc_ops *const all[] = {&nod_cc_reno, &nod_cc_cubic};
+static const struct nod_cc_ops *const all[] = {&nod_cc_reno, &nod_cc_cubic, &nod_cc_bbr};
 #define ALGORITHMS (sizeof(all) / sizeof(all[0]))
 
 int nod_cc_find(const char *name)
@@ -34,4 +34,14 @@ const struct nod_cc_ops *nod_cc_ops(const struct nod_cc *cc)
 {
     NOD_ASSERT(cc->id < ALGORITHMS);
     return all[cc->id];
+}
+
+void nod_cc_change(struct nod_cc *cc, struct nod_cc_own *own, uint8_t id)
+{
+    if (cc->id == id) return;
+    /* What filled a pipe by its model is no threshold that was ever reached; slow start from there
+     * would overflow it. */
+    if (nod_cc_ops(cc)->has_model) cc->ssthresh = cc->cwnd;
+    cc->id = id;
+    *own = (struct nod_cc_own){0};
 }

@@ -3,10 +3,12 @@
 #ifndef NOD_CC_CC_H
 #define NOD_CC_CC_H
 
+#include "cc/bbr.h"
 #include "nod/types.h"
 
 struct nod_cc;
 struct nod_cc_own;
+struct nod_cc_rest;
 
 struct nod_cc_sample {
     nod_usec now;
@@ -15,6 +17,7 @@ struct nod_cc_sample {
     uint32_t mss;
     uint32_t srtt_us, rtt_us; /* rtt_us: the newest; 0: the ACK gave none */
     uint32_t una, nxt;        /* sequence numbers, after the ACK: they tell rounds apart */
+    bool hystart;             /* RFC 9406 is wanted */
     bool limited;             /* the sender had filled cwnd (RFC 7661: only then may it grow) */
     bool filled;              /* cwnd was in the way when something last left */
     bool paced;               /* what leaves is spread over time */
@@ -47,7 +50,7 @@ struct nod_cc_ops {
     /* The retransmission timer ran out. `again`: for the same segment as before. */
     void (*on_timeout)(struct nod_cc *cc, struct nod_cc_own *own,
                        const struct nod_cc_sample *sample, bool again);
-    /* Idle for longer than an RTO (RFC 5681 section 4.1). */
+    /* Idle for longer than an RTO (RFC 5681 section 4.1). May be NULL. */
     void (*on_idle)(struct nod_cc *cc, struct nod_cc_own *own, uint32_t mss);
     /* The last loss or timeout was a false alarm; cwnd and ssthresh are as before it already. */
     void (*on_undo)(struct nod_cc *cc, struct nod_cc_own *own);
@@ -56,27 +59,33 @@ struct nod_cc_ops {
      * while losses are repaired too, and nobody else reduces cwnd. */
     bool has_model;
     /* The others may be NULL.
-     * So many octets were found lost: before on_loss, and before the on_ack of the same ACK. */
-    void (*on_lost)(struct nod_cc *cc, struct nod_cc_own *own, const struct nod_cc_sample *sample,
-                    uint32_t octets);
+     * A run of octets was found lost, from the sample's `una` to its `nxt`: before on_loss, and
+     * before the on_ack of the same ACK. */
+    void (*on_lost)(struct nod_cc *cc, struct nod_cc_own *own, const struct nod_cc_sample *sample);
     /* What was lost is repaired. */
     void (*on_recovered)(struct nod_cc *cc, struct nod_cc_own *own);
-    /* Something is to leave when nothing is in flight, for want of data. */
+    /* Something is to leave, and nothing is in flight; app_limited: for want of data. */
     void (*on_restart)(struct nod_cc *cc, struct nod_cc_own *own,
                        const struct nod_cc_sample *sample);
+    /* The connection has nothing to do for a while; and has again, with `own` all zeros. */
+    void (*on_rest)(const struct nod_cc_own *own, struct nod_cc_rest *rest);
+    void (*on_wake)(struct nod_cc_own *own, const struct nod_cc_rest *rest, nod_usec now);
 };
 
 /* Which algorithm it is, is a number and no pointer: programs that share a stack's memory have
  * their functions at addresses of their own. */
 struct nod_cc {
     uint32_t cwnd, ssthresh;
-    uint8_t id; /* nod_cc_find */
+    uint32_t id : 8;       /* nod_cc_find */
+    uint32_t valid_s : 24; /* at rest: nod_validate_rest's */
 };
+#define NOD_CC_SECONDS 0xffffff /* of which some 194 days fit */
 
 /* Leaving slow start before the queue overflows (RFC 9406). */
 struct nod_hystart {
     uint32_t window_end;                       /* the round ends when this is acknowledged */
     uint32_t last_min_us, min_us, baseline_us; /* 0: none */
+    nod_usec train_from, train_to;             /* ACKs have come closely, one after the other */
     uint8_t samples, css_rounds;               /* css_rounds 0: not in conservative slow start */
     bool running, done;
 };
@@ -95,12 +104,30 @@ struct nod_cubic {
 /* The algorithm's own, only while the connection has something to do; zeros after a rest. */
 struct nod_cc_own {
     uint64_t pacing_rate; /* octets a second; 0: it has none of its own */
-    struct nod_hystart hystart;
-    uint32_t acked; /* Reno: octets since cwnd last grew in congestion avoidance */
-    struct nod_cubic cubic, cubic_before; /* before: the last reduction */
+    bool holds_back;      /* set by an algorithm which sends less than it could, to measure: samples
+                             of what leaves now are as if the user had given too little */
+    union {
+        struct {
+            struct nod_hystart hystart;
+            uint32_t acked; /* Reno: octets since cwnd last grew in congestion avoidance */
+            struct nod_cubic cubic, cubic_before; /* before: the last reduction */
+        };
+        struct nod_bbr bbr;
+    };
 };
 
-extern const struct nod_cc_ops nod_cc_reno, nod_cc_cubic;
+/* What is worth to be kept over a rest, where that costs no memory. */
+struct nod_cc_rest {
+    uint64_t bw; /* 0: nothing is known */
+    nod_usec min_rtt_stamp;
+    uint32_t min_rtt_us;
+    uint32_t inflight;
+};
+
+extern const struct nod_cc_ops nod_cc_reno, nod_cc_cubic, nod_cc_bbr;
+
+/* Another algorithm goes on with the window as it is. */
+void nod_cc_change(struct nod_cc *cc, struct nod_cc_own *own, uint8_t id);
 
 /* The algorithm's number, or NOD_EINVAL when there is none of this name. */
 int nod_cc_find(const char *name);

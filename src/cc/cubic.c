@@ -133,6 +133,16 @@ static void cubic_on_idle(struct nod_cc *cc, struct nod_cc_own *own, uint32_t ms
     own->cubic.epoch = 0;
 }
 
+/* 4.2: idle time is not time on the curve. */
+static void cubic_on_restart(struct nod_cc *cc, struct nod_cc_own *own,
+                             const struct nod_cc_sample *s)
+{
+    (void)cc;
+    struct nod_cubic *c = &own->cubic;
+    if (c->epoch) c->epoch += s->now - c->last;
+    c->last = s->now;
+}
+
 static void cubic_on_undo(struct nod_cc *cc, struct nod_cc_own *own)
 {
     (void)cc;
@@ -147,5 +157,6 @@ const struct nod_cc_ops nod_cc_cubic = {
     .on_ecn = cubic_on_ecn,
     .on_timeout = cubic_on_timeout,
     .on_idle = cubic_on_idle,
+    .on_restart = cubic_on_restart,
     .on_undo = cubic_on_undo,
 };

@@ -10,6 +10,7 @@
 #define CSS_DIVISOR 4
 #define BURST_MAX 8 /* L */
 #define CSS_ROUNDS 5
+#define TRAIN_GAP 2000u /* us, or the RTT / 16 */
 
 static void begin_round(struct nod_hystart *h, const struct nod_cc_sample *s)
 {
@@ -24,6 +25,19 @@ static bool has_grown(const struct nod_hystart *h)
     if (h->samples < SAMPLES || !h->last_min_us || !h->min_us) return false;
     uint32_t thresh = min_u32(max_u32(h->last_min_us / 8, RTT_THRESH_MIN), RTT_THRESH_MAX);
     return h->min_us >= h->last_min_us + thresh;
+}
+
+/* ACKs that have followed each other closely for most of a round trip: the path carries no more,
+ * and what the window grows from here on waits in a queue. What is paced at twice the rate comes in
+ * some two thirds of a round trip until then; what is not takes no time by itself, and half does,
+ * as Linux has it. RTTs tell as much, but later, when the queue has overflowed. */
+static bool is_train(struct nod_hystart *h, const struct nod_cc_sample *s)
+{
+    nod_usec gap = s->now - h->train_to;
+    h->train_to = s->now;
+    if (gap > max_u32(TRAIN_GAP, s->min_rtt_us / 16)) h->train_from = s->now;
+    nod_usec length = h->train_to - h->train_from;
+    return s->min_rtt_us && length * 8 >= (nod_usec)s->min_rtt_us * (s->paced ? 7 : 4);
 }
 
 static void sample(struct nod_hystart *h, const struct nod_cc_sample *s)
@@ -46,6 +60,7 @@ void nod_slow_start(struct nod_cc *cc, struct nod_hystart *h, const struct nod_c
      * many. At most what was sent can be acknowledged, so cutting ACKs gains nothing. RFC 9406 4.2
      * and 4.3: but no large burst for it, where nothing spreads it over time. */
     uint32_t step = s->paced ? s->acked : min_u32(s->acked, BURST_MAX * s->mss);
+    if (!s->hystart) h->done = true;
     if (!h->done && !h->running) {
         h->running = true;
         begin_round(h, s);
@@ -55,6 +70,10 @@ void nod_slow_start(struct nod_cc *cc, struct nod_hystart *h, const struct nod_c
         if (h->css_rounds) step /= CSS_DIVISOR;
     }
     cc->cwnd += min_u32(step, cc->ssthresh - cc->cwnd);
+    if (!h->done && s->hystart && is_train(h, s)) {
+        cc->ssthresh = cc->cwnd;
+        h->done = true;
+    }
     if (h->done || seq_lt(s->una, h->window_end)) return;
     if (h->css_rounds && h->css_rounds++ == CSS_ROUNDS) {
         cc->ssthresh = cc->cwnd;

@@ -2,6 +2,7 @@
 
 #include "cmd.h"
 #include "nod/link.h"
+#include "path_options.h"
 #include "tr.h"
 #include "units.h"
 
@@ -90,14 +91,14 @@ static bool take_harm(net_options *options, int opt, const char *text)
     nod_path_config *path = &options->path;
     options->harm = true;
     switch (opt) {
-    case NET_LOSS: return units_share(text, &path->loss);
-    case NET_DUPLICATE: return units_share(text, &path->duplicate);
-    case NET_REORDER: return units_share(text, &path->reorder);
-    case NET_DAMAGE: return units_share(text, &path->damage);
-    case NET_MARK: return units_share(text, &path->mark);
-    case NET_DELAY: return units_time(text, NOD_MSEC, &path->delay_us);
-    case NET_JITTER: return units_time(text, NOD_MSEC, &path->jitter_us);
-    case NET_RATE: return units_rate(text, &path->rate_bps);
+    case NET_LOSS: return !path_option_take(path, PATH_LOSS, text);
+    case NET_DUPLICATE: return !path_option_take(path, PATH_DUPLICATE, text);
+    case NET_REORDER: return !path_option_take(path, PATH_REORDER, text);
+    case NET_DAMAGE: return !path_option_take(path, PATH_DAMAGE, text);
+    case NET_MARK: return !path_option_take(path, PATH_MARK, text);
+    case NET_DELAY: return !path_option_take(path, PATH_DELAY, text);
+    case NET_JITTER: return !path_option_take(path, PATH_JITTER, text);
+    case NET_RATE: return !path_option_take(path, PATH_RATE, text);
     }
     return false;
 }

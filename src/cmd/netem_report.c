@@ -13,6 +13,7 @@ static const struct counter {
 } counters[] = {
 #define PATH(member) offsetof(struct netem_counts, path.member), #member
 #define LINK(member) offsetof(struct netem_counts, link.member), #member
+#define LATE(member) offsetof(struct netem_counts, late.member), #member
     {PATH(in), N_("packets in")},
     {PATH(out), N_("packets out")},
     {PATH(bytes_in), N_("octets in")},
@@ -26,6 +27,9 @@ static const struct counter {
     {PATH(marked), N_("marked as congested")},
     {LINK(no_memory), N_("lost for want of memory")},
     {LINK(refused), N_("refused by the device")},
+    {LATE(turns), N_("times that some were given out")},
+    {LATE(late_turns), N_("times of these more than 1 ms late")},
+    {LATE(latest_us), N_("microseconds late at most")},
 };
 #define COUNTERS (sizeof counters / sizeof counters[0])
 

@@ -5,26 +5,26 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "path_options.h"
 #include "tr.h"
 #include "units.h"
 
 #define GO_ON (-1)
 #define LONGEST (3600 * NOD_SEC)
-#define SLOWEST 1000 /* bits a second */
 
 enum watch_option {
     OPT_SCENARIO = 256,
     OPT_LIST,
     OPT_SEED,
-    OPT_LOSS,
+    OPT_LOSS, /* to OPT_RATE: the network's */
     OPT_DUPLICATE,
     OPT_REORDER,
     OPT_DAMAGE,
     OPT_MARK,
-    OPT_ECN,
     OPT_DELAY,
     OPT_JITTER,
     OPT_RATE,
+    OPT_ECN,
     OPT_MTU,
     OPT_BYTES,
     OPT_MSL,
@@ -131,12 +131,6 @@ static int read_number(const char *option, const char *text, uint64_t least, uin
     return refuse(option, wants, text);
 }
 
-static int read_probability(const char *option, const char *text, double *out)
-{
-    if (units_share(text, out)) return GO_ON;
-    return refuse(option, _("a probability from 0 to 1 (or in percent, such as 5%)"), text);
-}
-
 static int read_time(const char *option, const char *text, nod_usec bare, nod_usec *out)
 {
     if (units_time(text, bare, out) && *out <= LONGEST) return GO_ON;
@@ -148,12 +142,6 @@ static int read_msl(const char *text, nod_usec *out)
     int rc = read_time("--msl", text, NOD_SEC, out);
     if (rc != GO_ON || *out > 0) return rc;
     return refuse("--msl", _("a time above 0"), text);
-}
-
-static int read_rate(const char *text, uint64_t *out)
-{
-    if (units_rate(text, out) && *out >= SLOWEST) return GO_ON;
-    return refuse("--rate", _("bits a second, at least 1000, such as 64k, 1M or 1G"), text);
 }
 
 static int read_scenario(const char *name, struct watch_options *options)
@@ -190,20 +178,21 @@ static int read_speed(const char *text, double *out)
 /* The options that change the network. */
 static int read_harm(int option, const char *text, struct watch_options *o)
 {
-    nod_path_config *path = &o->world.path;
-    o->path_given = true;
-    switch (option) {
-    case OPT_LOSS: return read_probability("--loss", text, &path->loss);
-    case OPT_DUPLICATE: return read_probability("--duplicate", text, &path->duplicate);
-    case OPT_REORDER: return read_probability("--reorder", text, &path->reorder);
-    case OPT_DAMAGE: return read_probability("--damage", text, &path->damage);
-    case OPT_MARK: return read_probability("--mark", text, &path->mark);
-    case OPT_DELAY:
-        o->delay_given = true;
-        return read_time("--delay", text, NOD_MSEC, &path->delay_us);
-    case OPT_JITTER: return read_time("--jitter", text, NOD_MSEC, &path->jitter_us);
-    case OPT_RATE: return read_rate(text, &path->rate_bps);
+    static const enum path_option harms[] = {
+        [OPT_LOSS - OPT_LOSS] = PATH_LOSS,       [OPT_DUPLICATE - OPT_LOSS] = PATH_DUPLICATE,
+        [OPT_REORDER - OPT_LOSS] = PATH_REORDER, [OPT_DAMAGE - OPT_LOSS] = PATH_DAMAGE,
+        [OPT_MARK - OPT_LOSS] = PATH_MARK,       [OPT_DELAY - OPT_LOSS] = PATH_DELAY,
+        [OPT_JITTER - OPT_LOSS] = PATH_JITTER,   [OPT_RATE - OPT_LOSS] = PATH_RATE,
+    };
+    enum path_option harm = harms[option - OPT_LOSS];
+    const char *wants = path_option_take(&o->world.path, harm, text);
+    char name[32];
+    if (wants) {
+        snprintf(name, sizeof(name), "--%s", path_option_names[harm]);
+        return refuse(name, wants, text);
     }
+    o->path_given = true;
+    o->delay_given |= harm == PATH_DELAY;
     return GO_ON;
 }
 

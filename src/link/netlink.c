@@ -76,7 +76,7 @@ static size_t length_of(const nod_addr *addr)
     return addr->family == 4 ? 4 : 16;
 }
 
-int nod_netlink_up(nod_netlink *netlink, unsigned ifindex, uint16_t mtu)
+int nod_netlink_up(nod_netlink *netlink, unsigned ifindex, uint16_t mtu, uint32_t queue)
 {
     struct nlmsghdr *message = begin(netlink, RTM_NEWLINK, 0);
     struct ifinfomsg *info = mnl_nlmsg_put_extra_header(message, sizeof *info);
@@ -84,6 +84,7 @@ int nod_netlink_up(nod_netlink *netlink, unsigned ifindex, uint16_t mtu)
     info->ifi_index = (int)ifindex;
     info->ifi_change = info->ifi_flags = IFF_UP;
     if (mtu) mnl_attr_put_u32(message, IFLA_MTU, mtu);
+    if (queue) mnl_attr_put_u32(message, IFLA_TXQLEN, queue);
     return talk(netlink, message);
 }
 

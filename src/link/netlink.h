@@ -11,8 +11,8 @@ typedef struct nod_netlink nod_netlink;
 nod_netlink *nod_netlink_open(void);
 void nod_netlink_close(nod_netlink *netlink);
 
-/* MTU 0: unchanged. */
-int nod_netlink_up(nod_netlink *netlink, unsigned ifindex, uint16_t mtu);
+/* MTU, packets in the kernel's queue; 0: unchanged. */
+int nod_netlink_up(nod_netlink *netlink, unsigned ifindex, uint16_t mtu, uint32_t queue);
 
 /* No link-local address of the kernel's making, and so no traffic to look for routers. */
 int nod_netlink_no_link_local(nod_netlink *netlink, unsigned ifindex);

@@ -95,7 +95,7 @@ static int loopback_up(char *why)
     if (!netlink)
         return nod_link_explain(why, NOD_EIO, "Cannot talk to the kernel about devices: %s.",
                                 strerror(errno));
-    int error = nod_netlink_up(netlink, if_nametoindex("lo"), 0);
+    int error = nod_netlink_up(netlink, if_nametoindex("lo"), 0, 0);
     nod_netlink_close(netlink);
     if (error == -EPERM || error == -EACCES) return explain_refusal(why, -error);
     if (error)

@@ -448,7 +448,7 @@ static int configure_device(nod_tun *tun, nod_netlink *netlink, unsigned ifindex
 {
     /* Only tidiness, and a kernel without IPv6 has none: a failure is no harm. */
     if (!tun->tap) nod_netlink_no_link_local(netlink, ifindex);
-    int error = nod_netlink_up(netlink, ifindex, tun->mtu);
+    int error = nod_netlink_up(netlink, ifindex, tun->mtu, config->queue);
     if (error) return explain_configure(why, error, "MTU", tun->name);
     if (config->host4.family) {
         int prefix = config->prefix4 ? config->prefix4 : 24;

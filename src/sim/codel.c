@@ -36,6 +36,8 @@ static bool is_standing(nod_codel *codel, const nod_codel_law *law, nod_usec wai
     return false;
 }
 
+/* RFC 8289 section 5, said of one packet after the other: the time of the next drop moves on at
+ * once, and not only when the packet behind is seen to be late too, which makes no other drop. */
 bool nod_codel_drops(nod_codel *codel, const nod_codel_law *law, nod_usec waited, uint64_t behind,
                      nod_usec now)
 {

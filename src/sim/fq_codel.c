@@ -201,7 +201,10 @@ static struct packet *take_packet(nod_fq_codel *fq, struct flow *flow,
     struct packet *packet;
 
     while ((packet = remove_packet(fq, flow))) {
-        if (!nod_codel_drops(&flow->codel, &law, now - packet->since, flow->bytes, now)) {
+        /* A line that was changed meanwhile may have been free before it knew. */
+        nod_usec waited = now > packet->since ? now - packet->since : 0;
+
+        if (!nod_codel_drops(&flow->codel, &law, waited, flow->bytes, now)) {
             return packet;
         }
         if (nod_frame_mark(pool, &packet->frame) > 0) {

@@ -29,7 +29,7 @@ struct nod_path {
     nod_line line;
     nod_bottleneck bottleneck; /* where the queue is a simple one */
     nod_fq_codel *fq;          /* else */
-    nod_usec fq_since;         /* something has waited there at least since then */
+    nod_usec fq_since;         /* when what waits there began to */
     nod_narrow narrow;
     nod_flight flight;
     nod_usec latest; /* arrival of the latest packet that was not held back */
@@ -284,7 +284,6 @@ static void serve(nod_path *path, nod_usec now)
         }
         nod_usec leaves = nod_line_send(&path->line, c, nod_frame_length(&packet), starts);
 
-        path->fq_since = starts;
         if (come_through(path, &packet, &dice, leaves) < 0) {
             turn_away(path, &dice); /* there is no memory to keep it in */
         }

@@ -59,6 +59,8 @@ void nod_config_default(nod_config *c)
                 .loss_probe = true,
                 .prr = true,
                 .frto = true,
+                .cwnd_validation = true,
+                .hystart = true,
                 .undo = true,
                 .rack_patient = true,
                 .congestion = "cubic",

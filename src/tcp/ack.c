@@ -9,6 +9,8 @@ void nod_tcb_established(struct nod_env *env, struct nod_tcb *tcb, const struct 
     if (!tcb->bytes_received) tcb->received_ms = (uint32_t)(env->now / 1000);
     nod_keepalive_heard(env, tcb); /* `rare` may be older than the connection */
     if (tcb->config->c.mtu_probing == NOD_MTU_PROBING_ALWAYS) nod_search_on_open(env, tcb);
+    /* RFC 6928 counts segments as large as they are: the path's may be smaller than the ends'. */
+    tcb->cc.cwnd = min_u32(tcb->cc.cwnd, nod_cc_initial_window(nod_tcb_mss(tcb)));
     /* The first segment without SYN says it again: small records do not keep it (RFC 5482 3.2). */
     if (tcb->config->c.uto) tcb->flags |= TCB_UTO_DUE;
     if (!(seg->h.ctl & NOD_SYN)) {

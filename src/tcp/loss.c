@@ -33,6 +33,7 @@ static struct nod_cc_sample sample(const struct nod_env *env, const struct nod_t
         .una = tcb->snd.una,
         .nxt = tcb->snd.nxt,
         .limited = window_limits(tcb),
+        .hystart = tcb->config->c.hystart,
         .filled = tcb->work->limited,
         .paced = nod_pace_rate(tcb) > 0,
         .sack = has_sack(tcb),
@@ -74,7 +75,9 @@ static void tell_lost(struct nod_env *env, struct nod_tcb *tcb)
         s.prior_delivered = run->rate.delivered;
         s.prior_lost = run->rate.lost;
         s.sample_flight = run->rate.flight;
-        ops->on_lost(&tcb->cc, &tcb->work->cc_own, &s, nod_sent_len(run));
+        s.una = nod_sent_seq(run);
+        s.nxt = run->end;
+        ops->on_lost(&tcb->cc, &tcb->work->cc_own, &s);
     }
 }
 
@@ -91,6 +94,51 @@ static void was_reduced(struct nod_tcb *tcb)
 {
     tcb->work->reduced = tcb->snd.nxt;
     if (tcb->flags & TCB_ECN) tcb->flags |= TCB_CWR;
+}
+
+/* RFC 7661, if it is on, and the algorithm has a window of that kind. */
+static bool validates(const struct nod_tcb *tcb)
+{
+    return tcb->config->c.cwnd_validation && !has_model(tcb);
+}
+
+/* Something was lost or marked. */
+static void reduce(struct nod_tcb *tcb, struct nod_cc_sample *s, bool marked)
+{
+    struct nod_work *w = tcb->work;
+    const struct nod_cc_ops *ops = nod_cc_ops(&tcb->cc);
+    bool valid = !validates(tcb) || nod_validate_holds(&w->validate, s->now, s->srtt_us);
+    if (!valid) {
+        s->flight = nod_validate_flight(&w->validate, s);
+        s->limited = false;
+    }
+    (marked ? ops->on_ecn : ops->on_loss)(&tcb->cc, &w->cc_own, s);
+    if (!valid) nod_validate_on_loss(&w->validate, &tcb->cc, s->flight, s->mss);
+    was_reduced(tcb);
+}
+
+/* After an RTO without anything to send RFC 5681 4.1 begins anew; RFC 7661 goes on. */
+void nod_loss_on_resume(struct nod_env *env, struct nod_tcb *tcb)
+{
+    struct nod_work *w = tcb->work;
+    const struct nod_cc_ops *ops = nod_cc_ops(&tcb->cc);
+    uint32_t before = tcb->cc.cwnd, mss = nod_tcb_mss(tcb);
+    struct nod_cc_sample s = sample(env, tcb, 0, 0);
+    s.app_limited = w->loss.rate.limited_until;
+    if (ops->on_restart) ops->on_restart(&tcb->cc, &w->cc_own, &s);
+    if (validates(tcb))
+        nod_validate_age(&w->validate, &tcb->cc, env->now, mss);
+    else if (ops->on_idle && env->now - w->last_send > tcb->rto_us)
+        ops->on_idle(&tcb->cc, &w->cc_own, mss);
+    if (tcb->cc.cwnd != before) trace_cwnd(env, tcb);
+}
+
+nod_usec nod_loss_until_rest(const struct nod_tcb *tcb)
+{
+    /* No less than the initial window is left in any case. */
+    if (!validates(tcb) || tcb->cc.cwnd <= nod_cc_initial_window(nod_tcb_mss(tcb)))
+        return tcb->rto_us;
+    return max_u64(tcb->rto_us, nod_validate_period(tcb->srtt_us));
 }
 
 static bool has_rack(const struct nod_tcb *tcb)
@@ -151,12 +199,12 @@ static void enter_recovery(struct nod_env *env, struct nod_tcb *tcb, const struc
     nod_loss_remember(tcb);
     struct nod_cc_sample s = sample(env, tcb, 0, nod_board_octets(&l->board));
     if (seq_ge(tcb->snd.una, tcb->work->reduced)) {
-        nod_cc_ops(&tcb->cc)->on_loss(&tcb->cc, &tcb->work->cc_own, &s);
-        was_reduced(tcb);
+        reduce(tcb, &s, false);
     } else { /* its marks have reduced the window for all of this */
         l->may_undo = false;
     }
-    nod_prr_begin(&l->prr, nod_board_octets(&l->board) - l->board.sacked + a->d.octets);
+    uint32_t told = has_sack(tcb) || a->moved ? a->d.octets : 0;
+    nod_prr_begin(&l->prr, nod_board_octets(&l->board) - l->board.sacked + told);
     l->phase = NOD_LOSS_FAST;
     l->recover = tcb->snd.nxt;
     tcb->work->rtx_why = NOD_WHY_RETRANSMIT_FAST;
@@ -172,10 +220,23 @@ void nod_loss_leave_recovery(struct nod_tcb *tcb)
     if (l->phase == NOD_LOSS_FAST && !ops->has_model) tcb->cc.cwnd = tcb->cc.ssthresh;
     if (repaired && ops->on_recovered) ops->on_recovered(&tcb->cc, &tcb->work->cc_own);
     if (l->phase != NOD_LOSS_NONE) nod_rack_on_recovered(&l->rack);
+    if (l->phase != NOD_LOSS_NONE)
+        nod_validate_on_recovered(&tcb->work->validate, &tcb->cc, nod_tcb_mss(tcb));
     l->phase = NOD_LOSS_NONE;
     l->frto = NOD_FRTO_OFF;
-    l->may_undo = false;
+    l->undo_until = tcb->snd.nxt; /* its DSACKs are a round trip behind */
     l->dup_octets = 0;
+}
+
+/* Without SACK anybody can send duplicates without end. Limited transmit is for two (RFC 3042); and
+ * not more has arrived in a recovery than was outstanding (RFC 9937 section 6.2). */
+static bool is_a_dup_too_many(const struct nod_tcb *tcb)
+{
+    const struct nod_loss *l = &tcb->work->loss;
+    uint32_t mss = nod_tcb_mss(tcb);
+    if (l->dup_octets + mss > nod_board_out(&l->board)) return true;
+    if (l->phase == NOD_LOSS_FAST) return l->prr.delivered + mss > l->prr.flight;
+    return tcb->work->dup_acks >= NOD_DUP_THRESH && seq_le(tcb->snd.una, l->recover);
 }
 
 /* Without SACK each duplicate ACK says that one segment has left the network, and one that
@@ -198,7 +259,7 @@ static void count_duplicates(struct nod_tcb *tcb, struct nod_ack *a)
     if (!counts) return;
     w->dup_acks += w->dup_acks < UINT16_MAX;
     if (has_sack(tcb) || l->phase == NOD_LOSS_TIMEOUT || l->phase == NOD_LOSS_TOO_BIG) return;
-    if (l->dup_octets + mss > nod_board_out(&l->board)) return;
+    if (is_a_dup_too_many(tcb)) return;
     l->dup_octets += mss;
     a->d.octets += mss; /* RFC 9937's DeliveredData */
 }
@@ -230,10 +291,16 @@ static void in_recovery(struct nod_env *env, struct nod_tcb *tcb, const struct n
 
 static void grow(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *a, uint32_t flight)
 {
-    if ((!a->acked || tcb->work->marked) && !has_model(tcb)) return;
+    if (!a->acked && !has_model(tcb)) return;
     /* By what this ACK is the first to tell of; what was sacked before has been told. */
     struct nod_cc_sample s = sample(env, tcb, a->d.octets, flight);
-    nod_cc_ops(&tcb->cc)->on_ack(&tcb->cc, &tcb->work->cc_own, &s);
+    if (tcb->work->loss.phase == NOD_LOSS_NONE && validates(tcb))
+        nod_validate_on_ack(&tcb->work->validate, &tcb->cc, &s);
+    if (tcb->work->marked && !has_model(tcb)) return;
+    struct nod_cc_own *own = &tcb->work->cc_own;
+    nod_cc_ops(&tcb->cc)->on_ack(&tcb->cc, own, &s);
+    if (own->holds_back) nod_rate_limited(&tcb->work->loss.rate, nod_loss_out(tcb));
+    own->holds_back = false;
 }
 
 void nod_loss_on_rtt(struct nod_env *env, struct nod_tcb *tcb, nod_usec rtt)
@@ -254,16 +321,22 @@ static void sample_rtt(struct nod_env *env, struct nod_tcb *tcb, const struct no
     nod_loss_on_rtt(env, tcb, env->now - run->at);
 }
 
+/* An ACK echoes the segment that it acknowledges. Of one beyond a gap, which it SACKs, the echo is
+ * older than that (RFC 7323 section 4.3), whenever it left. */
+static struct nod_echo echo_of_newest(const struct nod_tcb *tcb, const struct nod_ack *a)
+{
+    bool sacked = a->d.any && seq_gt(a->d.newest.end, tcb->snd.una);
+    return sacked ? (struct nod_echo){0} : a->echo;
+}
+
 static void act(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *a, uint32_t flight,
                 uint32_t lost_before)
 {
     struct nod_loss *l = &tcb->work->loss;
-    if (l->phase != NOD_LOSS_NONE && seq_ge(tcb->snd.una, l->recover)) {
-        nod_loss_undo_if_false(tcb, a);
-        nod_loss_leave_recovery(tcb);
-    } else if (l->phase != NOD_LOSS_NONE) {
-        nod_loss_undo_if_false(tcb, a);
-    }
+    bool ends = l->phase != NOD_LOSS_NONE && seq_ge(tcb->snd.una, l->recover);
+    bool repaired = ends && l->phase == NOD_LOSS_FAST;
+    nod_loss_undo_if_false(tcb, a);
+    if (ends) nod_loss_leave_recovery(tcb);
     if (l->phase == NOD_LOSS_TIMEOUT) nod_loss_frto(tcb, a);
     if (l->phase == NOD_LOSS_NONE && is_time_to_recover(env, tcb) && !nod_mtu_on_loss(env, tcb))
         enter_recovery(env, tcb, a);
@@ -273,7 +346,9 @@ static void act(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *
     case NOD_LOSS_TOO_BIG: break;
     case NOD_LOSS_FAST: in_recovery(env, tcb, a, lost_before); break;
     }
-    if (l->phase != NOD_LOSS_FAST || has_model(tcb)) grow(env, tcb, a, flight);
+    /* What ends a recovery has had its say (RFC 9937 6.4). */
+    bool grows = l->phase != NOD_LOSS_FAST && !repaired;
+    if (grows || has_model(tcb)) grow(env, tcb, a, flight);
 }
 
 void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg,
@@ -290,14 +365,15 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
     l->rtt_us = 0;
     sample_rtt(env, tcb, a);
     nod_count_ack(tcb, a);
-    nod_rack_on_delivery(&l->rack, &a->d, highest, a->echo, env->now);
+    nod_rack_on_delivery(&l->rack, &a->d, highest, echo_of_newest(tcb, a), env->now);
     if (a->dsack) nod_rack_on_dsack(&l->rack, tcb->snd.una, tcb->snd.nxt);
     count_duplicates(tcb, a);
     nod_rate_on_ack(&l->rate, &a->d, nod_min_filter_get(&l->rack.min_rtt), env->now);
     if (nod_loss_probe_acked(tcb, a)) { /* it has repaired a loss that nobody saw */
         struct nod_cc_sample s = sample(env, tcb, 0, flight);
-        nod_cc_ops(&tcb->cc)->on_loss(&tcb->cc, &tcb->work->cc_own, &s);
-        was_reduced(tcb);
+        reduce(tcb, &s, false);
+        l->may_undo = false;
+        nod_validate_on_recovered(&tcb->work->validate, &tcb->cc, s.mss);
     }
     detect(env, tcb);
     act(env, tcb, a, flight, lost_before);
@@ -313,6 +389,7 @@ void nod_loss_on_reorder_timer(struct nod_env *env, struct nod_tcb *tcb)
     if (tcb->work->loss.phase != NOD_LOSS_NONE || !tcb->work->loss.board.lost) return;
     if (nod_mtu_on_loss(env, tcb)) return;
     enter_recovery(env, tcb, &nothing);
+    detect(env, tcb); /* in recovery others need not wait: PRR shall know of them */
     in_recovery(env, tcb, &nothing, 0);
     trace_cwnd(env, tcb);
 }
@@ -330,17 +407,22 @@ void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb)
         bool renege = first->state == NOD_SENT_SACKED;
         bool again = l->phase == NOD_LOSS_TIMEOUT && seq_lt(tcb->snd.una, l->recover);
         if (!again) nod_loss_remember(tcb);
+        /* Not what PRR has made of it for the moment. */
+        if (l->phase == NOD_LOSS_FAST && !has_model(tcb))
+            tcb->cc.cwnd = max_u32(tcb->cc.cwnd, l->undo_cwnd);
         struct nod_cc_sample s = sample(env, tcb, 0, nod_board_octets(&l->board));
         nod_cc_ops(&tcb->cc)->on_timeout(&tcb->cc, &w->cc_own, &s, w->retransmits > 0);
         was_reduced(tcb);
+        w->validate.base = 0; /* the flight counts, as ever (RFC 5681 3.1) */
         if (tcb->flags & TCB_ACCECN) nod_accecn_timeout(tcb);
         if (has_rack(tcb) && l->rack.at && !renege)
             nod_rack_on_timeout(&l->rack, &l->board, reo_wnd(tcb), env->now);
         else
             nod_board_lose_all(&l->board, renege);
         tell_lost(env, tcb);
-        /* F-RTO: not for the second of a row (RFC 5682 section 2.1 step 1). */
-        bool frto = tcb->config->c.frto && !again && !renege;
+        /* F-RTO: not for the second of a row (RFC 5682 section 2.1 step 1), and not in a recovery,
+         * whose loss was none of the timer's. */
+        bool frto = tcb->config->c.frto && !again && !renege && l->phase != NOD_LOSS_FAST;
         l->frto = frto ? NOD_FRTO_SENT_AGAIN : NOD_FRTO_OFF;
         l->phase = NOD_LOSS_TIMEOUT;
         trace_cwnd(env, tcb);
@@ -366,8 +448,9 @@ void nod_loss_on_ecn(struct nod_env *env, struct nod_tcb *tcb, uint32_t ack)
     bool least = tcb->cc.cwnd <= nod_tcb_mss(tcb);
     uint32_t flight = nod_board_octets(&w->loss.board);
     struct nod_cc_sample s = sample(env, tcb, 0, flight ? flight : tcb->cc.cwnd);
-    nod_cc_ops(&tcb->cc)->on_ecn(&tcb->cc, &tcb->work->cc_own, &s);
-    was_reduced(tcb);
+    reduce(tcb, &s, true);
+    w->loss.may_undo = false;
+    if (w->validate.base) nod_validate_on_recovered(&w->validate, &tcb->cc, s.mss);
     if (least) nod_timers_on_hold(env, tcb);
     trace_cwnd(env, tcb);
 }
@@ -378,6 +461,7 @@ void nod_loss_on_too_big(struct nod_tcb *tcb, uint32_t recover)
     struct nod_work *w = tcb->work;
     nod_loss_leave_recovery(tcb);
     w->loss.phase = NOD_LOSS_TOO_BIG;
+    w->loss.may_undo = false;
     w->loss.recover = recover;
     w->loss.probe_out = false;
     w->dup_acks = 0;
@@ -403,9 +487,11 @@ void nod_loss_on_sent_again(struct nod_env *env, struct nod_tcb *tcb, uint32_t s
         struct nod_sent *run = nod_board_from(&l->board, env->pool, seq, end - seq);
         if (!run) run = nod_board_at(&l->board, seq); /* no memory to cut it: all of it, then */
         if (run->state != NOD_SENT_SACKED) {
+            bool first = !run->again;
             nod_board_again(&l->board, run, env->now);
             nod_rate_on_sent(&l->rate, run, nod_sent_len(run), nod_board_out(&l->board));
             l->undo_again += nod_sent_len(run);
+            if (first) tcb->work->validate.again += nod_sent_len(run);
             if (l->phase == NOD_LOSS_FAST) nod_prr_on_sent(&l->prr, nod_sent_len(run));
         }
         seq = run->end;

@@ -34,6 +34,8 @@ struct nod_loss {
     /* What a false alarm is undone by. */
     bool may_undo;
     uint32_t undo_cwnd, undo_ssthresh;
+    uint32_t undo_from;  /* SND.UNA then */
+    uint32_t undo_until; /* SND.NXT when the recovery ended */
     uint32_t undo_again; /* octets sent again since, of which no DSACK has told */
     nod_usec undo_at;    /* when the first of them left; 0: none has */
 

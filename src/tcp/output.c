@@ -301,8 +301,7 @@ static bool send_new(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max
     if (w->held) return false;
     if (tcb->flags & TCB_CWR)
         text_max = mss; /* that goes with one packet, not with a large segment */
-    if (tcb->snd.nxt == tcb->snd.una && env->now - w->last_send > tcb->rto_us)
-        nod_cc_ops(&tcb->cc)->on_idle(&tcb->cc, &w->cc_own, mss); /* RFC 5681 4.1 */
+    if (tcb->snd.nxt == tcb->snd.una && avail) nod_loss_on_resume(env, tcb);
     uint32_t room = room_at(tcb, tcb->snd.nxt);
     uint32_t len = min_u32(min_u32(avail, room), text_max);
     uint32_t probe = nod_search_size(env, tcb, avail);

@@ -9,23 +9,23 @@ void nod_loss_arm_probe(struct nod_env *env, struct nod_tcb *tcb)
     struct nod_work *w = tcb->work;
     const struct nod_loss *l = &w->loss;
     w->at[NOD_TIMER_LOSS_PROBE] = NOD_NEVER;
+    /* 7.3: one at a time, and not without an RTT since the last. */
+    bool may = !l->probe_out && l->probe_ready;
     bool fits = tcb->flags & TCB_SACK && tcb->config->c.loss_probe && l->phase == NOD_LOSS_NONE &&
-                !l->board.sacked && l->board.runs && !l->probe_out && tcb->snd.wnd && !w->held;
+                !l->board.sacked && l->board.runs && may && tcb->snd.wnd && !w->held;
     if (!fits || w->at[NOD_TIMER_RETRANSMIT] == NOD_NEVER) return;
     nod_usec wait = tcb->srtt_us ? 2 * (nod_usec)tcb->srtt_us : NOD_SEC;
-    /* The peer may delay its ACK until two full segments are there. */
-    if (nod_board_octets(&l->board) < 2 * nod_tcb_mss(tcb)) wait += ACK_DELAY_MAX;
+    /* The peer may delay its ACK of a single segment. */
+    if (nod_board_octets(&l->board) <= nod_tcb_mss(tcb)) wait += ACK_DELAY_MAX;
     wait = max_u64(wait, 2 * NOD_MSEC);
     w->at[NOD_TIMER_LOSS_PROBE] = min_u64(env->now + wait, w->at[NOD_TIMER_RETRANSMIT]);
 }
 
-/* 7.3: one at a time, and not without an RTT since the last. */
 void nod_loss_on_probe_timer(struct nod_env *env, struct nod_tcb *tcb)
 {
     struct nod_work *w = tcb->work;
-    struct nod_loss *l = &w->loss;
     if (nod_mtu_on_silence(env, tcb)) return;
-    w->loss_probe_due = !l->probe_out && l->probe_ready;
+    w->loss_probe_due = true;
     w->at[NOD_TIMER_RETRANSMIT] = env->now + tcb->rto_us;
 }
 

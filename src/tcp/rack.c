@@ -93,18 +93,15 @@ static nod_usec lost_at(const struct nod_rack *r, const struct nod_sent *run, ui
 nod_usec nod_rack_detect(const struct nod_rack *r, struct nod_board *b, uint32_t reo_wnd_us,
                          nod_usec now)
 {
-    nod_usec again = 0;
     struct nod_sent *next;
     for (struct nod_sent *run = b->oldest; run && run->at <= r->at; run = next) {
         next = run->next;
         if (run->at == r->at && seq_ge(run->end, r->end)) continue;
         nod_usec when = lost_at(r, run, reo_wnd_us);
-        if (when <= now)
-            nod_board_lose(b, run);
-        else
-            again = max_u64(again, when);
+        if (when > now) return when; /* and those behind it have longer still */
+        nod_board_lose(b, run);
     }
-    return again ? again : NOD_NEVER;
+    return NOD_NEVER;
 }
 
 void nod_rack_on_timeout(const struct nod_rack *r, struct nod_board *b, uint32_t reo_wnd_us,

@@ -3,6 +3,7 @@
 #ifndef NOD_TCP_RARE_H
 #define NOD_TCP_RARE_H
 
+#include "cc/cc.h"
 #include "nod/trace.h"
 
 /* TCP Fast Open, while TCB_FAST_OPEN stands: what the first SYN or SYN,ACK says of it. */
@@ -90,9 +91,10 @@ struct nod_rare {
     struct nod_accecn accecn;
     struct nod_mtu mtu;
     struct nod_counters count;
-    nod_usec heard_at;   /* when an acceptable segment last came; at first, when this was made */
-    nod_usec probed_at;  /* the last keep-alive probe */
-    uint8_t keep_probes; /* keep-alive: unanswered, in a row */
+    struct nod_cc_rest cc; /* while the connection rests */
+    nod_usec heard_at;     /* when an acceptable segment last came; at first, when this was made */
+    nod_usec probed_at;    /* the last keep-alive probe */
+    uint8_t keep_probes;   /* keep-alive: unanswered, in a row */
     bool keep_due;
     uint16_t remote_uto;     /* RFC 5482, as on the wire; 0: none came */
     uint32_t snd_up, rcv_up; /* the octets that follow urgent data (3.8.5), with TCB_URGENT_... */

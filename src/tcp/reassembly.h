@@ -1,6 +1,8 @@
-/* Octets that arrived beyond a gap (SHLD-31): runs of them, in a tree by sequence number, of
- * which no two overlap or touch. What came first is kept. A segment costs log n of the runs, and
- * of slices as many as it brings, over time. */
+/* Octets that arrived beyond a gap (SHLD-31): runs of them without a gap, each with its pieces.
+ * What came first is kept. A segment costs log n of the runs for each run that it makes, joins or
+ * moves on, and no time at all for the octets that wait elsewhere; the usual one, at the end of the
+ * last run, costs the same however much is held. Bounded by memory: what is held takes no more than
+ * a few times its octets, so that a sender of dust gains nothing. */
 #ifndef NOD_TCP_REASSEMBLY_H
 #define NOD_TCP_REASSEMBLY_H
 
@@ -9,28 +11,29 @@
 
 #define NOD_RECENT 4 /* as many as there can be SACK blocks */
 
+struct nod_run;
+
 struct nod_reassembly {
-    struct nod_tree_node *root;  /* of the runs; NULL when there is none */
-    uint32_t count;              /* of them */
-    uint32_t bytes;              /* in them */
-    uint64_t held;               /* octets of memory that these take, and the runs themselves */
-    uint32_t recent[NOD_RECENT]; /* what arrived last, and before that elsewhere: for SACK */
-    uint32_t recents;
+    struct nod_tree_node *root; /* of the runs */
+    struct nod_run *first, *last;
+    struct nod_run *recent[NOD_RECENT]; /* what grew last comes first: for SACK */
+    size_t held;                        /* memory, all of it */
+    uint32_t bytes;                     /* octets of the stream in it */
+    uint32_t count;                     /* of runs */
 };
 
 /* Keeps what is new of the slice, which is taken over. Returns how many octets were new; or
- * -1 when there was no memory. */
+ * -1 when there was no memory for any, or what is held would cost too much for what it is. */
 int64_t nod_reassembly_add(struct nod_reassembly *r, nod_pool *pool, uint32_t seq,
                            nod_slice *slice);
 
-/* Moves what follows octet `seq` without a gap to the end of the queue, which ends there. Returns
- * how many octets that were; what memory is too short for is given up, for the peer to send
- * again. */
+/* Moves what follows octet `seq` without a gap to the end of the queue. Returns how many
+ * octets that were. Where memory is short, one piece is given up, and what follows it stays. */
 uint32_t nod_reassembly_drain(struct nod_reassembly *r, nod_pool *pool, uint32_t seq,
                               struct nod_queue *to);
 void nod_reassembly_clear(struct nod_reassembly *r, nod_pool *pool);
 
-/* With at least one run: the first octet of all, and the one behind the last. */
+/* With r->count: the first octet of all, and the one behind the last. */
 uint32_t nod_reassembly_first(const struct nod_reassembly *r);
 uint32_t nod_reassembly_end(const struct nod_reassembly *r);
 
@@ -41,5 +44,7 @@ bool nod_reassembly_overlap(const struct nod_reassembly *r, uint32_t seq, uint32
 
 /* Runs of octets for SACK, what arrived last first (RFC 2018 section 4). Returns how many. */
 int nod_reassembly_blocks(const struct nod_reassembly *r, uint32_t blocks[][2], int max);
+
+void nod_reassembly_check(const struct nod_reassembly *r); /* the invariants; ends the program */
 
 #endif

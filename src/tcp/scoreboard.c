@@ -255,13 +255,53 @@ void nod_board_lose_all(struct nod_board *b, bool renege)
     }
 }
 
+/* Two lists in the order of time, as one; `prev` is left as it is. */
+static struct nod_sent *merge(struct nod_sent *one, struct nod_sent *two)
+{
+    struct nod_sent *first, **end = &first;
+    while (one && two) {
+        struct nod_sent **earlier = left_before(two, one) ? &two : &one;
+        *end = *earlier;
+        end = &(*earlier)->next;
+        *earlier = *end;
+    }
+    *end = one ? one : two;
+    return first;
+}
+
+/* sorted[i] holds 2^i of them, or none. */
+static struct nod_sent *sort(struct nod_sent *list)
+{
+    struct nod_sent *sorted[32] = {0};
+    while (list) {
+        struct nod_sent *some = list;
+        list = list->next;
+        some->next = NULL;
+        int i = 0;
+        for (; sorted[i]; i++) {
+            some = merge(sorted[i], some);
+            sorted[i] = NULL;
+        }
+        sorted[i] = some;
+    }
+    for (int i = 0; i < 32; i++) list = merge(list, sorted[i]);
+    return list;
+}
+
 void nod_board_unlose(struct nod_board *b)
 {
-    struct nod_sent *run, *place;
+    struct nod_sent *lost = NULL, *run;
     while ((run = nod_board_first_lost(b))) {
         set_state(b, run, NOD_SENT_OUT);
-        for (place = b->newest; place && left_before(run, place); place = place->prev) continue;
-        list_insert(b, place, run);
+        run->next = lost;
+        lost = run;
+    }
+    if (!lost) return;
+    b->oldest = merge(b->oldest, sort(lost));
+    b->newest = NULL;
+    for (run = b->oldest; run; run = run->next) {
+        run->prev = b->newest;
+        b->newest = run;
     }
 }
 

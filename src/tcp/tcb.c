@@ -40,9 +40,12 @@ bool nod_tcb_wake(struct nod_env *env, struct nod_tcb *tcb)
     w->timed_at = NOD_NEVER;
     w->rcv_mss = 536;
     w->stalled_since = env->now;
+    nod_validate_wake(&w->validate, env->now, tcb->cc.valid_s);
     tcb->work = w;
     nod_tune_wake(tcb);
     loss_init(tcb);
+    const struct nod_cc_ops *ops = nod_cc_ops(&tcb->cc);
+    if (tcb->rare && ops->on_wake) ops->on_wake(&w->cc_own, &tcb->rare->cc, env->now);
     return true;
 }
 
@@ -63,15 +66,19 @@ void nod_tcb_rest(struct nod_env *env, struct nod_tcb *tcb)
         return;
     /* A FIN beyond a gap: only `work` knows where it is. */
     if (tcb->flags & TCB_FIN_SEEN && tcb->rec.state != NOD_CLOSE_WAIT) return;
-    /* `work` knows when text was last sent. Until an RTO has passed since then, the congestion
-     * window is good for the next (RFC 5681 4.1): the connection rests after that. It also knows
-     * what was read in the last round trips. */
-    nod_usec last = max_u64(w->last_send, w->tune.since);
-    if (last && env->now - last <= tcb->rto_us) {
-        nod_usec rest = last + tcb->rto_us + 1;
+    /* `work` knows when text was last sent, and how much, and what was read in the last round
+     * trips. Until some time has passed since then, the congestion window is good for the next: the
+     * connection rests after that. */
+    nod_usec wait = nod_loss_until_rest(tcb), last = max_u64(w->last_send, w->tune.since);
+    if (last && env->now - last <= wait) {
+        nod_usec rest = last + wait + 1;
         nod_wheel_set(&env->wheel, &tcb->rec.timer, min_u64(rest, nod_keepalive_deadline(tcb)));
         return;
     }
+    if (w->last_send) tcb->cc.valid_s = nod_validate_rest(&w->validate, env->now) & NOD_CC_SECONDS;
+    /* Only where there is room already: an idle connection has its budget. */
+    const struct nod_cc_ops *ops = nod_cc_ops(&tcb->cc);
+    if (tcb->rare && ops->on_rest) ops->on_rest(&w->cc_own, &tcb->rare->cc);
     nod_board_clear(&w->loss.board, env->pool);
     nod_pool_give(env->pool, w, sizeof(*w));
     tcb->work = NULL;

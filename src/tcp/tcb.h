@@ -9,7 +9,7 @@
 #include "base/queue.h"
 #include "base/seq.h"
 #include "base/util.h"
-#include "cc/cc.h"
+#include "cc/validate.h"
 #include "tcp/env.h"
 #include "tcp/loss.h"
 #include "tcp/pace.h"
@@ -64,6 +64,7 @@ struct nod_work {
     struct nod_queue recvq;                /* what waits for RECEIVE */
     struct nod_reassembly ooq;             /* what arrived beyond a gap */
     struct nod_cc_own cc_own;
+    struct nod_validate validate;
     nod_usec at[NOD_TIMER_COUNT]; /* deadlines; NOD_NEVER */
     nod_usec stalled_since; /* the peer has owed us progress since then: R2's start. NOD_NEVER: its
                          window is closed, but it answered the last probe */
@@ -239,6 +240,10 @@ void nod_loss_on_reorder_timer(struct nod_env *env, struct nod_tcb *tcb);
 void nod_loss_on_sent(struct nod_env *env, struct nod_tcb *tcb, uint32_t end);
 void nod_loss_on_sent_again(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint32_t end);
 void nod_loss_leave_recovery(struct nod_tcb *tcb);
+/* Nothing was in flight, and new text may leave now. */
+void nod_loss_on_resume(struct nod_env *env, struct nod_tcb *tcb);
+/* How long the window may be of use without `work`: the connection rests after that. */
+nod_usec nod_loss_until_rest(const struct nod_tcb *tcb);
 /* What is lost was too big for the path: until `recover` is acknowledged, that is no congestion. */
 void nod_loss_on_too_big(struct nod_tcb *tcb, uint32_t recover);
 

@@ -6,12 +6,12 @@
 void nod_loss_remember(struct nod_tcb *tcb)
 {
     struct nod_loss *l = &tcb->work->loss;
-    /* A timeout in the middle of a recovery: what was before the recovery counts. */
-    if (!l->may_undo || l->phase == NOD_LOSS_NONE) {
-        l->undo_cwnd = tcb->cc.cwnd;
-        l->undo_ssthresh = tcb->cc.ssthresh;
-    }
+    /* A timeout in the middle of a recovery: both are a false alarm, or none is. */
+    if (l->may_undo && l->phase != NOD_LOSS_NONE) return;
+    l->undo_cwnd = tcb->cc.cwnd;
+    l->undo_ssthresh = tcb->cc.ssthresh;
     l->may_undo = true;
+    l->undo_from = tcb->snd.una;
     l->undo_again = 0;
     l->undo_at = 0;
 }
@@ -28,21 +28,24 @@ static void undo(struct nod_tcb *tcb)
     nod_cc_ops(&tcb->cc)->on_undo(&tcb->cc, &tcb->work->cc_own);
     tcb->work->retransmits = 0;
     tcb->work->reduced = tcb->snd.una - 1; /* another loss in this window counts again */
+    l->may_undo = false;
 }
 
 /* The ACK answers what was sent before anything was sent again. */
 static bool echo_is_older(const struct nod_loss *l, const struct nod_ack *a)
 {
-    return a->moved && l->undo_at && a->echo.is_there &&
+    return l->phase != NOD_LOSS_NONE && a->moved && l->undo_at && a->echo.is_there &&
            seq_lt(a->echo.ms, nod_usec_ms(l->undo_at));
 }
 
 void nod_loss_undo_if_false(struct nod_tcb *tcb, const struct nod_ack *a)
 {
     struct nod_loss *l = &tcb->work->loss;
+    if (l->phase == NOD_LOSS_NONE && seq_gt(tcb->snd.una, l->undo_until)) l->may_undo = false;
     if (!l->may_undo || !tcb->config->c.undo) return;
     bool all_twice = false;
-    if (a->dsack && l->undo_again) {
+    /* Not of what was sent again in an earlier recovery. */
+    if (a->dsack && l->undo_again && seq_gt(a->dsack_to, l->undo_from)) {
         uint32_t octets = a->dsack_to - a->dsack_from;
         l->undo_again -= min_u32(octets, l->undo_again);
         all_twice = !l->undo_again && !l->board.lost;
@@ -54,8 +57,10 @@ void nod_loss_frto(struct nod_tcb *tcb, const struct nod_ack *a)
 {
     struct nod_loss *l = &tcb->work->loss;
     if (l->frto == NOD_FRTO_OFF) return;
-    /* Step 3.b, and the SACK variant: what was sent just once and before the timeout arrives. */
-    if (a->d.any_once && seq_le(a->d.once_end, l->recover) && l->undo_at) {
+    /* Step 3.b, and the SACK variant: what was sent just once and before the timeout arrives.
+     * Without SACK the first ACK proves nothing: that may have come long before, its ACKs lost. */
+    bool tells = tcb->flags & TCB_SACK || l->frto == NOD_FRTO_SENT_NEW;
+    if (tells && a->d.any_once && seq_le(a->d.once_end, l->recover) && l->undo_at) {
         undo(tcb);
         return;
     }

@@ -69,6 +69,8 @@ static const struct setting {
     {"prr", KIND_BOOL, offsetof(nod_tcp_config, prr)},
     {"rack_patient", KIND_BOOL, offsetof(nod_tcp_config, rack_patient)},
     {"frto", KIND_BOOL, offsetof(nod_tcp_config, frto)},
+    {"hystart", KIND_BOOL, offsetof(nod_tcp_config, hystart)},
+    {"cwnd_validation", KIND_BOOL, offsetof(nod_tcp_config, cwnd_validation)},
     {"undo", KIND_BOOL, offsetof(nod_tcp_config, undo)},
     {"pacing", KIND_PACING, offsetof(nod_tcp_config, pacing)},
     {"max_pacing_rate", KIND_U64, offsetof(nod_tcp_config, max_pacing_rate)},

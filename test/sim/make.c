@@ -1,4 +1,5 @@
 /* A world from a seed: the link, the configurations, who connects to whom. */
+#include "sim/rng.h"
 #include "world.h"
 
 #include <math.h>
@@ -67,6 +68,49 @@ static void make_marks(struct world *w, nod_path_config *path)
 {
     path->mark = one_in(w, 3) ? 0 : one_in(w, 8) ? 1 : percent(w, one_in(w, 3) ? 60 : 10);
     path->mark_bytes = one_in(w, 2) ? 0 : (uint32_t)any_size(w, 1000, 100000);
+}
+
+/* A line whose rate varies: from nothing for a while to many packets at once. */
+static void make_trace(nod_rng *rng, nod_path_config *path, uint32_t *ms)
+{
+    uint32_t count = 1 + (uint32_t)nod_rng_below(rng, TRACE_MAX), at = 0;
+    uint64_t slow = 1 + nod_rng_below(rng, 8);
+
+    for (uint32_t i = 0; i < count; i++) {
+        bool pause = nod_rng_below(rng, 30) == 0;
+
+        ms[i] = at += (uint32_t)(pause ? nod_rng_below(rng, 300) : nod_rng_below(rng, slow));
+    }
+    ms[count - 1] += at == 0;
+    path->trace = (nod_path_trace){.ms = ms, .count = count};
+    path->rate_bps = 0;
+}
+
+/* What roads have besides in one world of five, by dice of their own: the others stay as they
+ * were before there was any of this. */
+static void make_rough(struct world *w, nod_path_config *path, uint32_t *ms)
+{
+    nod_rng rng;
+
+    nod_rng_seed(&rng, w->seed * 2 + (path == w->path));
+    if (w->seed % 5 != 3) {
+        return;
+    }
+    if (nod_rng_below(&rng, 2)) {
+        path->burst.enter = nod_rng_unit(&rng) * 0.02;
+        path->burst.leave = 0.1 + nod_rng_unit(&rng) * 0.9;
+        path->burst.bad_passes = nod_rng_below(&rng, 2) ? 0 : nod_rng_unit(&rng);
+        path->burst.good_loses = nod_rng_below(&rng, 2) ? 0 : nod_rng_unit(&rng) * 0.02;
+    }
+    if (nod_rng_below(&rng, 3) == 0) {
+        make_trace(&rng, path, ms);
+        path->queue_bytes =
+            nod_rng_below(&rng, 2) ? 0 : 3000 + (uint32_t)nod_rng_below(&rng, 90000);
+    }
+    if ((path->rate_bps || path->trace.count) && nod_rng_below(&rng, 2)) {
+        path->queue_kind = NOD_QUEUE_FQ_CODEL;
+        path->queue_packets = nod_rng_below(&rng, 2) ? 0 : 5 + (uint32_t)nod_rng_below(&rng, 200);
+    }
 }
 
 static nod_iface_config make_iface(struct world *w)
@@ -245,6 +289,8 @@ bool world_make(struct world *w)
         make_marks(w, &w->path[0]);
         make_marks(w, &w->path[1]);
     }
+    make_rough(w, &w->path[0], w->trace_ms[0]);
+    make_rough(w, &w->path[1], w->trace_ms[1]);
     w->impatient = one_in(w, 20);
     w->tight = one_in(w, 8);
     if (w->tight) { /* what the trace takes is a part of it, for who replays the seed too */

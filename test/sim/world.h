@@ -8,6 +8,7 @@
 
 #define CONNS_MAX 6
 #define WORLD_WHY 300
+#define TRACE_MAX 200 /* opportunities of a rate that varies */
 
 /* How a program means to end its side of a connection. */
 enum ending {
@@ -52,6 +53,7 @@ struct world {
     FILE *ladder; /* NULL: nobody watches */
     int host[2], link, family;
     nod_path_config path[2];
+    uint32_t trace_ms[2][TRACE_MAX]; /* of a rate that varies */
     nod_iface_config iface;
     nod_tcp_config tcp[2];
     bool ecn;       /* marks on the way, and ends that ask for them */

@@ -89,12 +89,13 @@ static void test_it_remembers(void **state)
     assert_int_equal(run(&codel, law.target, 0, 500 * NOD_MSEC, at), 7);
     nod_codel_empty(&codel);
     /* Six more than when the state was last entered: 100 / sqrt(6) = 40.8 ms. */
-    assert_int_equal(run(&codel, law.target, 600 * NOD_MSEC, 750 * NOD_MSEC, at), 2);
+    assert_int_equal(run(&codel, law.target, 600 * NOD_MSEC, 800 * NOD_MSEC, at), 3);
     assert_int_equal(at[0], 700);
     assert_int_equal(at[1], 741);
     nod_codel_empty(&codel);
-    assert_int_equal(run(&codel, law.target, 3 * NOD_SEC, 3150 * NOD_MSEC, at), 1);
+    assert_int_equal(run(&codel, law.target, 3 * NOD_SEC, 3250 * NOD_MSEC, at), 2);
     assert_int_equal(at[0], 3100);
+    assert_int_equal(at[1], 3200);
 }
 
 /* Flows: packets of UDP over IPv4, told apart by a port. */
@@ -211,6 +212,62 @@ static void test_turns_are_fair(void **state)
     }
     for (int i = 0; i < 3; i++) {
         assert_in_range(w.came[i], 1600, 1730);
+    }
+    done(&w);
+}
+
+/* A turn is of 1514 bytes: of packets of 1000 there are one or two in it. */
+static void test_turns_are_short(void **state)
+{
+    struct world w = make(&fair);
+    uint64_t behind = 0;
+
+    (void)state;
+    for (int i = 0; i < 60; i++) {
+        push(&w, (uint8_t)(i / 30), 0, 0);
+    }
+    for (nod_usec now = NOD_MSEC; now <= 50 * NOD_MSEC; now += NOD_MSEC) {
+        take(&w, now);
+        behind = w.came[0] > w.came[1] ? w.came[0] - w.came[1] : w.came[1] - w.came[0];
+        assert_in_range(behind, 0, 3);
+    }
+    done(&w);
+}
+
+/* To send a packet only when the last one has left is no way to be always among the new flows. */
+static void test_no_flow_is_new_twice(void **state)
+{
+    struct world w = make(&fair);
+
+    (void)state;
+    for (nod_usec now = 0; now < 5 * NOD_SEC; now += NOD_MSEC) {
+        take(&w, now);
+        push(&w, 0, 0, now);
+        push(&w, 1, 0, now);
+        push(&w, 2, 0, now);
+        if (w.sent[3] == w.came[3]) {
+            push(&w, 3, 0, now);
+        }
+    }
+    assert_in_range(w.came[3], 1000, 1300);
+    done(&w);
+}
+
+/* An idle line takes a packet when it comes, and not before. */
+static void test_idle_line(void **state)
+{
+    struct world w = make(&fair);
+
+    (void)state;
+    for (nod_usec now = NOD_SEC; now < 2 * NOD_SEC; now += 10 * NOD_MSEC) {
+        push(&w, 0, 0, now);
+        push(&w, 0, 0, now + 100);
+        take(&w, now + NOD_MSEC - 1);
+        assert_int_equal(w.came[0] + 2, w.sent[0]);
+        take(&w, now + NOD_MSEC);
+        assert_int_equal(w.came[0] + 1, w.sent[0]);
+        take(&w, now + 2 * NOD_MSEC);
+        assert_int_equal(w.came[0], w.sent[0]);
     }
     done(&w);
 }
@@ -334,6 +391,9 @@ int main(void)
         cmocka_unit_test(test_it_remembers),
         cmocka_unit_test(test_who_sends_little_does_not_wait),
         cmocka_unit_test(test_turns_are_fair),
+        cmocka_unit_test(test_no_flow_is_new_twice),
+        cmocka_unit_test(test_idle_line),
+        cmocka_unit_test(test_turns_are_short),
         cmocka_unit_test(test_the_line_is_busy),
         cmocka_unit_test(test_marks_instead_of_drops),
         cmocka_unit_test(test_the_fattest_makes_room),

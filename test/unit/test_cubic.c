@@ -39,6 +39,7 @@ static struct nod_cc_sample sample(uint32_t acked, uint32_t rtt_us)
         .una = una,
         .nxt = una + cc.cwnd,
         .limited = true,
+        .hystart = true,
     };
 }
 
@@ -109,6 +110,84 @@ static void fast_convergence(void **state)
     lose(800 * MSS);
     assert_int_equal(own.cubic.w_max, 680 * MSS);
     assert_int_equal(cc.ssthresh, 560 * MSS);
+}
+
+/* 4.4, 4.5: a target far away is cut to half a window a round trip; one below is no reason to
+ * shrink. */
+static void clamped(void **state)
+{
+    (void)state;
+    start();
+    lose(1000 * MSS);
+    one_round(0);
+    now += 60 * NOD_SEC; /* the curve has gone far, and nobody said that it was idle time */
+    for (int i = 0; i < 3; i++) {
+        uint32_t before = cc.cwnd;
+        struct nod_cc_sample s = sample(before, 0);
+        nod_cc_ops(&cc)->on_ack(&cc, &own, &s);
+        assert_int_equal(cc.cwnd, before + before / 2);
+    }
+    start();
+    lose(1000 * MSS);
+    cc.cwnd = 990 * MSS; /* beyond what the curve says */
+    uint32_t before = cc.cwnd;
+    one_round(0);
+    own.cubic.w_est = 0;
+    own.cubic.k_ms = 8000;
+    assert_true(cc.cwnd >= before);
+    before = cc.cwnd;
+    struct nod_cc_sample s = sample(MSS, 0);
+    nod_cc_ops(&cc)->on_ack(&cc, &own, &s);
+    assert_true(cc.cwnd >= before);
+}
+
+/* 4.6: of an application that sends little the flight counts, not the window. */
+static void flight(void **state)
+{
+    (void)state;
+    start();
+    cc.cwnd = 1000 * MSS;
+    struct nod_cc_sample s = sample(0, 0);
+    s.flight = 100 * MSS;
+    s.limited = false;
+    nod_cc_ops(&cc)->on_loss(&cc, &own, &s);
+    assert_int_equal(cc.ssthresh, 70 * MSS);
+    assert_int_equal(cc.cwnd, 70 * MSS);
+    s.flight = MSS;
+    nod_cc_ops(&cc)->on_loss(&cc, &own, &s);
+    assert_int_equal(cc.ssthresh, 2 * MSS);
+}
+
+/* 4.2: nor does time in which there was nothing to send. */
+static void resumes(void **state)
+{
+    (void)state;
+    start();
+    lose(1000 * MSS);
+    one_round(0);
+    uint32_t before = cc.cwnd;
+    now += 60 * NOD_SEC;
+    nod_cc_ops(&cc)->on_restart(&cc, &own, &(struct nod_cc_sample){.now = now});
+    one_round(0);
+    assert_true(cc.cwnd < before + before / 10);
+}
+
+/* 4.9: at the beginning every octet that is acknowledged makes room for another one, until
+ * ssthresh. */
+static void slow_start(void **state)
+{
+    (void)state;
+    start();
+    cc.ssthresh = 35 * MSS;
+    one_round(0);
+    assert_int_equal(cc.cwnd, 20 * MSS);
+    for (uint32_t i = 0; i < 15; i++) {
+        struct nod_cc_sample s = sample(MSS, 0);
+        nod_cc_ops(&cc)->on_ack(&cc, &own, &s);
+    }
+    assert_int_equal(cc.cwnd, 35 * MSS);
+    one_round(0);
+    assert_true(cc.cwnd < 37 * MSS);
 }
 
 /* Time in which the application sent less does not count (4.2): no jump behind it. */
@@ -217,7 +296,11 @@ int main(void)
         cmocka_unit_test(curve),
         cmocka_unit_test(friendly),
         cmocka_unit_test(fast_convergence),
+        cmocka_unit_test(clamped),
+        cmocka_unit_test(flight),
+        cmocka_unit_test(slow_start),
         cmocka_unit_test(idle_epoch),
+        cmocka_unit_test(resumes),
         cmocka_unit_test(timeout),
         cmocka_unit_test(undo),
         cmocka_unit_test(hystart),

@@ -201,6 +201,15 @@ static void test_what_is_different_stays_apart(void **state)
     for (size_t i = 0; i < sizeof flags; i++) {
         pool = nod_pool_new(NULL, 0);
         refuses(segment(4, 1, MSS, MSS, 0, flags[i]), false);
+        if (flags[i] == 0x50) {
+            continue; /* ECE is, where all have it */
+        }
+        nod_frame both_have[2];
+        pool = nod_pool_new(NULL, 0);
+        both_have[0] = segment(4, 1, 0, MSS, 0, flags[i]);
+        both_have[1] = segment(4, 1, MSS, MSS, 0, flags[i]);
+        assert_int_equal(nod_frames_join(both_have, 2), 2);
+        release(both_have, 2);
     }
     SECOND;
     refuses(frame, true); /* nobody vouches for it */
@@ -213,6 +222,49 @@ static void test_what_is_different_stays_apart(void **state)
         nod_slice_bytes(&frame.part[0])[octets[i].at] ^= octets[i].mask;
         refuses(frame, false);
     }
+    for (size_t i = 1; i < 8; i += 2) { /* traffic class, flow label, hop limit; not the length */
+        nod_frame pair[2];
+        pool = nod_pool_new(NULL, 0);
+        pair[0] = segment(6, 1, 0, MSS, 0, 0x10);
+        pair[1] = segment(6, 1, MSS, MSS, 0, 0x10);
+        nod_slice_bytes(&pair[1].part[0])[i] ^= i == 5 ? 0 : 1;
+        assert_int_equal(nod_frames_join(pair, 2), i == 5 ? 1 : 2);
+        release(pair, i == 5 ? 1 : 2);
+    }
+}
+
+/* An IP packet has at most 65535 octets. */
+static void test_no_larger_than_ip(void **state)
+{
+    nod_frame frame[2];
+
+    (void)state;
+    pool = nod_pool_new(NULL, 0);
+    frame[0] = segment(4, 1, 0, 32742, 0, 0x10);
+    frame[1] = segment(4, 1, 32742, 32741, 0, 0x10);
+    assert_int_equal(nod_frames_join(frame, 2), 1);
+    assert_int_equal(nod_frame_length(&frame[0]), 65535);
+    nod_frame_release(&frame[0]);
+    frame[0] = segment(4, 1, 0, 32742, 0, 0x10);
+    frame[1] = segment(4, 1, 32742, 32742, 0, 0x10);
+    assert_int_equal(nod_frames_join(frame, 2), 2);
+    release(frame, 2);
+}
+
+/* Only the last piece of a segment is shorter. */
+static void test_a_short_one_ends_a_segment(void **state)
+{
+    nod_frame frame[3];
+
+    (void)state;
+    pool = nod_pool_new(NULL, 0);
+    frame[0] = segment(4, 1, 0, MSS, 0, 0x10);
+    frame[1] = segment(4, 1, MSS, MSS - 1, 0, 0x10);
+    frame[2] = segment(4, 1, 2 * MSS - 1, MSS, 0, 0x10);
+    to_wire(frame, 3, &before);
+    assert_int_equal(nod_frames_join(frame, 3), 2);
+    assert_same(frame, 2);
+    release(frame, 2);
 }
 
 static void test_push_ends_a_segment(void **state)
@@ -227,6 +279,11 @@ static void test_push_ends_a_segment(void **state)
     to_wire(frame, 3, &before);
     assert_int_equal(nod_frames_join(frame, 3), 2);
     assert_same(frame, 2);
+    release(frame, 2);
+    pool = nod_pool_new(NULL, 0);
+    frame[0] = segment(4, 1, 0, MSS, 0, 0x18);
+    frame[1] = segment(4, 1, MSS, MSS, 0, 0x10);
+    assert_int_equal(nod_frames_join(frame, 2), 2);
     release(frame, 2);
 }
 
@@ -311,6 +368,8 @@ int main(void)
         cmocka_unit_test(test_there_and_back),
         cmocka_unit_test(test_packets_of_a_device),
         cmocka_unit_test(test_what_is_different_stays_apart),
+        cmocka_unit_test(test_no_larger_than_ip),
+        cmocka_unit_test(test_a_short_one_ends_a_segment),
         cmocka_unit_test(test_push_ends_a_segment),
         cmocka_unit_test(test_random),
     };

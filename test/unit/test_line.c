@@ -76,6 +76,18 @@ static void test_begins_when_it_is_said(void **state)
     sends(&line, &config, OCTETS, 3 * NOD_SEC + 1500, 3002, 3002);
 }
 
+/* What went by a rate is over before the trace is asked. */
+static void test_from_a_rate_to_a_trace(void **state)
+{
+    nod_path_config slow = {.rate_bps = 1000000}, config = traced(ms, 6, 0);
+    nod_line line = {0};
+
+    (void)state;
+    assert_int_equal(nod_line_send(&line, &slow, 1500, 0), 12 * NOD_MSEC);
+    sends(&line, &config, OCTETS, 0, 12, 12);
+    assert_int_equal(nod_line_starts(&line, &slow, 0), 12 * NOD_MSEC);
+}
+
 static void test_nonsense_is_none(void **state)
 {
     static const uint32_t back[] = {1, 3, 2}, zero[] = {0, 0};
@@ -154,6 +166,7 @@ int main(void)
         cmocka_unit_test(test_small_ones_share_and_large_ones_take_several),
         cmocka_unit_test(test_what_nobody_wants_is_lost),
         cmocka_unit_test(test_begins_when_it_is_said),
+        cmocka_unit_test(test_from_a_rate_to_a_trace),
         cmocka_unit_test(test_nonsense_is_none),
         cmocka_unit_test(test_as_one_after_the_other),
     };

@@ -452,21 +452,22 @@ static void test_queue_of_packets(void **state)
     done(&w);
 }
 
-/* By a trace an idle line has to wait too, but the first in the queue always fits. */
+/* By a trace packets wait for an idle line too, but the first of them fits into any queue. */
 static void test_queue_before_a_trace(void **state)
 {
     static const uint32_t ms[] = {10};
     struct world w =
-        make(&(nod_path_config){.trace = {.ms = ms, .count = 1}, .queue_bytes = 1600}, 1);
+        make(&(nod_path_config){.trace = {.ms = ms, .count = 1}, .queue_bytes = 1400}, 1);
 
     (void)state;
     assert_int_equal(push(&w, 0, SIZE, 1), 0);
-    assert_int_equal(push(&w, 1, 100, 2), 0);
-    assert_int_equal(push(&w, 2, 100, 2), NOD_FATE_QUEUE_FULL);
+    assert_int_equal(push(&w, 1, 100, 2), NOD_FATE_QUEUE_FULL);
     assert_arrival(&w, 0, 10000);
-    assert_int_equal(push(&w, 3, SIZE, 10000), 0);
-    assert_arrival(&w, 1, 20000);
-    assert_arrival(&w, 3, 30000);
+    assert_int_equal(push(&w, 2, 100, 10000), 0); /* four octets were left */
+    assert_int_equal(push(&w, 3, 1400, 10001), 0);
+    assert_int_equal(push(&w, 4, 1, 10001), NOD_FATE_QUEUE_FULL);
+    assert_arrival(&w, 2, 20000);
+    assert_arrival(&w, 3, 20000);
     done(&w);
 }
 

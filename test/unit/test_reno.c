@@ -82,11 +82,13 @@ static void congestion_avoidance(void **state)
     for (uint32_t step = 1; step <= 20000; step = step * 3 + 7) {
         struct nod_cc cc = started();
         cc.cwnd = cc.ssthresh = 20000;
-        uint32_t acked = 0;
-        while (acked + step < 20000) ack(&cc, step), acked += step;
-        assert_int_equal(cc.cwnd, 20000);
-        ack(&cc, 20000 - acked);
-        assert_int_equal(cc.cwnd, 21000);
+        for (uint32_t window = 20000; window < 23000; window += MSS) {
+            uint32_t acked = 0;
+            while (acked + step < window) ack(&cc, step), acked += step;
+            assert_int_equal(cc.cwnd, window);
+            ack(&cc, window - acked);
+            assert_int_equal(cc.cwnd, window + MSS);
+        }
     }
 }
 

@@ -56,6 +56,38 @@ static void times(void **state)
     assert_false(units_time("ms", NOD_MSEC, &us));
 }
 
+static void sizes(void **state)
+{
+    (void)state;
+    uint64_t n = 0;
+    assert_true(units_size("3000", &n) && n == 3000);
+    assert_true(units_size("64k", &n) && n == 65536);
+    assert_true(units_size("1.5MiB", &n) && n == 3 << 19);
+    assert_true(units_size("2G", &n) && n == UINT64_C(1) << 31);
+    assert_false(units_size("64kB", &n));
+    assert_false(units_size("64b", &n));
+    assert_false(units_size("k", &n));
+    assert_false(units_size("-1", &n));
+    assert_false(units_size("", &n));
+}
+
+static void addresses(void **state)
+{
+    (void)state;
+    nod_addr addr;
+    int prefix = -1;
+    assert_true(units_address("10.0.0.1/24", &addr, &prefix));
+    assert_true(addr.family == 4 && addr.bytes[3] == 1 && prefix == 24);
+    assert_true(units_address("fd00::2/128", &addr, &prefix));
+    assert_true(addr.family == 6 && addr.bytes[15] == 2 && prefix == 128);
+    assert_true(units_address("10.0.0.1", &addr, &prefix) && prefix == 0);
+    assert_false(units_address("10.0.0.1/33", &addr, &prefix));
+    assert_false(units_address("fd00::2/129", &addr, &prefix));
+    assert_false(units_address("10.0.0.1/", &addr, &prefix));
+    assert_false(units_address("/24", &addr, &prefix));
+    assert_false(units_address("somewhere/24", &addr, &prefix));
+}
+
 static void rates(void **state)
 {
     (void)state;
@@ -81,8 +113,9 @@ static void amounts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers), cmocka_unit_test(shares),  cmocka_unit_test(times),
-        cmocka_unit_test(rates),   cmocka_unit_test(amounts),
+        cmocka_unit_test(numbers), cmocka_unit_test(shares),    cmocka_unit_test(times),
+        cmocka_unit_test(sizes),   cmocka_unit_test(addresses), cmocka_unit_test(rates),
+        cmocka_unit_test(amounts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
