@@ -99,6 +99,7 @@ function tell(cell, metric, again,    p, x, linux, out, ratios, shown, flags, f,
         if (p > 1) ratios = ratios "\t" (r == "" ? "-" : sprintf("%.3f", r))
         if (p < pairs || kind[cell] == "fair") shown = shown sprintf(" %8s", show(x))
         f = flag(metric, cell, p, x, r)
+        if (f != "" && rounds[cell SUBSEP pair[p]] == 1) f = f " (one round)"
         if (f != "") flags = flags (flags == "" ? "" : ", ") f
         if (judged(metric) && r != "") judge(cell, metric, pair[p], r)
         if (p > 1 && p < pairs && judged(metric))
