@@ -3,7 +3,7 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 PRODUCTS = nod-cmd nod-preload catalogues # and the libraries that these need
 
-.PHONY: all build demo test tests conformance mutants bench-sockets packetdrill format install clean help
+.PHONY: all build demo test tests conformance mutants bench-sockets bench-recovery packetdrill format install clean help
 
 all: build
 
@@ -13,6 +13,7 @@ help:
 	@echo "make conformance  the requirements' tests alone; writes doc/conformance.md"
 	@echo "make mutants  breaks the code in each way of test/mutants: a test must notice"
 	@echo "make bench-sockets  real programs on nod and on the kernel, compared; minutes"
+	@echo "make bench-recovery  the same for loss, reordering and long paths; LONG=1 takes hours"
 	@echo "make packetdrill  the object with which google's packetdrill drives nod; see contrib/"
 	@echo "make build    release, in build/release"
 	@echo "make install  PREFIX=$(PREFIX), DESTDIR is heeded"
@@ -51,6 +52,12 @@ bench-sockets:
 	@cmake --preset release >/dev/null
 	@cmake --build --preset release -j $(JOBS) --target $(PRODUCTS) bench-pingpong bench-connects
 	@bench/sockets
+
+bench-recovery: # LONG=1 CELLS='...' ROUNDS=n SEED=n KEEP=folder ...: see bench/recovery/run
+	@scripts/install-deps bench
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target $(PRODUCTS) bench-traffic
+	@bench/recovery/run
 
 format:
 	@find include src test fuzz bench contrib \( -name '*.c' -o -name '*.h' \) -print0 2>/dev/null | \

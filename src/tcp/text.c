@@ -107,9 +107,10 @@ void nod_tcb_take_text(struct nod_env *env, struct nod_tcb *tcb, struct nod_segm
 {
     struct nod_work *w = tcb->work;
     uint32_t size = seg->text;
-    /* A merged segment of many is no sign of a large MSS. */
+    /* A merged segment of many is no sign of a large MSS; and with timestamps none is as long. */
+    uint32_t full = nod_tcb_agreed_mss(tcb) - (tcb->flags & TCB_TS ? 12u : 0u);
     if (size <= nod_tune_receive_buffer(tcb) / 2)
-        w->rcv_mss = max_u32(w->rcv_mss, min_u32(size, nod_tcb_agreed_mss(tcb)));
+        w->rcv_mss = max_u32(w->rcv_mss, min_u32(size, full));
     nod_tune_on_text(env, tcb, seg);
     /* Of several parts that came twice the first is told (RFC 2883 section 4.2). */
     uint32_t twice[2];

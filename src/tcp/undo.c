@@ -27,6 +27,7 @@ static void undo(struct nod_tcb *tcb)
     tcb->cc.ssthresh = l->undo_ssthresh;
     nod_cc_ops(&tcb->cc)->on_undo(&tcb->cc, &tcb->work->cc_own);
     tcb->work->retransmits = 0;
+    tcb->work->reduced = tcb->snd.una - 1; /* another loss in this window counts again */
     l->may_undo = false;
 }
 
