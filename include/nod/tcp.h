@@ -66,11 +66,9 @@ enum nod_mtu_probing {
  * round trip: 200% in slow start, 120% later. It leaves in portions of about 1 ms, of at least two
  * segments and at most 64 KiB. */
 enum nod_pacing {
-    /* BBR is. The others are where the round trip takes 1 ms at least, and after the first ACK: so
-     * the initial window leaves at once, and nothing on one machine waits for a timer. */
-    NOD_PACING_AUTO,
-    NOD_PACING_OFF, /* none is; BBR without it is not BBR */
-    NOD_PACING_ON,  /* all are, from the first RTT on that is known */
+    NOD_PACING_AUTO, /* those are that know a rate: BBR */
+    NOD_PACING_OFF,  /* none is; BBR without it is not BBR */
+    NOD_PACING_ON,   /* all are, from the first RTT on that is known */
 };
 
 typedef struct nod_tcp_config {
@@ -110,7 +108,8 @@ typedef struct nod_tcp_config {
     bool ecn_control;
     nod_usec delayed_ack_us; /* below 500,000 (MUST-40); 40,000 */
     /* So many octets at the beginning, and after a pause longer than the RTO, are acknowledged
-     * segment by segment, if those are full (RFC 5681 4.2 lets): slow start waits for it. 64 KiB */
+     * segment by segment, if those are full (RFC 5681 4.2 lets): slow start waits for it. Unless it
+     * is 0, the last full segment of a burst, with PSH, is acknowledged when all is read. 64 KiB */
     uint32_t quick_ack_bytes;
     nod_usec rto_initial_us; /* RFC 6298 section 2.1; 1 s */
     /* The least RTO, and its least distance from a smoothed RTT that is longer; 200 ms, as Linux.

@@ -73,6 +73,7 @@ static void leave(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
     w->twice[0] = w->twice[1]; /* told, or taken out for lack of room */
     w->at[NOD_TIMER_DELAYED_ACK] = NOD_NEVER;
     w->unacked_in = 0;
+    w->pushed = false;
     tcb->rcv.acked = tcb->rcv.nxt;
     if (tcb->flags & TCB_ACCECN && !(out->h.ctl & NOD_SYN)) nod_accecn_left(env, tcb, out);
 }
