@@ -202,7 +202,9 @@ static void act(void)
     while ((n = nod_stack_events(b, e, 16)) > 0)
         for (int i = 0; i < n; i++)
             if (e[i].flags & NOD_EVENT_ACCEPT)
-                while (nod_tcp_accept(b, listener, &conns[accepted].in) == 0) accepted++;
+                while (accepted < CONNS_MAX &&
+                       nod_tcp_accept(b, listener, &conns[accepted].in) == 0)
+                    accepted++;
     for (int i = 0; i < accepted && !pipe_->reads; i++) read_some(&conns[i]);
 }
 
