@@ -1,8 +1,12 @@
 #include "tcp/tcb.h"
 
 /* The schedule is in absolute time, so that a wake-up that comes late costs no rate: what was to
- * leave in the meantime leaves at once, but not more than of so long. */
-#define LATE_MAX NOD_MSEC
+ * leave in the meantime leaves at once. But not more than of a millisecond; or where that is little
+ * beside a round trip, of a sixteenth of it, up to what a busy machine may let a program wait. */
+static nod_usec late_max(const struct nod_tcb *tcb)
+{
+    return min_u64(max_u64(tcb->srtt_us / 16, NOD_MSEC), 4 * NOD_MSEC);
+}
 
 /* Percent of cwnd in a round trip, as Linux has it: slow start doubles the window in that time, and
  * later there is room to come up to it. */
@@ -56,7 +60,7 @@ void nod_pace_on_sent(const struct nod_env *env, struct nod_tcb *tcb, uint32_t o
 {
     struct nod_pace *p = &tcb->work->pace;
     if (!p->rate) return;
-    nod_usec least = env->now - (p->waits ? min_u64(LATE_MAX, env->now) : 0);
+    nod_usec least = env->now - (p->waits ? min_u64(late_max(tcb), env->now) : 0);
     if (p->at < least) {
         p->at = least;
         p->crumbs = 0;
