@@ -161,7 +161,7 @@ typedef struct nod_tcp_config {
     bool cwnd_validation;
     bool hystart;        /* the first slow start ends before the queue overflows (RFC 9406); true */
     bool counters;       /* nod_status.count is kept, which costs memory; false */
-    char congestion[12]; /* "reno" or "cubic" (RFC 9438), the default */
+    char congestion[12]; /* "reno", "cubic" (RFC 9438), the default, or "bbr" */
 } nod_tcp_config;
 
 /* What nod_tcp_config.congestion may be, one after the other from index 0 on; NULL: no more. */
