@@ -38,9 +38,11 @@ typedef struct nod_net_config {
     int device;
     nod_addr own4, own6;         /* the stack's addresses; family 0: none. Prefixes as tun's */
     nod_addr gateway4, gateway6; /* where all other addresses are reached; family 0: nowhere */
-    size_t memory;               /* bytes at most for everything; 0: 1 GiB. Taken as needed */
-    const char *name;            /* what `nod ss` calls it; NULL: the program's name */
-    bool no_helper;              /* the caller runs nod_net_serve */
+    /* Bytes at most for everything, of address space at once, of memory as they are needed; a
+     * quarter is the stack's. 0: 8 GiB, or less where the system does not give so much. */
+    size_t memory;
+    const char *name; /* what `nod ss` calls it; NULL: the program's name */
+    bool no_helper;   /* the caller runs nod_net_serve */
 } nod_net_config;
 
 /* Fills in a TUN with offload, 10.110.111.2/24 and fd6e:6f64::2/64, and the kernel at ".1". */

@@ -32,7 +32,7 @@ typedef struct nod_config {
      * table, the initial sequence numbers (RFC 6528) and the ports (RFC 6056). */
     uint8_t secret[32];
     nod_alloc alloc;          /* all zero: malloc and free */
-    size_t memory_limit;      /* bytes for everything the stack owns; default 1 GiB */
+    size_t memory_limit;      /* bytes for everything the stack owns; default 2 GiB */
     uint32_t max_connections; /* records of all kinds; default 65,536 */
     uint32_t trace_events;    /* how many trace events are kept for pulling; default 0: no trace */
     uint16_t port_first, port_last; /* ephemeral ports, RFC 6056 section 3.2: 1024 to 65535 */

@@ -66,11 +66,9 @@ enum nod_mtu_probing {
  * round trip: 200% in slow start, 120% later. It leaves in portions of about 1 ms, of at least two
  * segments and at most 64 KiB. */
 enum nod_pacing {
-    /* BBR is. The others are where the round trip takes 1 ms at least, and after the first ACK: so
-     * the initial window leaves at once, and nothing on one machine waits for a timer. */
-    NOD_PACING_AUTO,
-    NOD_PACING_OFF, /* none is; BBR without it is not BBR */
-    NOD_PACING_ON,  /* all are, from the first RTT on that is known */
+    NOD_PACING_AUTO, /* those are that know a rate: BBR */
+    NOD_PACING_OFF,  /* none is; BBR without it is not BBR */
+    NOD_PACING_ON,   /* all are, from the first RTT on that is known */
 };
 
 typedef struct nod_tcp_config {
@@ -81,10 +79,13 @@ typedef struct nod_tcp_config {
      * next doubling. The window scale is negotiated from receive_buffer_max (RFC 7323 2.3). While
      * more than half of nod_config.memory_limit is in use buffers do not grow, and windows are not
      * held open beyond 16 KiB; when little is left only what was offered is. No window that was
-     * offered shrinks, and nothing that was taken is dropped. At most 1 GiB each; 128 KiB, and 256
-     * MiB less 4 KiB. */
+     * offered shrinks, and nothing that was taken is dropped. At most 1 GiB each; 128 KiB, and 512
+     * MiB less 8 KiB. */
     uint32_t send_buffer, send_buffer_max;
     uint32_t receive_buffer, receive_buffer_max;
+    /* NOD_EVENT_WRITABLE, and nod_tcp_writable, wait until less than so many bytes were not sent
+     * yet: for who decides as late as possible what to send. A SEND takes more. 0: no limit */
+    uint32_t unsent_low;
     uint16_t mss_max; /* segments no larger than this, both ways; 0: what the MTU allows */
     uint16_t mss_min; /* a peer that takes only less is sent segments of so much all the
                          same: dust costs us more than it (CVE-2019-11479); 64 */
@@ -107,10 +108,13 @@ typedef struct nod_tcp_config {
     bool ecn_control;
     nod_usec delayed_ack_us; /* below 500,000 (MUST-40); 40,000 */
     /* So many octets at the beginning, and after a pause longer than the RTO, are acknowledged
-     * segment by segment, if those are full (RFC 5681 4.2 lets): slow start waits for it. 64 KiB */
+     * segment by segment, if those are full (RFC 5681 4.2 lets): slow start waits for it. Unless it
+     * is 0, the last full segment of a burst, with PSH, is acknowledged when all is read. 64 KiB */
     uint32_t quick_ack_bytes;
-    nod_usec rto_initial_us;  /* RFC 6298 section 2.1; 1 s */
-    nod_usec rto_min_us;      /* 200 ms, as Linux; RFC 6298 2.4 says 1 s */
+    nod_usec rto_initial_us; /* RFC 6298 section 2.1; 1 s */
+    /* The least RTO, and its least distance from a smoothed RTT that is longer; 200 ms, as Linux.
+     * RFC 6298 2.4 says 1 s. */
+    nod_usec rto_min_us;
     nod_usec rto_max_us;      /* at least 60 s; 120 s */
     nod_usec msl_us;          /* maximum segment lifetime; 120 s. TIME-WAIT lasts two */
     nod_usec user_timeout_us; /* data unacknowledged for so long ends the connection: R2 of

@@ -26,6 +26,10 @@ static void add_sequence(json_t *object, const nod_status *s)
     add(object, "snd_wnd", s->snd_wnd);
     add(object, "rcv_nxt", s->rcv_nxt);
     add(object, "rcv_wnd", s->rcv_wnd);
+    add(object, "send_buffer", s->send_buffer);
+    add(object, "receive_buffer", s->receive_buffer);
+    add(object, "receive_rtt_us", s->receive_rtt_us);
+    add(object, "receive_space", s->receive_space);
     add(object, "iss", s->iss);
     add(object, "irs", s->irs);
 }

@@ -173,7 +173,10 @@ static void print_traffic(const nod_status *s)
     if (s->count.min_rtt_us > 0) printf(" minrtt:%g", (double)s->count.min_rtt_us / 1000);
     print_counter("rcv_ooopack", s->count.out_of_order);
     print_counter("rcv_ooo", s->out_of_order);
+    if (s->receive_rtt_us > 0) printf(" rcv_rtt:%g", (double)s->receive_rtt_us / 1000);
+    print_counter("rcv_space", s->receive_space);
     printf(" snd_wnd:%" PRIu32 " rcv_wnd:%" PRIu32, s->snd_wnd, s->rcv_wnd);
+    printf(" snd_buf:%" PRIu32 " rcv_buf:%" PRIu32, s->send_buffer, s->receive_buffer);
 }
 
 /* Small records, half open or over, know nothing of it. */

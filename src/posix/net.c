@@ -13,7 +13,7 @@
 
 #include "sys.h"
 
-#define MEMORY_DEFAULT ((size_t)1 << 30)
+#define MEMORY_DEFAULT ((size_t)8 << 30) /* four times the stack's limit; less will do */
 #define MEMORY_LEAST ((size_t)4 << 20)
 #define NET_LAYOUT ((uint32_t)(sizeof(net) * 31 + sizeof(sock) * 7 + sizeof(nod_tcp_config)))
 #define PRIVATE_FROM 900 /* descriptor numbers of our own, below the usual limit of 1024 */
@@ -374,6 +374,12 @@ int nod_net_start(const nod_net_config *config, char *why)
                        MEMORY_LEAST);
     size = (size + 4095) & ~(size_t)4095;
     int error = begin(config, size, why);
+    /* A limit of address space, or of a file's size, may be in the way. */
+    while (error == NOD_ENOMEM && !config->memory && size > 16 * MEMORY_LEAST) {
+        forget();
+        size /= 4;
+        error = begin(config, size, why);
+    }
     if (!error && !config->no_helper) error = start_helper(why);
     if (error) forget();
     return error;

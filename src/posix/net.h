@@ -137,7 +137,7 @@ typedef struct sock {
     pid_t owner;               /* F_SETOWN: who hears SIGURG; 0: nobody */
     uint8_t err;               /* an errno to be told once; 0: none */
     int linger_s;
-    uint32_t lowat_read, lowat_unsent;    /* bytes; unsent: 0, no limit */
+    uint32_t lowat_read;                  /* bytes */
     nod_usec read_timeout, write_timeout; /* NOD_NEVER: none */
     nod_usec defer_accept;
     int backlog;

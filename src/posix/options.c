@@ -60,7 +60,6 @@ void option_inherit(sock *child, const sock *listener)
     child->cork = listener->cork;
     child->oob_inline = listener->oob_inline;
     child->lowat_read = listener->lowat_read;
-    child->lowat_unsent = listener->lowat_unsent;
     child->read_timeout = listener->read_timeout;
     child->write_timeout = listener->write_timeout;
     child->config = listener->config;
@@ -198,7 +197,7 @@ static void take_tcp_option(sock *s, int fd, int name)
         break;
     case TCP_FASTOPEN_CONNECT: s->fast_connect = value; break;
     case TCP_FASTOPEN_KEY: take_fast_key(fd); break;
-    case TCP_NOTSENT_LOWAT: s->lowat_unsent = (uint32_t)value; break;
+    case TCP_NOTSENT_LOWAT: s->config.unsent_low = (uint32_t)value; break;
     case TCP_USER_TIMEOUT: take_user_timeout(s, (unsigned)value); break;
     case TCP_KEEPIDLE: s->config.keepalive_idle_us = (nod_usec)value * NOD_SEC; break;
     case TCP_KEEPINTVL: s->config.keepalive_interval_us = (nod_usec)value * NOD_SEC; break;
@@ -222,8 +221,8 @@ static bool changes_config(int level, int name)
         return name == SO_RCVBUF || name == SO_RCVBUFFORCE || name == SO_SNDBUF ||
                name == SO_SNDBUFFORCE || name == SO_KEEPALIVE || name == SO_MAX_PACING_RATE;
     if (level == IPPROTO_TCP)
-        return name == TCP_MAXSEG || name == TCP_USER_TIMEOUT || name == TCP_KEEPIDLE ||
-               name == TCP_KEEPINTVL || name == TCP_KEEPCNT;
+        return name == TCP_MAXSEG || name == TCP_NOTSENT_LOWAT || name == TCP_USER_TIMEOUT ||
+               name == TCP_KEEPIDLE || name == TCP_KEEPINTVL || name == TCP_KEEPCNT;
     return level == IPPROTO_IP || level == IPPROTO_IPV6;
 }
 

@@ -128,11 +128,6 @@ static bool has_room(sock *s)
 {
     ptrdiff_t room = nod_tcp_writable(nod_net->stack, s->handle);
     if (room < 0) return room != NOD_EAGAIN;
-    if (s->lowat_unsent) {
-        nod_status status;
-        nod_tcp_status(nod_net->stack, s->handle, &status);
-        if (status.send_unsent >= s->lowat_unsent) return false;
-    }
     return room > 0;
 }
 

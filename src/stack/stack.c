@@ -10,7 +10,7 @@
 void nod_config_default(nod_config *c)
 {
     *c = (nod_config){
-        .memory_limit = (size_t)1 << 30,
+        .memory_limit = (size_t)1 << 31,
         .max_connections = 65536,
         .port_first = 1024,
         .port_last = 65535,
@@ -23,9 +23,9 @@ void nod_config_default(nod_config *c)
         .tcp =
             {
                 .send_buffer = 128 << 10,
-                .send_buffer_max = UINT16_MAX << 12,
+                .send_buffer_max = UINT16_MAX << 13,
                 .receive_buffer = 128 << 10,
-                .receive_buffer_max = UINT16_MAX << 12, /* all that a shift of 12 can say */
+                .receive_buffer_max = UINT16_MAX << 13, /* all that a shift of 13 can say */
                 .mss_min = 64,
                 .path_mtu_min = 552,
                 .mss_base = 1024,

@@ -73,6 +73,7 @@ static void leave(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
     w->twice[0] = w->twice[1]; /* told, or taken out for lack of room */
     w->at[NOD_TIMER_DELAYED_ACK] = NOD_NEVER;
     w->unacked_in = 0;
+    w->pushed = false;
     tcb->rcv.acked = tcb->rcv.nxt;
     if (tcb->flags & TCB_ACCECN && !(out->h.ctl & NOD_SYN)) nod_accecn_left(env, tcb, out);
 }
@@ -301,7 +302,10 @@ static bool send_new(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max
     if (w->held) return false;
     if (tcb->flags & TCB_CWR)
         text_max = mss; /* that goes with one packet, not with a large segment */
-    if (tcb->snd.nxt == tcb->snd.una && avail) nod_loss_on_resume(env, tcb);
+    if (tcb->snd.nxt == tcb->snd.una && avail) {
+        nod_loss_on_resume(env, tcb);
+        text_max = nod_pace_room(env, tcb, text_max); /* it may have a rate now */
+    }
     uint32_t room = room_at(tcb, tcb->snd.nxt);
     uint32_t len = min_u32(min_u32(avail, room), text_max);
     uint32_t probe = nod_search_size(env, tcb, avail);

@@ -4,23 +4,17 @@
  * leave in the meantime leaves at once, but not more than of so long. */
 #define LATE_MAX NOD_MSEC
 
-/* A timer is fine enough for round trips of so long. */
-#define RTT_MIN 1000u /* us */
-
 /* Percent of cwnd in a round trip, as Linux has it: slow start doubles the window in that time, and
  * later there is room to come up to it. */
 #define GAIN_SLOW_START 200
 #define GAIN_AVOIDANCE 120
 
-/* Of an algorithm without a rate of its own. Unless it is asked for, what leaves before the first
- * ACK is not paced, nor what comes back sooner than a timer would help. */
+/* Of an algorithm without a rate of its own: only if that is asked for. The last flight of a short
+ * transfer would come half a round trip later, and flows that are paced take more than their share
+ * from those that are not. */
 static uint64_t rate_of_window(const struct nod_tcb *tcb)
 {
-    const struct nod_loss *l = &tcb->work->loss;
-    if (tcb->config->c.pacing == NOD_PACING_AUTO &&
-        (!l->rate.delivered || nod_min_filter_get(&l->rack.min_rtt) < RTT_MIN))
-        return 0;
-    if (!tcb->srtt_us) return 0;
+    if (tcb->config->c.pacing != NOD_PACING_ON || !tcb->srtt_us) return 0;
     uint64_t window = max_u32(tcb->cc.cwnd, nod_loss_out(tcb));
     bool slow_start = tcb->cc.cwnd < tcb->cc.ssthresh / 2;
     uint64_t percent = slow_start ? GAIN_SLOW_START : GAIN_AVOIDANCE;
@@ -44,8 +38,9 @@ uint32_t nod_pace_room(const struct nod_env *env, struct nod_tcb *tcb, uint32_t 
     tcb->work->at[NOD_TIMER_PACING] = NOD_NEVER;
     p->rate = nod_pace_rate(tcb);
     if (!p->rate) return text_max;
-    if (!p->left && p->at <= env->now) p->left = nod_cc_quantum(p->rate, nod_tcb_mss(tcb));
-    return p->left ? min_u32(text_max, p->left) : text_max;
+    uint32_t mss = nod_tcb_mss(tcb);
+    if (!p->left && p->at <= env->now) p->left = nod_cc_quantum(p->rate, mss);
+    return p->left ? min_u32(text_max, max_u32(p->left, mss)) : text_max;
 }
 
 bool nod_pace_lets_go(struct nod_tcb *tcb)

@@ -22,7 +22,7 @@ uint32_t nod_prr_on_ack(struct nod_prr *p, uint32_t delivered, uint32_t in_fligh
         count = less((uint32_t)min_u64((share + p->flight - 1) / p->flight, UINT32_MAX), p->out);
     } else { /* at least what was delivered leaves; more when that is safe, up to ssthresh */
         count = max_u32(less(p->delivered, p->out), delivered);
-        if (safe) count += mss;
+        if (safe && delivered) count += mss;
         count = min_u32(count, ssthresh - in_flight);
     }
     if (!p->out) count = max_u32(count, mss); /* one fast retransmission in any case */

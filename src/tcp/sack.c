@@ -30,7 +30,9 @@ uint32_t nod_loss_take_sack(struct nod_env *env, struct nod_tcb *tcb, const stru
     if (dsack) take_dsack(tcb, opt->sack[0], a);
     for (unsigned i = dsack; i < opt->sack_count; i++) {
         uint32_t from = opt->sack[i][0], to = opt->sack[i][1];
-        if (seq_lt(from, board->first) || !seq_lt(from, to) || seq_gt(to, board->end)) continue;
+        if (seq_lt(from, seg->h.ack) || !seq_lt(from, to) || seq_gt(to, board->end)) continue;
+        from = seq_max(from, board->first); /* of an old ACK: the rest has been acknowledged */
+        if (!seq_lt(from, to)) continue;
         nod_board_sacked(board, env->pool, from, to, &a->d);
         highest = seq_max(highest, to);
     }

@@ -46,6 +46,7 @@ bool nod_tcb_wake(struct nod_env *env, struct nod_tcb *tcb)
     loss_init(tcb);
     const struct nod_cc_ops *ops = nod_cc_ops(&tcb->cc);
     if (tcb->rare && ops->on_wake) ops->on_wake(&w->cc_own, &tcb->rare->cc, env->now);
+    if (tcb->rare) tcb->rare->cc = (struct nod_cc_rest){0}; /* it grows old */
     return true;
 }
 
@@ -223,5 +224,7 @@ void nod_tcb_check(const struct nod_tcb *tcb)
     if (!nod_tcb_syn_unacked(tcb) && w->sendq.bytes) NOD_ASSERT(tcb->snd.una == w->sendq.base);
     /* At rcv.nxt, and not beyond it: kept when memory was short as the gap closed. */
     if (w->ooq.count) NOD_ASSERT(seq_ge(nod_reassembly_first(&w->ooq), tcb->rcv.nxt));
+    NOD_ASSERT((w->ooq.count == 0) == (w->ooq.held == 0));
+    NOD_ASSERT(w->tune.buffer <= 1u << 30);
     NOD_ASSERT(tcb->cc.cwnd >= 1);
 }

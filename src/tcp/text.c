@@ -20,13 +20,18 @@ void nod_tcb_came_twice(struct nod_tcb *tcb, uint32_t from, uint32_t to)
     tcb->work->twice[1] = to;
 }
 
+static uint32_t full_segment(const struct nod_work *w)
+{
+    return max_u32(w->rcv_mss, FULL_LEAST);
+}
+
 /* A peer in slow start waits for our ACKs: at the beginning, and after a pause longer than its
  * retransmission timeout, every full segment gets one. */
 static bool is_quick(const struct nod_tcb *tcb)
 {
     const struct nod_work *w = tcb->work;
     uint64_t end = max_u64(tcb->config->c.quick_ack_bytes, w->quick_end);
-    return tcb->bytes_received <= end && w->unacked_in >= max_u32(w->rcv_mss, FULL_LEAST);
+    return tcb->bytes_received <= end && w->unacked_in >= full_segment(w);
 }
 
 static void note_pause(const struct nod_env *env, struct nod_tcb *tcb)
@@ -70,6 +75,7 @@ static void take_in_order(struct nod_env *env, struct nod_tcb *tcb, struct nod_s
     }
     tcb->bytes_received += n;
     w->unacked_in += n;
+    if (seg->h.ctl & NOD_PSH && w->unacked_in >= full_segment(w)) w->pushed = true;
     if (n) tcb->received_ms = (uint32_t)(env->now / 1000);
     if (n) nod_tcb_event(tcb, NOD_EVENT_READABLE);
     if (n < seg->text) {

@@ -41,10 +41,15 @@ ptrdiff_t nod_tcb_send_room(const struct nod_env *env, const struct nod_tcb *tcb
     return buffer > queued ? (ptrdiff_t)(buffer - queued) : 0;
 }
 
-/* Told of room only when it is worth something: a third of the buffer. */
+/* Told of room only when it is worth something: a third of the buffer; and not while enough waits
+ * to be sent. */
 static bool is_worth_telling(const struct nod_env *env, const struct nod_tcb *tcb)
 {
     uint32_t queued = queued_octets(tcb), buffer = nod_tune_send_buffer(env, tcb);
+    uint32_t low = tcb->config->c.unsent_low;
+    if (low && queued && nod_tcb_data_end(tcb) - tcb->snd.nxt >= low &&
+        seq_gt(nod_tcb_data_end(tcb), tcb->snd.nxt))
+        return false;
     return queued <= buffer - buffer / 3;
 }
 

@@ -61,4 +61,10 @@ void nod_tcb_after_read(const struct nod_env *env, struct nod_tcb *tcb)
      * cost the network one for each. The rest is said by the ACKs of what the peer sends. */
     if (gain && (gain >= buffer / 2 || gain >= nod_tcb_rcv_wnd(tcb)))
         nod_tcb_ack_now(tcb, NOD_WHY_WINDOW_UPDATE);
+    /* The end of a burst: the peer may wait for nothing but this, and no answer was given that
+     * could take it along. */
+    const struct nod_work *w = tcb->work;
+    bool delayed = w->at[NOD_TIMER_DELAYED_ACK] != NOD_NEVER;
+    if (w->pushed && delayed && !w->recvq.bytes && tcb->config->c.quick_ack_bytes)
+        nod_tcb_ack_now(tcb, NOD_WHY_ACK_AT_ONCE);
 }

@@ -150,6 +150,7 @@ expect "  a sixth is lost in bursts" within "$(counted '.to_right.lost / .to_rig
 
 begin --duplicate 100% --to-right-reorder 10% --to-right-reorder-delay 30ms --damage 0
 ping -q -n -c 100 -i 0.005 10.77.0.2 >"$work/ping"
+sleep 0.5 # for second copies of what ping has seen already
 finish_it
 expect "  all come twice" is "$(counted .to_right.duplicated)" 100
 expect "  and back four times" is "$(counted .to_left.out)" 400

@@ -14,6 +14,7 @@ typedef struct transfer {
     nod_handle conn;
     stream out, in;
     bool open, closed, peer_closed;
+    uint32_t send_buffer, receive_buffer; /* the largest that were seen */
     size_t len, off;
     uint8_t bytes[CHUNK];
 } transfer;
@@ -76,6 +77,14 @@ static bool over(transfer *t)
     return status.state == NOD_TIME_WAIT || status.state == NOD_CLOSED;
 }
 
+static void note_buffers(transfer *t)
+{
+    nod_status status;
+    if (nod_tcp_status(t->w->loop.stack, t->conn, &status) != 0) return;
+    if (status.send_buffer > t->send_buffer) t->send_buffer = status.send_buffer;
+    if (status.receive_buffer > t->receive_buffer) t->receive_buffer = status.receive_buffer;
+}
+
 /* Opens, or waits to be connected to; then carries both streams to their ends. */
 static void converse(transfer *t, bool passive)
 {
@@ -88,6 +97,7 @@ static void converse(transfer *t, bool passive)
         if (t->open) {
             send_more(t);
             take_more(t);
+            note_buffers(t);
         }
         if (!over(t)) world_turn(t->w, NULL, 0, nod_clock() + NOD_SEC);
     }
@@ -145,6 +155,14 @@ static void check_ecn(transfer *t)
            (unsigned long long)link.harm_in.in);
 }
 
+/* A long path, on which neither end's first buffer is enough: nod's have grown, both. */
+static void check_buffers(transfer *t)
+{
+    printf("buffers: to %u for sending, to %u for receiving\n", t->send_buffer, t->receive_buffer);
+    CHECK(t->w, t->send_buffer > 1024 * 1024, "%u octets to send from", t->send_buffer);
+    CHECK(t->w, t->receive_buffer > 1024 * 1024, "%u octets to receive in", t->receive_buffer);
+}
+
 void run_bulk(const char *name, int family, bool passive, const world_config *config,
               uint64_t bytes)
 {
@@ -165,6 +183,7 @@ void run_bulk(const char *name, int family, bool passive, const world_config *co
     nod_usec took = nod_clock() - began;
     compare(t, &theirs);
     if (config->ecn) check_ecn(t);
+    if (config->tunes) check_buffers(t);
     report(&w, bytes, took);
     free(t);
     world_close(&w);

@@ -7,7 +7,8 @@ foreach(family 4 6)
     foreach(case bulk-client bulk-server bulk-plain harm-client harm-server half-close-client
             half-close-server states-client states-server simultaneous-close expert-client
             expert-server ecn-client ecn-server accecn-client path-mtu-client path-mtu-server
-            black-hole-client black-hole-server refused info tap-client tap-server icmp icmp-tap conflict)
+            black-hole-client black-hole-server buffers-client buffers-server refused info tap-client
+            tap-server icmp icmp-tap conflict)
         nod_test(interop/${case}-ip${family} 240 interop ${case} ${family})
     endforeach()
 endforeach()

@@ -19,6 +19,7 @@ static const nod_path_config bad_network = {
 static const nod_path_config marking_network = {.mark = 0.01, .delay_us = 200};
 /* A link in the middle that takes 1400 octets, and says so to both ends, or to nobody. */
 static const nod_path_config narrow = {.mtu = 1400, .delay_us = 200};
+static const nod_path_config far_away = {.delay_us = 25 * NOD_MSEC};
 static const nod_path_config black_hole = {.mtu = 1400, .mtu_silent = true, .delay_us = 200};
 
 static uint64_t megabytes(uint64_t usual, uint64_t quick)
@@ -35,6 +36,7 @@ static bool run(const char *name, int family)
     const world_config accurate = {.harm = &marking_network, .ecn = NOD_ECN_ACCURATE};
     const world_config small = {.harm = &narrow};
     const world_config hole = {.harm = &black_hole, .finds_holes = true};
+    const world_config distant = {.harm = &far_away, .tunes = true};
     bool server = strstr(name, "-server") != NULL;
     if (strncmp(name, "bulk-plain", 10) == 0)
         run_bulk(name, family, false, &plain, megabytes(256, 8));
@@ -52,6 +54,8 @@ static bool run(const char *name, int family)
         run_bulk(name, family, server, &accurate, megabytes(64, 4));
     else if (strncmp(name, "path-mtu-", 9) == 0)
         run_bulk(name, family, server, &small, megabytes(16, 4));
+    else if (strncmp(name, "buffers-", 8) == 0)
+        run_bulk(name, family, server, &distant, megabytes(32, 8));
     else if (strncmp(name, "black-hole-", 11) == 0)
         run_bulk(name, family, server, &hole, megabytes(16, 4));
     else if (strncmp(name, "half-close-", 11) == 0)

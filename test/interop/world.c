@@ -89,7 +89,7 @@ void world_open(world *w, const char *name, int family, const world_config *conf
         stack.tcp.ecn_request = stack.tcp.ecn_accept = (uint8_t)config->ecn;
         CHECK(w, world_setting("net/ipv4/tcp_ecn", "1"), "the kernel's ECN cannot be set");
     }
-    stack.tcp.send_buffer = stack.tcp.receive_buffer = 1024 * 1024;
+    if (!config->tunes) stack.tcp.send_buffer = stack.tcp.receive_buffer = 1024 * 1024;
     w->loop.stack = nod_stack_new(&stack, nod_clock(), NULL);
     CHECK(w, w->loop.stack, "no stack");
     make_link(w, config);

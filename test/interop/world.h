@@ -29,6 +29,7 @@ typedef struct world_config {
     bool finds_holes; /* the kernel does as nod does by itself (RFC 4821) */
     const nod_path_config *harm; /* or NULL */
     nod_usec rto_min_us, msl_us; /* 0: the default */
+    bool tunes;                  /* buffers begin as they do by default, and not with 1 MiB */
     enum nod_ecn ecn; /* what both ends ask for and accept; the kernel the classic kind */
     const char *pcap; /* or NULL */
 } world_config;

@@ -106,6 +106,8 @@ static bool status_field(const struct flow *flow, const nod_status *s, const cha
         {"snd_wnd", s->snd_wnd},
         {"rcv_nxt", s->rcv_nxt - flow->isn},
         {"rcv_wnd", s->rcv_wnd},
+        {"send_buffer", s->send_buffer},
+        {"receive_buffer", s->receive_buffer},
         {"send_queue", s->send_queue},
         {"send_unsent", s->send_unsent},
         {"receive_queue", s->receive_queue},

@@ -26,6 +26,7 @@ static const struct setting {
     {"send_buffer", KIND_U32, offsetof(nod_tcp_config, send_buffer)},
     {"send_buffer_max", KIND_U32, offsetof(nod_tcp_config, send_buffer_max)},
     {"receive_buffer_max", KIND_U32, offsetof(nod_tcp_config, receive_buffer_max)},
+    {"unsent_low", KIND_U32, offsetof(nod_tcp_config, unsent_low)},
     {"receive_buffer", KIND_U32, offsetof(nod_tcp_config, receive_buffer)},
     {"mss_max", KIND_U16, offsetof(nod_tcp_config, mss_max)},
     {"mss_min", KIND_U16, offsetof(nod_tcp_config, mss_min)},

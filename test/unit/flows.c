@@ -74,6 +74,8 @@ static void look(struct flows *f, struct flow *flow)
     flow->srtt_sum += flow->status.srtt_us;
     flow->looks++;
     if (flow->status.cwnd < flow->least_cwnd) flow->least_cwnd = flow->status.cwnd;
+    if (flow->status.delivery_rate < flow->least_delivery)
+        flow->least_delivery = flow->status.delivery_rate;
 }
 
 void flows_run(struct flows *f, nod_usec time)
@@ -82,6 +84,7 @@ void flows_run(struct flows *f, nod_usec time)
     for (int i = 0; i < f->count; i++) {
         f->flow[i].received = f->flow[i].srtt_sum = f->flow[i].looks = 0;
         f->flow[i].least_cwnd = UINT32_MAX;
+        f->flow[i].least_delivery = UINT64_MAX;
     }
     while (now < f->since + time) {
         for (int i = 0; i < f->count; i++) pump(f, &f->flow[i]);

@@ -9,8 +9,9 @@
 struct flow {
     nod_handle client, server;
     uint64_t received;
-    nod_status status;   /* of the sender, when it was looked at last */
-    uint32_t least_cwnd; /* of all times that it was looked at, since `since` */
+    nod_status status;       /* of the sender, when it was looked at last */
+    uint32_t least_cwnd;     /* of all times that it was looked at, since `since` */
+    uint64_t least_delivery; /* of nod_status.delivery_rate */
     uint64_t srtt_sum;
     uint32_t looks;
     bool stopped; /* it sends no more */

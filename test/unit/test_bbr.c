@@ -187,6 +187,34 @@ static void startup_ends_on_loss(void **state)
     }
 }
 
+/* One hole of six segments is one. */
+static void one_hole_is_one_loss(void **state)
+{
+    (void)state;
+    begin();
+    s.in_flight = 2 * BDP;
+    one_round(RATE / 2);
+    for (uint32_t i = 0; i < 6; i++) lose(1000 + i * MSS, MSS, 2 * BDP, s.lost);
+    assert_int_equal(b->loss_events, 1);
+    lose(10000, MSS, 2 * BDP, s.lost);
+    assert_int_equal(b->loss_events, 2);
+}
+
+/* A slow sample in a time in which the user gave too little says nothing of the path; a fast one
+ * does. */
+static void application_limited(void **state)
+{
+    (void)state;
+    reach_cruise();
+    nod_bbr_advance_max_bw(b);
+    s.app_limited = true;
+    s.in_flight = BDP / 2;
+    one_round(RATE / 2);
+    assert_int_equal(b->max_bw[0], 0);
+    one_round(RATE * 2);
+    assert_int_equal(b->max_bw[0], RATE * 2);
+}
+
 /* Without SACK any loss does. */
 static void startup_ends_without_sack(void **state)
 {
@@ -583,6 +611,7 @@ static void extremes(void **state)
         one_round(UINT64_MAX);
         assert_in_range(cc.cwnd, 4 * MSS, 1u << 30);
     }
+    assert_int_equal(cc.cwnd, 1u << 30);
     begin();
     s.srtt_us = s.rtt_us = 1;
     s.in_flight = 1;
@@ -599,6 +628,8 @@ int main(void)
         cmocka_unit_test(startup),
         cmocka_unit_test(startup_ends_on_a_plateau),
         cmocka_unit_test(startup_ends_on_loss),
+        cmocka_unit_test(one_hole_is_one_loss),
+        cmocka_unit_test(application_limited),
         cmocka_unit_test(startup_ends_without_sack),
         cmocka_unit_test(drain),
         cmocka_unit_test(down_to_cruise),

@@ -49,6 +49,8 @@ static void alone(void **state)
     assert_int_equal(f.flow[0].status.segments_retransmitted, 0);
     /* ProbeRTT: each five seconds half of the path, and half of a window of two. */
     assert_in_range(f.flow[0].least_cwnd, 250000, 350000);
+    /* And nobody takes that for what the path delivers. */
+    assert_true((double)f.flow[0].least_delivery > MBIT(80));
     flows_free(&f);
 
     path(100, 1250000, 0);

@@ -132,6 +132,25 @@ static void limit_is_kept(void **state)
 
 /* Memory that small items have filled serves large blocks again, but for the chunks in which
  * one of them lives on. */
+/* Scarce beyond half of the limit, spent beyond 14/16 of it; without a limit neither. */
+static void how_short(void **state)
+{
+    (void)state;
+    nod_pool *pool = nod_pool_new(NULL, 16 * 66000), *any = nod_pool_new(NULL, 0);
+    void *held[15];
+    for (int i = 0; i < 15; i++) {
+        enum nod_memory is = i <= 8 ? NOD_MEMORY_FREE : NOD_MEMORY_SCARCE;
+        assert_int_equal(nod_pool_memory(pool), is);
+        assert_int_equal(nod_pool_memory(any), NOD_MEMORY_FREE);
+        assert_non_null(held[i] = nod_pool_take(pool, 64000));
+    }
+    assert_int_equal(nod_pool_memory(pool), NOD_MEMORY_SPENT);
+    for (int i = 0; i < 15; i++) nod_pool_give(pool, held[i], 64000);
+    assert_int_equal(nod_pool_memory(pool), NOD_MEMORY_FREE);
+    nod_pool_free(pool);
+    nod_pool_free(any);
+}
+
 static void carved_memory_comes_back(void **state)
 {
     const nod_alloc *from = *state;
@@ -268,6 +287,7 @@ int main(void)
         cmocka_unit_test(everything_goes_back),
         cmocka_unit_test(last_block_takes_the_pool_along),
         cmocka_unit_test(limit_is_kept),
+        cmocka_unit_test(how_short),
         cmocka_unit_test(carved_memory_comes_back),
         cmocka_unit_test_prestate(carved_memory_comes_back, (void *)&own),
         cmocka_unit_test(system_says_no),

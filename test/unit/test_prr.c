@@ -54,6 +54,8 @@ static void conservation(void **state)
     assert_int_equal(nod_prr_on_ack(&p, MSS, 4 * MSS, true, 10 * MSS, MSS), 6 * MSS);
     nod_prr_on_sent(&p, 2 * MSS);
     assert_int_equal(nod_prr_on_ack(&p, MSS, 10 * MSS - 100, true, 10 * MSS, MSS), 10 * MSS);
+    /* An ACK that tells of nothing that arrived lets nothing out. */
+    assert_int_equal(nod_prr_on_ack(&p, 0, 4 * MSS, true, 10 * MSS, MSS), 4 * MSS);
 }
 
 /* Nothing in flight and nothing delivered is no reason for silence, and no division by zero. */

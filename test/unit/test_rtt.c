@@ -88,12 +88,22 @@ static void random_samples(nod_rng *rng)
         double x = (double)r, delta = srtt > x ? srtt - x : x - srtt;
         var = i ? 0.75 * var + 0.25 * delta : x / 2;
         srtt = i ? 0.875 * srtt + 0.125 * x : x;
-        double rto = srtt + 4 * var;
+        double margin = srtt < 200000 ? srtt : 200000;
+        double rto = srtt + (4 * var > margin ? 4 * var : margin);
         rto = rto < 200000 ? 200000 : rto;
         assert_true(abs((int)(t.srtt_us - srtt)) <= 16);
         assert_true(abs((int)(t.rttvar_us - var)) <= 24);
         assert_true(abs((int)(t.rto_us - rto)) <= 120);
     }
+}
+
+/* A path without jitter: what is late by a delayed ACK is not lost. */
+static void steady_path(void **state)
+{
+    (void)state;
+    struct nod_tcb t = fresh();
+    for (int i = 0; i < 100; i++) nod_tcb_rtt_sample(&env, &t, 300000);
+    assert_in_range(t.rto_us, 499000, 501000);
 }
 
 static void formulas(void **state)
@@ -106,7 +116,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(first_sample), cmocka_unit_test(next_samples), cmocka_unit_test(bounds),
-        cmocka_unit_test(backoff_ends), cmocka_unit_test(formulas),
+        cmocka_unit_test(backoff_ends), cmocka_unit_test(steady_path),  cmocka_unit_test(formulas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
