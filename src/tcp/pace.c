@@ -1,20 +1,31 @@
 #include "tcp/tcb.h"
 
 /* The schedule is in absolute time, so that a wake-up that comes late costs no rate: what was to
- * leave in the meantime leaves at once, but not more than of so long. */
-#define LATE_MAX NOD_MSEC
+ * leave in the meantime leaves at once. But not more than of a millisecond; or where that is little
+ * beside a round trip, of a sixteenth of it, up to what a busy machine may let a program wait. */
+static nod_usec late_max(const struct nod_tcb *tcb)
+{
+    return min_u64(max_u64(tcb->srtt_us / 16, NOD_MSEC), 4 * NOD_MSEC);
+}
 
 /* Percent of cwnd in a round trip, as Linux has it: slow start doubles the window in that time, and
  * later there is room to come up to it. */
 #define GAIN_SLOW_START 200
 #define GAIN_AVOIDANCE 120
 
-/* Of an algorithm without a rate of its own: only if that is asked for. The last flight of a short
- * transfer would come half a round trip later, and flows that are paced take more than their share
- * from those that are not. */
+/* A burst of so much is more than queues are made for; and a timer is fine enough for round trips
+ * of so long. */
+#define WINDOW_MIN (1u << 20)
+#define RTT_MIN 1000u /* us */
+
+/* Of an algorithm without a rate of its own. Unless it is asked for, only a large window is paced:
+ * the last flight of a short transfer would come half a round trip later, and small flows that are
+ * paced take more than their share from those that are not. */
 static uint64_t rate_of_window(const struct nod_tcb *tcb)
 {
-    if (tcb->config->c.pacing != NOD_PACING_ON || !tcb->srtt_us) return 0;
+    bool large =
+        tcb->cc.cwnd >= WINDOW_MIN && nod_min_filter_get(&tcb->work->loss.rack.min_rtt) >= RTT_MIN;
+    if (!tcb->srtt_us || (tcb->config->c.pacing == NOD_PACING_AUTO && !large)) return 0;
     uint64_t window = max_u32(tcb->cc.cwnd, nod_loss_out(tcb));
     bool slow_start = tcb->cc.cwnd < tcb->cc.ssthresh / 2;
     uint64_t percent = slow_start ? GAIN_SLOW_START : GAIN_AVOIDANCE;
@@ -56,7 +67,7 @@ void nod_pace_on_sent(const struct nod_env *env, struct nod_tcb *tcb, uint32_t o
 {
     struct nod_pace *p = &tcb->work->pace;
     if (!p->rate) return;
-    nod_usec least = env->now - (p->waits ? min_u64(LATE_MAX, env->now) : 0);
+    nod_usec least = env->now - (p->waits ? min_u64(late_max(tcb), env->now) : 0);
     if (p->at < least) {
         p->at = least;
         p->crumbs = 0;

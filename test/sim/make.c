@@ -148,6 +148,7 @@ static void make_narrow(struct world *w)
 
 static nod_tcp_config make_tcp(struct world *w)
 {
+    static const char *const algorithms[] = {"cubic", "bbr", "reno"};
     nod_config config;
 
     nod_config_default(&config);
@@ -157,6 +158,10 @@ static nod_tcp_config make_tcp(struct world *w)
         tcp->send_buffer = (uint32_t)any_size(w, one_in(w, 3) ? 100 : 4000, 1000000);
         tcp->receive_buffer = (uint32_t)any_size(w, one_in(w, 3) ? 100 : 4000, 1000000);
     }
+    snprintf(tcp->congestion, sizeof tcp->congestion, "%s", algorithms[dice(w, 3)]);
+    tcp->pacing = (uint8_t)dice(w, 3);
+    tcp->max_pacing_rate = one_in(w, 8) ? any_size(w, 20000, 100000000) : 0;
+    tcp->counters = one_in(w, 2);
     tcp->mtu_probing = one_in(w, 4) ? NOD_MTU_PROBING_ALWAYS : NOD_MTU_PROBING_BLACK_HOLE;
     tcp->mss_max = one_in(w, 6) ? (uint16_t)(100 + dice(w, 2000)) : 0;
     tcp->nagle = !one_in(w, 3);

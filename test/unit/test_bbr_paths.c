@@ -104,7 +104,7 @@ static void two(void **state)
         flows_add(&f, "bbr", NOD_PACING_AUTO);
         if (late) run(3 * NOD_SEC);
         flows_add(&f, "bbr", NOD_PACING_AUTO);
-        run((late ? 40 : 5) * NOD_SEC);
+        run((late ? 80 : 5) * NOD_SEC);
         run(10 * NOD_SEC);
         assert_true(flows_jain(&f) > 0.9);
         assert_true(flows_rate(&f, 0) + flows_rate(&f, 1) > MBIT(45));
@@ -188,7 +188,7 @@ static void pacing(void **state)
 
     for (int on = 0; on < 2; on++) {
         path(100, 60000, 0);
-        flows_add(&f, "cubic", on ? NOD_PACING_AUTO : NOD_PACING_OFF);
+        flows_add(&f, "cubic", on ? NOD_PACING_ON : NOD_PACING_OFF);
         run(10 * NOD_SEC);
         rate[on] = flows_rate(&f, 0);
         flows_free(&f);

@@ -15,15 +15,38 @@
 static struct peer p;
 static struct conn conn;
 
+/* A connection to somebody who answers after so long. */
+static void far_away(nod_usec rtt)
+{
+    static const uint8_t mss_1000[] = {2, 4, 1000 >> 8, 1000 & 255};
+    struct seen s;
+    nod_open open = {.remote = {p.far, 80}};
+    assert_int_equal(nod_tcp_open(p.stack, &open, &conn.handle), 0);
+    assert_int_equal(peer_output(&p, &s, 1), 1);
+    peer_tick(&p, rtt);
+    peer_tcp(&p, &(struct segment){.sport = 80,
+                                   .dport = s.sport,
+                                   .seq = 1,
+                                   .ack = s.seq + 1,
+                                   .ctl = NOD_SYN | NOD_ACK,
+                                   .wnd = 65535,
+                                   .options = mss_1000,
+                                   .options_len = 4});
+    assert_int_equal(peer_drain(&p), 1);
+}
+
 /* A connection whose text leaves at so many octets a second, and ten segments to be sent. */
-static void begin(uint64_t rate)
+static void begin(uint64_t rate, nod_usec rtt)
 {
     static const char text[10 * MSS];
     nod_config config;
     nod_config_default(&config);
     config.tcp.max_pacing_rate = rate;
     peer_make(&p, &config, 4, false);
-    peer_be_called(&p, 80, &conn);
+    if (rtt)
+        far_away(rtt);
+    else
+        peer_be_called(&p, 80, &conn);
     assert_int_equal(nod_tcp_send(p.stack, conn.handle, text, sizeof(text), 0), sizeof(text));
 }
 
@@ -38,7 +61,7 @@ static int after(nod_usec us)
 static void late(void **state)
 {
     (void)state;
-    begin(1000000);
+    begin(1000000, 0);
     assert_int_equal(peer_drain(&p), 2);
     assert_int_equal(nod_stack_deadline(p.stack), p.now + 2000);
     assert_int_equal(after(1999), 0);
@@ -51,11 +74,28 @@ static void late(void **state)
     peer_free(&p);
 }
 
+/* On a long path more: two portions, of which one is late, leave at once. */
+static void late_on_a_long_path(void **state)
+{
+    (void)state;
+    begin(1000000, 48 * NOD_MSEC);
+    assert_int_equal(peer_drain(&p), 2);
+    assert_int_equal(after(7000), 4); /* 5 ms late, of which 3 count */
+    assert_int_equal(after(999), 0);
+    assert_int_equal(after(1), 2);
+    peer_free(&p);
+    begin(1000000, 160 * NOD_MSEC);
+    assert_int_equal(peer_drain(&p), 2);
+    assert_int_equal(after(12000), 6); /* 10 ms late: 4 of them */
+    assert_int_equal(nod_stack_deadline(p.stack), p.now + 2000);
+    peer_free(&p);
+}
+
 /* Who has nothing to send saves nothing up. */
 static void pause_saves_nothing(void **state)
 {
     (void)state;
-    begin(1000000);
+    begin(1000000, 0);
     peer_drain(&p);
     for (int i = 0; i < 4; i++) assert_int_equal(after(2000), 2);
     conn.ack += 10 * MSS;
@@ -109,6 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(late),
+        cmocka_unit_test(late_on_a_long_path),
         cmocka_unit_test(pause_saves_nothing),
         cmocka_unit_test(large_segments),
         cmocka_unit_test(quantum),

@@ -402,6 +402,34 @@ static int connect_port(uint16_t port)
     return fd;
 }
 
+/* A program asks for less than the network would take, and for another congestion control, of a
+ * connection that lives. */
+static void test_pacing_is_asked_for(void **state)
+{
+    (void)state;
+    static char bytes[60000];
+    char name[16] = "";
+    socklen_t len = sizeof name;
+    int listener = listen_on(9105), fd = connect_port(9105);
+    assert_true(info_of(fd).tcpi_max_pacing_rate == UINT64_MAX);
+    assert_int_equal(nod_setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "bbr", 3), 0);
+    assert_int_equal(nod_getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+    assert_string_equal(name, "bbr");
+    set_number(fd, SOL_SOCKET, SO_MAX_PACING_RATE, 100000);
+    nod_usec began = nod_clock();
+    assert_int_equal(nod_write(fd, bytes, sizeof bytes), sizeof bytes);
+    assert_true(info_of(fd).tcpi_max_pacing_rate == 100000);
+    while (info_of(fd).tcpi_bytes_acked < sizeof bytes && nod_clock() < began + 20 * NOD_SEC) {
+        assert_true(info_of(fd).tcpi_pacing_rate <= 100000);
+        usleep(10000);
+    }
+    nod_usec took = nod_clock() - began;
+    assert_true(took > 500 * NOD_MSEC && took < 10 * NOD_SEC);
+    assert_in_range(info_of(fd).tcpi_delivery_rate, 1, 200000);
+    nod_close(fd);
+    close(listener);
+}
+
 /* Takes one connection and reads all after 300 ms, in a process of its own, which is made before
  * the connection so that it shares no end of it; its exit status is the number of KiB. */
 static pid_t read_late(int listener)
@@ -608,6 +636,7 @@ int main(void)
         cmocka_unit_test(test_sendfile),
         cmocka_unit_test(test_nodelay_under_a_cork),
         cmocka_unit_test(test_descriptor_in_a_message),
+        cmocka_unit_test(test_pacing_is_asked_for),
         cmocka_unit_test(test_stop_waits),
         cmocka_unit_test(test_death_with_the_lock),
     };

@@ -359,7 +359,7 @@ static void crumbs_of_one(void **state)
     size_t before = peer_in_use(&p);
     for (uint32_t at = 2; at < 60000; at += 2) dust(&p, &bad, at, 1);
     assert_true(peer_drops(&p, NOD_DROP_MEMORY) > 0);
-    assert_in_range(peer_in_use(&p) - before, 128 * KIB, 512 * KIB);
+    assert_in_range(peer_in_use(&p) - before, 32 * KIB, 512 * KIB);
     peer_free(&p);
 }
 
