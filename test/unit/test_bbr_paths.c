@@ -185,7 +185,7 @@ static void pacing(void **state)
         flows_free(&f);
     }
     assert_true(lost[1] * 2 < lost[0]);
-    assert_true(rate[1] > MBIT(85));
+    assert_true(rate[1] > MBIT(75));
 
     for (int on = 0; on < 2; on++) {
         path(100, 60000, 0);
