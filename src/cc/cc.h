@@ -86,6 +86,7 @@ struct nod_hystart {
     uint32_t window_end;                       /* the round ends when this is acknowledged */
     uint32_t last_min_us, min_us, baseline_us; /* 0: none */
     nod_usec train_from, train_to;             /* ACKs have come closely, one after the other */
+    uint32_t train_end;                        /* of a round trip: until this is acknowledged */
     uint8_t samples, css_rounds;               /* css_rounds 0: not in conservative slow start */
     bool running, done;
 };

@@ -35,7 +35,10 @@ static bool is_train(struct nod_hystart *h, const struct nod_cc_sample *s)
 {
     nod_usec gap = s->now - h->train_to;
     h->train_to = s->now;
-    if (gap > max_u32(TRAIN_GAP, s->min_rtt_us / 16)) h->train_from = s->now;
+    /* On a short path one burst follows the other without a gap that could be told. */
+    bool next = seq_gt(s->una, h->train_end);
+    if (next) h->train_end = s->nxt;
+    if (next || gap > max_u32(TRAIN_GAP, s->min_rtt_us / 16)) h->train_from = s->now;
     nod_usec length = h->train_to - h->train_from;
     return s->min_rtt_us && length * 8 >= (nod_usec)s->min_rtt_us * (s->paced ? 7 : 4);
 }
@@ -63,6 +66,7 @@ void nod_slow_start(struct nod_cc *cc, struct nod_hystart *h, const struct nod_c
     if (!s->hystart) h->done = true;
     if (!h->done && !h->running) {
         h->running = true;
+        h->train_end = s->una - 1; /* a train begins */
         begin_round(h, s);
     }
     if (!h->done) {

@@ -125,11 +125,11 @@ void nod_loss_on_resume(struct nod_env *env, struct nod_tcb *tcb)
     uint32_t before = tcb->cc.cwnd, mss = nod_tcb_mss(tcb);
     struct nod_cc_sample s = sample(env, tcb, 0, 0);
     s.app_limited = w->loss.rate.limited_until;
-    if (ops->on_restart) ops->on_restart(&tcb->cc, &w->cc_own, &s);
     if (validates(tcb))
         nod_validate_age(&w->validate, &tcb->cc, env->now, mss);
     else if (ops->on_idle && env->now - w->last_send > tcb->rto_us)
         ops->on_idle(&tcb->cc, &w->cc_own, mss);
+    if (ops->on_restart) ops->on_restart(&tcb->cc, &w->cc_own, &s); /* a rate from that window */
     if (tcb->cc.cwnd != before) trace_cwnd(env, tcb);
 }
 
