@@ -66,7 +66,8 @@ enum nod_mtu_probing {
  * round trip: 200% in slow start, 120% later. It leaves in portions of about 1 ms, of at least two
  * segments and at most 64 KiB. */
 enum nod_pacing {
-    NOD_PACING_AUTO, /* those are that know a rate: BBR */
+    NOD_PACING_AUTO, /* BBR is; of the others a window of 1 MiB or more, where the RTT is 1 ms or
+                        more */
     NOD_PACING_OFF,  /* none is; BBR without it is not BBR */
     NOD_PACING_ON,   /* all are, from the first RTT on that is known */
 };
