@@ -367,7 +367,7 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
     sample_rtt(env, tcb, a);
     nod_count_ack(tcb, a);
     nod_rack_on_delivery(&l->rack, &a->d, highest, echo_of_newest(tcb, a), env->now);
-    if (a->dsack) nod_rack_on_dsack(&l->rack, tcb->snd.una, tcb->snd.nxt);
+    nod_rack_on_ack(&l->rack, a->dsack, tcb->snd.una, tcb->snd.nxt);
     count_duplicates(tcb, a);
     nod_rate_on_ack(&l->rate, &a->d, nod_min_filter_get(&l->rack.min_rtt), env->now);
     if (nod_loss_probe_acked(tcb, a)) { /* it has repaired a loss that nobody saw */
