@@ -127,8 +127,8 @@ struct nod_cc_rest {
 
 extern const struct nod_cc_ops nod_cc_reno, nod_cc_cubic, nod_cc_bbr;
 
-/* Another algorithm goes on with the window as it is. */
-void nod_cc_change(struct nod_cc *cc, struct nod_cc_own *own, uint8_t id);
+/* Another algorithm goes on with the window as it is. `own` is NULL at rest. */
+void nod_cc_change(struct nod_cc *cc, struct nod_cc_own *own, uint32_t mss, uint8_t id);
 
 /* The algorithm's number, or NOD_EINVAL when there is none of this name. */
 int nod_cc_find(const char *name);

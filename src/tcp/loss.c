@@ -362,6 +362,7 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
     uint32_t *reduced = &tcb->work->reduced;
     a->d.heard = env->now;
     if (seq_lt(*reduced, highest)) *reduced = highest - 1; /* never half a turn away */
+    if (seq_lt(l->recover, highest)) l->recover = highest - 1;
     if (seq_gt(tcb->snd.una, l->board.first))
         nod_board_acked(&l->board, env->pool, tcb->snd.una, &a->d);
     if (has_sack(tcb)) highest = seq_max(highest, nod_loss_take_sack(env, tcb, seg, a));
