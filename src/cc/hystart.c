@@ -8,7 +8,6 @@
 #define RTT_THRESH_MAX 16000u
 #define SAMPLES 8
 #define CSS_DIVISOR 4
-#define BURST_MAX 8 /* L */
 #define CSS_ROUNDS 5
 #define TRAIN_GAP 2000u /* us, or the RTT / 16 */
 
@@ -59,10 +58,10 @@ static void sample(struct nod_hystart *h, const struct nod_cc_sample *s)
 
 void nod_slow_start(struct nod_cc *cc, struct nod_hystart *h, const struct nod_cc_sample *s)
 {
-    /* By what was acknowledged and not by one MSS an ACK: one ACK of a merged segment stands for
-     * many. At most what was sent can be acknowledged, so cutting ACKs gains nothing. RFC 9406 4.2
-     * and 4.3: but no large burst for it, where nothing spreads it over time. */
-    uint32_t step = s->paced ? s->acked : min_u32(s->acked, BURST_MAX * s->mss);
+    /* By what was acknowledged and not by one MSS an ACK, nor by eight (RFC 9406 4.2, 4.3): one ACK
+     * of a merged segment stands for many. At most what was sent can be acknowledged, so cutting
+     * ACKs gains nothing. */
+    uint32_t step = s->acked;
     if (!s->hystart) h->done = true;
     if (!h->done && !h->running) {
         h->running = true;

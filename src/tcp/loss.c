@@ -172,10 +172,12 @@ static uint32_t reo_wnd(const struct nod_tcb *tcb)
 static void detect(struct nod_env *env, struct nod_tcb *tcb)
 {
     struct nod_work *w = tcb->work;
-    const struct nod_rack *r = &w->loss.rack;
+    struct nod_rack *r = &w->loss.rack;
     w->at[NOD_TIMER_REORDER] = NOD_NEVER;
     if (!has_rack(tcb) || !r->at) return;
     uint32_t lost = w->loss.board.lost;
+    /* Less than a loss probe and its answer take, which shall find all that is lost. */
+    r->longest_us = is_patient(tcb) ? 2 * tcb->srtt_us : 0;
     w->at[NOD_TIMER_REORDER] = nod_rack_detect(r, &w->loss.board, reo_wnd(tcb), env->now);
     if (r->reordering)
         tcb->flags &= ~(uint32_t)TCB_IN_ORDER;
@@ -358,6 +360,7 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
     uint32_t before = tcb->cc.cwnd, flight = nod_board_octets(&l->board);
     uint32_t lost_before = l->board.lost, highest = tcb->snd.una;
     uint32_t *reduced = &tcb->work->reduced;
+    a->d.heard = env->now;
     if (seq_lt(*reduced, highest)) *reduced = highest - 1; /* never half a turn away */
     if (seq_lt(l->recover, highest)) l->recover = highest - 1;
     if (seq_gt(tcb->snd.una, l->board.first))

@@ -30,7 +30,7 @@ static bool is_ambiguous(const struct nod_rack *r, const struct nod_sent *run, s
 
 static void was_overtaken(struct nod_rack *r, const struct nod_delivery *d, nod_usec now)
 {
-    nod_usec expected = d->once_at + r->rtt_us;
+    nod_usec expected = d->overtaken ? d->overtaken : d->once_at + r->rtt_us;
     uint32_t late = now > expected ? (uint32_t)min_u64(now - expected, UINT32_MAX / 2) : 0;
     r->reordering = true;
     if (late <= r->late_us) return;
@@ -88,7 +88,8 @@ uint32_t nod_rack_reo_wnd(const struct nod_rack *r, bool patient, bool recoverin
 
 static nod_usec lost_at(const struct nod_rack *r, const struct nod_sent *run, uint32_t reo_wnd_us)
 {
-    return run->at + r->rtt_us + reo_wnd_us;
+    nod_usec took = run->overtaken ? min_u64(run->overtaken - run->at, r->longest_us) : 0;
+    return run->at + max_u64(r->rtt_us, took) + reo_wnd_us;
 }
 
 nod_usec nod_rack_detect(const struct nod_rack *r, struct nod_board *b, uint32_t reo_wnd_us,

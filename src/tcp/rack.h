@@ -15,6 +15,9 @@ struct nod_rack {
     uint32_t fack;   /* the highest octet that has arrived */
     uint32_t rtt_us; /* 0: no sample */
     uint32_t dsack_round;
+    /* A segment that was overtaken may have taken so long, or until then, if the queue was longer
+     * for it than for the last that arrived; 0: it took as long as that, as RFC 8985 has it. */
+    uint32_t longest_us;
     uint32_t late_us;      /* what was overtaken and came has come so much later, at most */
     uint8_t mult, persist; /* of the reordering window */
     bool reordering, in_dsack_round;

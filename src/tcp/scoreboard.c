@@ -146,6 +146,7 @@ void nod_board_again(struct nod_board *b, struct nod_sent *run, nod_usec at)
     count(b, run, nod_sent_len(run), -1);
     run->again = true;
     run->at = at;
+    run->overtaken = 0;
     count(b, run, nod_sent_len(run), 1);
     list_insert(b, b->newest, run);
 }
@@ -161,15 +162,24 @@ static void keep_newest(struct nod_sent *newest, bool any, const struct nod_sent
     newest->rate.flight -= min_u32(run->end - to, run->rate.flight);
 }
 
+/* Those that left before it, and are still on their way. Others behind those have been told. */
+static void overtake(const struct nod_sent *run, nod_usec now)
+{
+    if (run->state != NOD_SENT_OUT) return;
+    for (struct nod_sent *p = run->prev; p && !p->overtaken; p = p->prev) p->overtaken = now;
+}
+
 static void deliver(const struct nod_sent *run, uint32_t from, uint32_t to, struct nod_delivery *d)
 {
     d->octets += to - from;
+    if (d->heard) overtake(run, d->heard);
     keep_newest(&d->newest, d->any, run, from, to);
     d->any = true;
     if (run->again) return;
     if (!d->any_once || seq_lt(to, d->once_end)) {
         d->once_end = to;
         d->once_at = run->at;
+        d->overtaken = run->overtaken;
     }
     keep_newest(&d->once, d->any_once, run, from, to);
     d->any_once = true;

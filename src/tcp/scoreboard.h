@@ -31,6 +31,9 @@ struct nod_sent {
     uint8_t state; /* enum nod_sent_state */
     bool again;    /* this is not the first time */
     nod_usec at;   /* when it left */
+    /* OUT: when we heard of the first that left later and has arrived; 0: of none. Where the order
+     * is kept it would have arrived before that, however long the queue was. */
+    nod_usec overtaken;
     struct nod_sent_rate rate;
 };
 
@@ -60,7 +63,9 @@ struct nod_delivery {
     struct nod_sent newest; /* of the runs delivered, the one that left last */
     struct nod_sent once;   /* the same of those that were sent just once */
     uint32_t once_end;      /* and the lowest end of such, */
-    nod_usec once_at;       /* which left then */
+    nod_usec once_at;       /* which left then, */
+    nod_usec overtaken;     /* and was overtaken then; 0: it was not */
+    nod_usec heard;         /* set by who asks: when the ACK came; 0: nothing is overtaken */
 };
 
 /* Sees to it that the next nod_board_sent has the memory it needs. False: there is none, and

@@ -48,7 +48,7 @@ static struct nod_sent *segment(int i)
 
 static void sack(int i, nod_usec now, struct nod_echo echo)
 {
-    struct nod_delivery d = {0};
+    struct nod_delivery d = {.heard = now};
     uint32_t from = BASE + (uint32_t)(i - 1) * MSS;
     nod_board_sacked(&board, pool, from, from + MSS, &d);
     nod_rack_on_delivery(&rack, &d, from + MSS, echo, now);
@@ -170,7 +170,7 @@ static void patience(void **state)
     send(3, NOD_SEC);
     sack(2, NOD_SEC + NOD_MSEC + RTT, none);
     sack(3, NOD_SEC + 2 * NOD_MSEC + RTT, none);
-    sack(1, NOD_SEC + RTT + 72 * NOD_MSEC, none);
+    sack(1, NOD_SEC + RTT + 73 * NOD_MSEC, none);
     assert_int_equal(rack.late_us, 72 * NOD_MSEC);
     assert_int_equal(nod_rack_reo_wnd(&rack, true, true, 9, RTT), 90 * NOD_MSEC);
     assert_int_equal(nod_rack_reo_wnd(&rack, true, true, 9, 80 * NOD_MSEC), 80 * NOD_MSEC);
@@ -178,6 +178,33 @@ static void patience(void **state)
     for (int i = 0; i < 16; i++) nod_rack_on_recovered(&rack);
     assert_int_equal(nod_rack_reo_wnd(&rack, true, true, 9, RTT), RTT * 5 / 8);
     end();
+}
+
+/* What left before the queue became shorter is late from when it was overtaken on; or when it has
+ * taken longer than anything can. RFC 8985 measures it by the RTT of what overtook it. */
+static void shorter_queue(void **state)
+{
+    (void)state;
+    const uint32_t longest[] = {2 * RTT, RTT * 3 / 2, 0};
+    const nod_usec lost[] = {RTT * 9 / 5, RTT * 3 / 2, RTT};
+    for (int i = 0; i < 3; i++) {
+        begin();
+        rack.longest_us = longest[i];
+        send(1, NOD_SEC);
+        send(2, NOD_SEC + RTT * 4 / 5);
+        nod_usec now = NOD_SEC + RTT * 9 / 5;
+        sack(2, now, none);
+        nod_usec when = NOD_SEC + lost[i] + RTT * 5 / 8;
+        assert_int_equal(nod_rack_detect(&rack, &board, RTT * 5 / 8, now),
+                         when > now ? when : NOD_NEVER);
+        assert_int_equal(segment(1)->state, when > now ? NOD_SENT_OUT : NOD_SENT_LOST);
+        assert_int_equal(segment(3)->overtaken, 0);
+        nod_rack_detect(&rack, &board, RTT * 5 / 8, when);
+        assert_int_equal(segment(1)->state, NOD_SENT_LOST);
+        nod_board_again(&board, segment(1), now);
+        assert_int_equal(segment(1)->overtaken, 0);
+        end();
+    }
 }
 
 /* 6.3: the first, and of the others those alone that are late. */
@@ -211,9 +238,11 @@ static void longer_path(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lost_by_time), cmocka_unit_test(ties),    cmocka_unit_test(ambiguous),
-        cmocka_unit_test(reordering),   cmocka_unit_test(window),  cmocka_unit_test(dsack_round),
-        cmocka_unit_test(patience),     cmocka_unit_test(timeout), cmocka_unit_test(longer_path),
+        cmocka_unit_test(lost_by_time), cmocka_unit_test(ties),
+        cmocka_unit_test(ambiguous),    cmocka_unit_test(reordering),
+        cmocka_unit_test(window),       cmocka_unit_test(dsack_round),
+        cmocka_unit_test(patience),     cmocka_unit_test(shorter_queue),
+        cmocka_unit_test(timeout),      cmocka_unit_test(longer_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
