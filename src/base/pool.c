@@ -51,6 +51,7 @@ struct chunk {
 struct nod_pool {
     nod_alloc alloc;
     nod_pool_stats stats;
+    size_t fixed; /* of what is in use: stays until the end */
     bool maker_gone;
     struct free_item *free[CLASSES];
     struct chunk *chunks; /* the first is the one that is being carved */
@@ -225,9 +226,15 @@ void nod_pool_get_stats(const nod_pool *pool, nod_pool_stats *out)
     *out = pool->stats;
 }
 
+void nod_pool_fix(nod_pool *pool)
+{
+    pool->fixed = pool->stats.in_use;
+}
+
 bool nod_pool_below(const nod_pool *pool, unsigned sixteenths)
 {
-    return !pool->stats.limit || pool->stats.in_use <= pool->stats.limit / 16 * sixteenths;
+    const nod_pool_stats *s = &pool->stats;
+    return !s->limit || s->in_use <= pool->fixed + (s->limit - pool->fixed) / 16 * sixteenths;
 }
 
 enum nod_memory nod_pool_memory(const nod_pool *pool)

@@ -10,7 +10,10 @@ void *nod_pool_take(nod_pool *pool, size_t size);
 /* `size` as it was taken. NULL is allowed. */
 void nod_pool_give(nod_pool *pool, void *ptr, size_t size);
 
-/* True while at most this many parts in 16 of the limit are in use. */
+/* What is in use by now stays until the end: it is no sign that memory is short. */
+void nod_pool_fix(nod_pool *pool);
+
+/* True while at most this many parts in 16 of the limit are in use, of what is not fixed. */
 bool nod_pool_below(const nod_pool *pool, unsigned sixteenths);
 
 /* How short memory is. */

@@ -186,6 +186,7 @@ nod_stack *nod_stack_new(const nod_config *config, nod_usec now, int *error)
         nod_stack_free(s);
         return NULL;
     }
+    nod_pool_fix(pool);
     *error = 0;
     return s;
 }

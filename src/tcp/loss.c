@@ -1,144 +1,12 @@
 /* Recovery from loss: what an ACK has delivered (RFC 2018, RFC 8985), what is lost and may leave
  * again (RFC 6582 without SACK, RFC 9937), the retransmission timeout (RFC 6298). What turned out
- * to be a false alarm is undone in undo.c; the loss probe is in probe.c. Only this file talks to
- * congestion control. */
+ * to be a false alarm is undone in undo.c; the loss probe is in probe.c; what congestion control
+ * hears of it is in congestion.c. */
 #include "tcp/tcb.h"
-
-/* Whether it is the window that holds us back (RFC 7661). In slow start one that is less than twice
- * what was in flight does, for it doubles in a round trip; Linux has the same rule. */
-static bool window_limits(const struct nod_tcb *tcb)
-{
-    const struct nod_work *w = tcb->work;
-    if (tcb->cc.cwnd >= tcb->cc.ssthresh) return w->limited;
-    return tcb->cc.cwnd / 2 < w->sent_flight;
-}
 
 static bool has_sack(const struct nod_tcb *tcb)
 {
     return tcb->flags & TCB_SACK;
-}
-
-static struct nod_cc_sample sample(const struct nod_env *env, const struct nod_tcb *tcb,
-                                   uint32_t acked, uint32_t flight)
-{
-    const struct nod_loss *l = &tcb->work->loss;
-    const struct nod_rate *r = &l->rate;
-    return (struct nod_cc_sample){
-        .now = env->now,
-        .acked = acked,
-        .flight = flight,
-        .mss = nod_tcb_mss(tcb),
-        .srtt_us = tcb->srtt_us,
-        .rtt_us = l->rtt_us,
-        .una = tcb->snd.una,
-        .nxt = tcb->snd.nxt,
-        .limited = window_limits(tcb),
-        .hystart = tcb->config->c.hystart,
-        .filled = tcb->work->limited,
-        .paced = nod_pace_rate(tcb) > 0,
-        .sack = has_sack(tcb),
-        .recovering = l->phase == NOD_LOSS_FAST || l->phase == NOD_LOSS_TIMEOUT,
-        .random = tcb->ts_offset,
-        .in_flight = nod_loss_out(tcb),
-        .min_rtt_us = nod_min_filter_get(&l->rack.min_rtt),
-        .delivered = r->delivered,
-        .lost = r->lost,
-        .sampled = r->sample.any,
-        .app_limited = r->sample.app_limited,
-        .prior_delivered = r->sample.prior_delivered,
-        .prior_lost = r->sample.prior_lost,
-        .rate = r->sample.rate,
-        .interval_us = r->sample.interval_us,
-        .sample_delivered = r->sample.delivered,
-        .sample_flight = r->sample.flight,
-    };
-}
-
-/* For each ACK, and for all that it says, because it computes the window from a model. */
-static bool has_model(const struct nod_tcb *tcb)
-{
-    return nod_cc_ops(&tcb->cc)->has_model;
-}
-
-/* What was found lost just now. */
-static void tell_lost(struct nod_env *env, struct nod_tcb *tcb)
-{
-    const struct nod_cc_ops *ops = nod_cc_ops(&tcb->cc);
-    struct nod_loss *l = &tcb->work->loss;
-    struct nod_sent *run;
-    while ((run = nod_board_take_news(&l->board))) {
-        l->rate.lost += nod_sent_len(run);
-        if (!ops->on_lost) continue;
-        struct nod_cc_sample s = sample(env, tcb, 0, nod_board_octets(&l->board));
-        s.sampled = true;
-        s.app_limited = run->rate.app_limited;
-        s.prior_delivered = run->rate.delivered;
-        s.prior_lost = run->rate.lost;
-        s.sample_flight = run->rate.flight;
-        s.una = nod_sent_seq(run);
-        s.nxt = run->end;
-        ops->on_lost(&tcb->cc, &tcb->work->cc_own, &s);
-    }
-}
-
-static void trace_cwnd(struct nod_env *env, const struct nod_tcb *tcb)
-{
-    nod_trace *event = nod_tcb_trace(env, tcb, NOD_TRACE_CWND);
-    if (!event) return;
-    event->u.cwnd.cwnd = tcb->cc.cwnd;
-    event->u.cwnd.ssthresh = tcb->cc.ssthresh;
-}
-
-/* Once in a window of data, whatever the reason (RFC 3168 6.1.2); and the peer is told. */
-static void was_reduced(struct nod_tcb *tcb)
-{
-    tcb->work->reduced = tcb->snd.nxt;
-    if (tcb->flags & TCB_ECN) tcb->flags |= TCB_CWR;
-}
-
-/* RFC 7661, if it is on, and the algorithm has a window of that kind. */
-static bool validates(const struct nod_tcb *tcb)
-{
-    return tcb->config->c.cwnd_validation && !has_model(tcb);
-}
-
-/* Something was lost or marked. */
-static void reduce(struct nod_tcb *tcb, struct nod_cc_sample *s, bool marked)
-{
-    struct nod_work *w = tcb->work;
-    const struct nod_cc_ops *ops = nod_cc_ops(&tcb->cc);
-    bool valid = !validates(tcb) || nod_validate_holds(&w->validate, s->now, s->srtt_us);
-    if (!valid) {
-        s->flight = nod_validate_flight(&w->validate, s);
-        s->limited = false;
-    }
-    (marked ? ops->on_ecn : ops->on_loss)(&tcb->cc, &w->cc_own, s);
-    if (!valid) nod_validate_on_loss(&w->validate, &tcb->cc, s->flight, s->mss);
-    was_reduced(tcb);
-}
-
-/* After an RTO without anything to send RFC 5681 4.1 begins anew; RFC 7661 goes on. */
-void nod_loss_on_resume(struct nod_env *env, struct nod_tcb *tcb)
-{
-    struct nod_work *w = tcb->work;
-    const struct nod_cc_ops *ops = nod_cc_ops(&tcb->cc);
-    uint32_t before = tcb->cc.cwnd, mss = nod_tcb_mss(tcb);
-    struct nod_cc_sample s = sample(env, tcb, 0, 0);
-    s.app_limited = w->loss.rate.limited_until;
-    if (validates(tcb))
-        nod_validate_age(&w->validate, &tcb->cc, env->now, mss);
-    else if (ops->on_idle && env->now - w->last_send > tcb->rto_us)
-        ops->on_idle(&tcb->cc, &w->cc_own, mss);
-    if (ops->on_restart) ops->on_restart(&tcb->cc, &w->cc_own, &s); /* a rate from that window */
-    if (tcb->cc.cwnd != before) trace_cwnd(env, tcb);
-}
-
-nod_usec nod_loss_until_rest(const struct nod_tcb *tcb)
-{
-    /* No less than the initial window is left in any case. */
-    if (!validates(tcb) || tcb->cc.cwnd <= nod_cc_initial_window(nod_tcb_mss(tcb)))
-        return tcb->rto_us;
-    return max_u64(tcb->rto_us, nod_validate_period(tcb->srtt_us));
 }
 
 static bool has_rack(const struct nod_tcb *tcb)
@@ -183,7 +51,7 @@ static void detect(struct nod_env *env, struct nod_tcb *tcb)
         tcb->flags &= ~(uint32_t)TCB_IN_ORDER;
     else if (w->loss.board.lost > lost)
         tcb->flags |= TCB_IN_ORDER;
-    tell_lost(env, tcb);
+    nod_congestion_tell_lost(env, tcb);
 }
 
 /* The first segment that is not acknowledged is lost: what can be known without SACK. */
@@ -192,16 +60,16 @@ static void lose_first(struct nod_env *env, struct nod_tcb *tcb)
     struct nod_board *b = &tcb->work->loss.board;
     struct nod_sent *run = nod_board_from(b, env->pool, b->first, nod_tcb_mss(tcb));
     if (run && run->state == NOD_SENT_OUT) nod_board_lose(b, run);
-    tell_lost(env, tcb);
+    nod_congestion_tell_lost(env, tcb);
 }
 
 static void enter_recovery(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *a)
 {
     struct nod_loss *l = &tcb->work->loss;
     nod_loss_remember(tcb);
-    struct nod_cc_sample s = sample(env, tcb, 0, nod_board_octets(&l->board));
+    struct nod_cc_sample s = nod_congestion_sample(env, tcb, 0, nod_board_octets(&l->board));
     if (seq_ge(tcb->snd.una, tcb->work->reduced)) {
-        reduce(tcb, &s, false);
+        nod_congestion_reduce(tcb, &s, false);
     } else { /* its marks have reduced the window for all of this */
         l->may_undo = false;
     }
@@ -281,7 +149,7 @@ static void in_recovery(struct nod_env *env, struct nod_tcb *tcb, const struct n
 {
     struct nod_loss *l = &tcb->work->loss;
     if (a->moved && !has_rack(tcb)) lose_first(env, tcb); /* a partial ACK: the next hole */
-    if (has_model(tcb)) return;
+    if (nod_congestion_has_model(tcb)) return;
     if (!tcb->config->c.prr) {
         tcb->cc.cwnd = tcb->cc.ssthresh;
         return;
@@ -289,20 +157,6 @@ static void in_recovery(struct nod_env *env, struct nod_tcb *tcb, const struct n
     bool safe = a->moved && l->board.lost <= lost_before;
     tcb->cc.cwnd = nod_prr_on_ack(&l->prr, a->d.octets, nod_loss_out(tcb), safe, tcb->cc.ssthresh,
                                   nod_tcb_mss(tcb));
-}
-
-static void grow(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *a, uint32_t flight)
-{
-    if (!a->acked && !has_model(tcb)) return;
-    /* By what this ACK is the first to tell of; what was sacked before has been told. */
-    struct nod_cc_sample s = sample(env, tcb, a->d.octets, flight);
-    if (tcb->work->loss.phase == NOD_LOSS_NONE && validates(tcb))
-        nod_validate_on_ack(&tcb->work->validate, &tcb->cc, &s);
-    if (tcb->work->marked && !has_model(tcb)) return;
-    struct nod_cc_own *own = &tcb->work->cc_own;
-    nod_cc_ops(&tcb->cc)->on_ack(&tcb->cc, own, &s);
-    if (own->holds_back) nod_rate_limited(&tcb->work->loss.rate, nod_loss_out(tcb));
-    own->holds_back = false;
 }
 
 void nod_loss_on_rtt(struct nod_env *env, struct nod_tcb *tcb, nod_usec rtt)
@@ -350,7 +204,7 @@ static void act(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *
     }
     /* What ends a recovery has had its say (RFC 9937 6.4). */
     bool grows = l->phase != NOD_LOSS_FAST && !repaired;
-    if (grows || has_model(tcb)) grow(env, tcb, a, flight);
+    if (grows || nod_congestion_has_model(tcb)) nod_congestion_grow(env, tcb, a, flight);
 }
 
 void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg,
@@ -374,8 +228,8 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
     count_duplicates(tcb, a);
     nod_rate_on_ack(&l->rate, &a->d, nod_min_filter_get(&l->rack.min_rtt), env->now);
     if (nod_loss_probe_acked(tcb, a)) { /* it has repaired a loss that nobody saw */
-        struct nod_cc_sample s = sample(env, tcb, 0, flight);
-        reduce(tcb, &s, false);
+        struct nod_cc_sample s = nod_congestion_sample(env, tcb, 0, flight);
+        nod_congestion_reduce(tcb, &s, false);
         l->may_undo = false;
         nod_validate_on_recovered(&tcb->work->validate, &tcb->cc, s.mss);
     }
@@ -383,7 +237,7 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
     act(env, tcb, a, flight, lost_before);
     tcb->work->marked = false;
     nod_rate_done(&l->rate);
-    if (tcb->cc.cwnd != before) trace_cwnd(env, tcb);
+    if (tcb->cc.cwnd != before) nod_congestion_trace(env, tcb);
 }
 
 void nod_loss_on_reorder_timer(struct nod_env *env, struct nod_tcb *tcb)
@@ -395,7 +249,7 @@ void nod_loss_on_reorder_timer(struct nod_env *env, struct nod_tcb *tcb)
     enter_recovery(env, tcb, &nothing);
     detect(env, tcb); /* in recovery others need not wait: PRR shall know of them */
     in_recovery(env, tcb, &nothing, 0);
-    trace_cwnd(env, tcb);
+    nod_congestion_trace(env, tcb);
 }
 
 /* RFC 6298 5.4 to 5.6, RFC 5681 3.1, RFC 8985 6.3. */
@@ -412,24 +266,21 @@ void nod_loss_on_timeout(struct nod_env *env, struct nod_tcb *tcb)
         bool again = l->phase == NOD_LOSS_TIMEOUT && seq_lt(tcb->snd.una, l->recover);
         if (!again) nod_loss_remember(tcb);
         /* Not what PRR has made of it for the moment. */
-        if (l->phase == NOD_LOSS_FAST && !has_model(tcb))
+        if (l->phase == NOD_LOSS_FAST && !nod_congestion_has_model(tcb))
             tcb->cc.cwnd = max_u32(tcb->cc.cwnd, l->undo_cwnd);
-        struct nod_cc_sample s = sample(env, tcb, 0, nod_board_octets(&l->board));
-        nod_cc_ops(&tcb->cc)->on_timeout(&tcb->cc, &w->cc_own, &s, w->retransmits > 0);
-        was_reduced(tcb);
-        w->validate.base = 0; /* the flight counts, as ever (RFC 5681 3.1) */
+        nod_congestion_timeout(env, tcb);
         if (tcb->flags & TCB_ACCECN) nod_accecn_timeout(tcb);
         if (has_rack(tcb) && l->rack.at && !renege)
             nod_rack_on_timeout(&l->rack, &l->board, reo_wnd(tcb), env->now);
         else
             nod_board_lose_all(&l->board, renege);
-        tell_lost(env, tcb);
+        nod_congestion_tell_lost(env, tcb);
         /* F-RTO: not for the second of a row (RFC 5682 section 2.1 step 1), and not in a recovery,
          * whose loss was none of the timer's. */
         bool frto = tcb->config->c.frto && !again && !renege && l->phase != NOD_LOSS_FAST;
         l->frto = frto ? NOD_FRTO_SENT_AGAIN : NOD_FRTO_OFF;
         l->phase = NOD_LOSS_TIMEOUT;
-        trace_cwnd(env, tcb);
+        nod_congestion_trace(env, tcb);
     }
     l->probe_out = false;
     l->recover = tcb->snd.nxt;
@@ -451,12 +302,12 @@ void nod_loss_on_ecn(struct nod_env *env, struct nod_tcb *tcb, uint32_t ack)
     if (heeded || w->loss.phase == NOD_LOSS_FAST) return;
     bool least = tcb->cc.cwnd <= nod_tcb_mss(tcb);
     uint32_t flight = nod_board_octets(&w->loss.board);
-    struct nod_cc_sample s = sample(env, tcb, 0, flight ? flight : tcb->cc.cwnd);
-    reduce(tcb, &s, true);
+    struct nod_cc_sample s = nod_congestion_sample(env, tcb, 0, flight ? flight : tcb->cc.cwnd);
+    nod_congestion_reduce(tcb, &s, true);
     w->loss.may_undo = false;
     if (w->validate.base) nod_validate_on_recovered(&w->validate, &tcb->cc, s.mss);
     if (least) nod_timers_on_hold(env, tcb);
-    trace_cwnd(env, tcb);
+    nod_congestion_trace(env, tcb);
 }
 
 /* RFC 1191 6.4, RFC 8201 5.4, RFC 4821 7.6.2: the congestion window is what it was. */

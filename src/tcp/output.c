@@ -306,7 +306,7 @@ static bool send_new(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max
     if (tcb->flags & TCB_CWR)
         text_max = mss; /* that goes with one packet, not with a large segment */
     if (tcb->snd.nxt == tcb->snd.una && avail) {
-        nod_loss_on_resume(env, tcb);
+        nod_congestion_resume(env, tcb);
         text_max = nod_pace_room(env, tcb, text_max); /* it may have a rate now */
     }
     uint32_t room = room_at(tcb, tcb->snd.nxt);

@@ -70,7 +70,7 @@ void nod_tcb_rest(struct nod_env *env, struct nod_tcb *tcb)
     /* `work` knows when text was last sent, and how much, and what was read in the last round
      * trips. Until some time has passed since then, the congestion window is good for the next: the
      * connection rests after that. */
-    nod_usec wait = nod_loss_until_rest(tcb), last = max_u64(w->last_send, w->tune.since);
+    nod_usec wait = nod_congestion_until_rest(tcb), last = max_u64(w->last_send, w->tune.since);
     if (last && env->now - last <= wait) {
         nod_usec rest = last + wait + 1;
         nod_wheel_set(&env->wheel, &tcb->rec.timer, min_u64(rest, nod_keepalive_deadline(tcb)));

@@ -241,12 +241,24 @@ void nod_loss_on_reorder_timer(struct nod_env *env, struct nod_tcb *tcb);
 void nod_loss_on_sent(struct nod_env *env, struct nod_tcb *tcb, uint32_t end);
 void nod_loss_on_sent_again(struct nod_env *env, struct nod_tcb *tcb, uint32_t seq, uint32_t end);
 void nod_loss_leave_recovery(struct nod_tcb *tcb);
-/* Nothing was in flight, and new text may leave now. */
-void nod_loss_on_resume(struct nod_env *env, struct nod_tcb *tcb);
-/* How long the window may be of use without `work`: the connection rests after that. */
-nod_usec nod_loss_until_rest(const struct nod_tcb *tcb);
 /* What is lost was too big for the path: until `recover` is acknowledged, that is no congestion. */
 void nod_loss_on_too_big(struct nod_tcb *tcb, uint32_t recover);
+
+/* congestion.c: what congestion control is told */
+/* An ACK acknowledges so many octets; so many were outstanding before. */
+struct nod_cc_sample nod_congestion_sample(const struct nod_env *env, const struct nod_tcb *tcb,
+                                           uint32_t acked, uint32_t flight);
+bool nod_congestion_has_model(const struct nod_tcb *tcb);
+void nod_congestion_grow(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *a,
+                         uint32_t flight);
+void nod_congestion_tell_lost(struct nod_env *env, struct nod_tcb *tcb);
+void nod_congestion_reduce(struct nod_tcb *tcb, struct nod_cc_sample *s, bool marked);
+void nod_congestion_timeout(struct nod_env *env, struct nod_tcb *tcb);
+void nod_congestion_trace(struct nod_env *env, const struct nod_tcb *tcb); /* cwnd has changed */
+/* Nothing was in flight, and new text may leave now. */
+void nod_congestion_resume(struct nod_env *env, struct nod_tcb *tcb);
+/* How long the window may be of use without `work`: the connection rests after that. */
+nod_usec nod_congestion_until_rest(const struct nod_tcb *tcb);
 
 /* sack.c: returns the highest octet that the peer says it has */
 uint32_t nod_loss_take_sack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_segment *seg,

@@ -151,6 +151,23 @@ static void how_short(void **state)
     nod_pool_free(any);
 }
 
+/* A table of half the limit that is there for good leaves no memory short: the other half counts.
+ */
+static void what_is_fixed(void **state)
+{
+    (void)state;
+    nod_pool *pool = nod_pool_new(NULL, 1 << 20);
+    void *table = nod_pool_take(pool, 600000), *more;
+    assert_int_equal(nod_pool_memory(pool), NOD_MEMORY_SCARCE);
+    nod_pool_fix(pool);
+    assert_int_equal(nod_pool_memory(pool), NOD_MEMORY_FREE);
+    assert_non_null(more = nod_pool_take(pool, 300000));
+    assert_int_equal(nod_pool_memory(pool), NOD_MEMORY_SCARCE);
+    nod_pool_give(pool, more, 300000);
+    nod_pool_give(pool, table, 600000);
+    nod_pool_free(pool);
+}
+
 static void carved_memory_comes_back(void **state)
 {
     const nod_alloc *from = *state;
@@ -288,6 +305,7 @@ int main(void)
         cmocka_unit_test(last_block_takes_the_pool_along),
         cmocka_unit_test(limit_is_kept),
         cmocka_unit_test(how_short),
+        cmocka_unit_test(what_is_fixed),
         cmocka_unit_test(carved_memory_comes_back),
         cmocka_unit_test_prestate(carved_memory_comes_back, (void *)&own),
         cmocka_unit_test(system_says_no),
