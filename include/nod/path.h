@@ -45,7 +45,7 @@ typedef struct nod_path_config {
     nod_usec delay_us;    /* one way */
     nod_usec jitter_us;   /* up to this much more, uniform; does not reorder by itself */
     uint64_t rate_bps;    /* bits a second; 0: no limit */
-    nod_path_trace trace; /* instead of rate_bps */
+    nod_path_trace trace; /* instead of rate_bps: both make no sense */
     /* The queue before the rate. Its limits, 0: none but the pool's. Its kind is for ever. */
     uint32_t queue_bytes, queue_packets;
     enum nod_queue_kind queue_kind;
@@ -85,10 +85,13 @@ typedef struct nod_path_stats {
     uint64_t bytes_in, bytes_out; /* of the packets, headers and all */
 } nod_path_stats;
 
-/* NULL: no memory or nonsense in the configuration. Damage copies into blocks of `pool`. */
+/* NULL: no memory, or a configuration that makes no sense: probabilities beyond 0 and 1, a trace
+ * that goes back or takes no time, times beyond a year (CoDel's: an hour). Damage copies into
+ * blocks of `pool`. */
 nod_path *nod_path_new(nod_pool *pool, const nod_path_config *config, uint64_t seed);
 void nod_path_free(nod_path *path);
-void nod_path_set_config(nod_path *path, const nod_path_config *config); /* from now on */
+/* From now on; but nothing changes when it makes no sense, and the kind of the queue never does. */
+void nod_path_set_config(nod_path *path, const nod_path_config *config);
 const nod_path_config *nod_path_get_config(const nod_path *path);
 
 /* Takes a frame and its slices. Large frames (gso_size) are cut first, checksums completed.

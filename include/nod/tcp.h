@@ -66,7 +66,8 @@ enum nod_mtu_probing {
  * round trip: 200% in slow start, 120% later. It leaves in portions of about 1 ms, of at least two
  * segments and at most 64 KiB. */
 enum nod_pacing {
-    NOD_PACING_AUTO, /* those are that know a rate: BBR */
+    NOD_PACING_AUTO, /* BBR is; of the others a window of 1 MiB or more, where the RTT is 1 ms or
+                        more */
     NOD_PACING_OFF,  /* none is; BBR without it is not BBR */
     NOD_PACING_ON,   /* all are, from the first RTT on that is known */
 };
@@ -159,12 +160,14 @@ typedef struct nod_tcp_config {
      * (RFC 7661); true. false: after an RTO without anything in flight sending begins with the
      * initial window (RFC 5681 4.1). */
     bool cwnd_validation;
-    bool hystart;        /* the first slow start ends before the queue overflows (RFC 9406); true */
-    bool counters;       /* nod_status.count is kept, which costs memory; false */
-    char congestion[12]; /* "reno" or "cubic" (RFC 9438), the default */
+    bool hystart;  /* the first slow start ends before the queue overflows (RFC 9406); true */
+    bool counters; /* nod_status.count is kept, which costs memory; false */
+    /* "cubic" (RFC 9438); or "reno" (RFC 5681, 6582), or "bbr" (version 3, by its draft) */
+    char congestion[12];
 } nod_tcp_config;
 
-/* What nod_tcp_config.congestion may be, one after the other from index 0 on; NULL: no more. */
+/* What nod_tcp_config.congestion may be, one after the other from index 0 on; NULL: no more. It may
+ * change while a connection lives (nod_tcp_set_config). */
 const char *nod_congestion_name(unsigned index);
 
 typedef struct nod_open {
@@ -411,7 +414,7 @@ typedef struct nod_status {
     uint8_t local_prefix;                 /* listener: nod_open.local_prefix */
     uint16_t fast_open;                   /* listener: nod_open.fast_open */
     uint32_t backlog, backlog_used;       /* listener: connections that may wait, that do */
-    char congestion[12];                  /* "reno"; empty for small records */
+    char congestion[12];                  /* "cubic"; empty for small records */
     /* The timer that runs: of several the retransmission or the persist timer first, then one
      * that ends the connection's state, then one of an ACK, then the user timeout. */
     enum nod_timer timer;

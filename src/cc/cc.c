@@ -36,12 +36,13 @@ const struct nod_cc_ops *nod_cc_ops(const struct nod_cc *cc)
     return all[cc->id];
 }
 
-void nod_cc_change(struct nod_cc *cc, struct nod_cc_own *own, uint8_t id)
+void nod_cc_change(struct nod_cc *cc, struct nod_cc_own *own, uint32_t mss, uint8_t id)
 {
     if (cc->id == id) return;
     /* What filled a pipe by its model is no threshold that was ever reached; slow start from there
-     * would overflow it. */
-    if (nod_cc_ops(cc)->has_model) cc->ssthresh = cc->cwnd;
+     * would overflow it. A window that has not grown yet begins as any. */
+    bool grown = cc->cwnd > nod_cc_initial_window(mss);
+    if (nod_cc_ops(cc)->has_model && grown) cc->ssthresh = cc->cwnd;
     cc->id = id;
-    *own = (struct nod_cc_own){0};
+    if (own) *own = (struct nod_cc_own){0};
 }

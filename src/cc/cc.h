@@ -86,6 +86,7 @@ struct nod_hystart {
     uint32_t window_end;                       /* the round ends when this is acknowledged */
     uint32_t last_min_us, min_us, baseline_us; /* 0: none */
     nod_usec train_from, train_to;             /* ACKs have come closely, one after the other */
+    uint32_t train_end;                        /* of a round trip: until this is acknowledged */
     uint8_t samples, css_rounds;               /* css_rounds 0: not in conservative slow start */
     bool running, done;
 };
@@ -126,8 +127,8 @@ struct nod_cc_rest {
 
 extern const struct nod_cc_ops nod_cc_reno, nod_cc_cubic, nod_cc_bbr;
 
-/* Another algorithm goes on with the window as it is. */
-void nod_cc_change(struct nod_cc *cc, struct nod_cc_own *own, uint8_t id);
+/* Another algorithm goes on with the window as it is. `own` is NULL at rest. */
+void nod_cc_change(struct nod_cc *cc, struct nod_cc_own *own, uint32_t mss, uint8_t id);
 
 /* The algorithm's number, or NOD_EINVAL when there is none of this name. */
 int nod_cc_find(const char *name);

@@ -8,7 +8,6 @@
 #define RTT_THRESH_MAX 16000u
 #define SAMPLES 8
 #define CSS_DIVISOR 4
-#define BURST_MAX 8 /* L */
 #define CSS_ROUNDS 5
 #define TRAIN_GAP 2000u /* us, or the RTT / 16 */
 
@@ -35,7 +34,10 @@ static bool is_train(struct nod_hystart *h, const struct nod_cc_sample *s)
 {
     nod_usec gap = s->now - h->train_to;
     h->train_to = s->now;
-    if (gap > max_u32(TRAIN_GAP, s->min_rtt_us / 16)) h->train_from = s->now;
+    /* On a short path one burst follows the other without a gap that could be told. */
+    bool next = seq_gt(s->una, h->train_end);
+    if (next) h->train_end = s->nxt;
+    if (next || gap > max_u32(TRAIN_GAP, s->min_rtt_us / 16)) h->train_from = s->now;
     nod_usec length = h->train_to - h->train_from;
     return s->min_rtt_us && length * 8 >= (nod_usec)s->min_rtt_us * (s->paced ? 7 : 4);
 }
@@ -56,13 +58,14 @@ static void sample(struct nod_hystart *h, const struct nod_cc_sample *s)
 
 void nod_slow_start(struct nod_cc *cc, struct nod_hystart *h, const struct nod_cc_sample *s)
 {
-    /* By what was acknowledged and not by one MSS an ACK: one ACK of a merged segment stands for
-     * many. At most what was sent can be acknowledged, so cutting ACKs gains nothing. RFC 9406 4.2
-     * and 4.3: but no large burst for it, where nothing spreads it over time. */
-    uint32_t step = s->paced ? s->acked : min_u32(s->acked, BURST_MAX * s->mss);
+    /* By what was acknowledged and not by one MSS an ACK, nor by eight (RFC 9406 4.2, 4.3): one ACK
+     * of a merged segment stands for many. At most what was sent can be acknowledged, so cutting
+     * ACKs gains nothing. */
+    uint32_t step = s->acked;
     if (!s->hystart) h->done = true;
     if (!h->done && !h->running) {
         h->running = true;
+        h->train_end = s->una - 1; /* a train begins */
         begin_round(h, s);
     }
     if (!h->done) {

@@ -200,16 +200,18 @@ static void stop(struct netem *n)
     if (n->pool) nod_pool_free(n->pool);
 }
 
-static void report(const struct netem *n)
+static int report(const struct netem *n)
 {
     struct netem_counts counts[2];
-    if (n->options.quiet && !n->options.json) return;
+    if (n->options.quiet && !n->options.json) return CMD_OK;
     for (int side = LEFT; side <= RIGHT; side++) {
         nod_path_get_stats(n->to[side], &counts[side].path);
         nod_link_get_stats(n->link[side], &counts[side].link);
         counts[side].late = n->late[side];
     }
     netem_report(&n->options, counts);
+    if (fflush(stdout) == 0 && !ferror(stdout)) return CMD_OK;
+    return fail(_("Standard output cannot be written."));
 }
 
 /* Where it may, it goes before all that it connects: what it carries must not be late because the
@@ -238,7 +240,8 @@ int cmd_netem(int argc, char **argv)
         puts("ready");
         fflush(stdout);
         rc = carry(&n);
-        report(&n);
+        int told = report(&n);
+        if (rc == CMD_OK) rc = told;
     }
     stop(&n);
     return rc;

@@ -144,6 +144,12 @@ static int read_path(int option, const char *text, struct netem_options *o)
     return refuse(name, wants, text);
 }
 
+static int read_netns(struct netem_end *end, const char *option, const char *text)
+{
+    end->netns = text;
+    return *text ? GO_ON : refuse(option, _("a name, the number of a process or a path"), text);
+}
+
 static int read_addr(struct netem_end *end, const char *option, const char *text)
 {
     nod_addr addr;
@@ -159,8 +165,8 @@ static int read_option(int option, const char *text, struct netem_options *o)
 {
     uint64_t n;
     switch (option) {
-    case OPT_LEFT_NETNS: o->end[LEFT].netns = text; return GO_ON;
-    case OPT_RIGHT_NETNS: o->end[RIGHT].netns = text; return GO_ON;
+    case OPT_LEFT_NETNS: return read_netns(&o->end[LEFT], "left-netns", text);
+    case OPT_RIGHT_NETNS: return read_netns(&o->end[RIGHT], "right-netns", text);
     case OPT_LEFT_ADDR: return read_addr(&o->end[LEFT], "left-addr", text);
     case OPT_RIGHT_ADDR: return read_addr(&o->end[RIGHT], "right-addr", text);
     case OPT_MTU:
@@ -183,14 +189,23 @@ static int read_option(int option, const char *text, struct netem_options *o)
     return read_path(option - OPT_PATH, text, o);
 }
 
+/* What the kernel takes as it is: '%' has a meaning to it, and the others are none of a name's. */
+static bool is_device_name(const char *name)
+{
+    size_t len = strlen(name);
+    return len >= 1 && len <= 15 && !strpbrk(name, "/:% \t\n") && strcmp(name, ".") != 0 &&
+           strcmp(name, "..") != 0;
+}
+
 static int read_names(int argc, char **argv, struct netem_options *o)
 {
     if (argc - optind != 2)
         return complain(_("Give the names of two devices, LEFT and RIGHT, and nothing else."));
     for (int side = LEFT; side <= RIGHT; side++) {
         o->end[side].device = argv[optind + side];
-        if (strlen(argv[optind + side]) > 15 || !*argv[optind + side])
-            return complain(_("'%s' is no name for a device: it has 1 to 15 letters."),
+        if (!is_device_name(argv[optind + side]))
+            return complain(_("'%s' is no name for a device: it has 1 to 15 letters, and none of "
+                              "/, :, %% and spaces."),
                             argv[optind + side]);
     }
     const char *left = o->end[LEFT].netns, *right = o->end[RIGHT].netns;

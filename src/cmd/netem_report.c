@@ -27,8 +27,8 @@ static const struct counter {
     {PATH(marked), N_("marked as congested")},
     {LINK(no_memory), N_("lost for want of memory")},
     {LINK(refused), N_("refused by the device")},
-    {LATE(turns), N_("times that some were given out")},
-    {LATE(late_turns), N_("times of these more than 1 ms late")},
+    {LATE(turns), N_("turns in which packets left")},
+    {LATE(late_turns), N_("turns that were more than 1 ms late")},
     {LATE(latest_us), N_("microseconds late at most")},
 };
 #define COUNTERS (sizeof counters / sizeof counters[0])

@@ -79,6 +79,13 @@ static void add_counted(json_t *object, const nod_count *n)
     add_since(object, "since_ack_us", n->since_ack_us);
 }
 
+/* Octets a second; null: none is known, or there is no limit. */
+static void add_rate(json_t *object, const char *name, uint64_t rate)
+{
+    bool none = rate == 0 || rate == NOD_UNPACED;
+    json_object_set_new(object, name, none ? json_null() : json_integer((json_int_t)rate));
+}
+
 static void add_path(json_t *object, const nod_status *s)
 {
     add(object, "mss", s->mss);
@@ -94,6 +101,10 @@ static void add_path(json_t *object, const nod_status *s)
     json_object_set_new(object, "rttvar_us",
                         s->srtt_us ? json_integer((json_int_t)s->rttvar_us) : json_null());
     add(object, "rto_us", s->rto_us);
+    add_rate(object, "pacing_rate", s->pacing_rate);
+    add_rate(object, "max_pacing_rate", s->max_pacing_rate);
+    add_rate(object, "delivery_rate", s->delivery_rate);
+    json_object_set_new(object, "delivery_limited", json_boolean(s->delivery_limited));
     json_object_set_new(object, "timestamps", json_boolean(s->timestamps));
     json_object_set_new(object, "sack", json_boolean(s->sack));
     static const char *const kinds[] = {"none", "classic", "accurate"};

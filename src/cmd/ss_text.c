@@ -138,11 +138,24 @@ static void print_counted(const nod_count *n)
 
 static void print_delivery(const nod_count *n)
 {
-    printf(" lastack:%" PRIu64, n->since_ack_us / NOD_MSEC);
     print_counter("delivered", n->delivered);
     print_limit("busy", n->busy_us, 0);
     print_limit("rwnd_limited", n->window_limited_us, n->busy_us);
     print_limit("sndbuf_limited", n->buffer_limited_us, n->busy_us);
+}
+
+static double bits(uint64_t octets)
+{
+    return (double)octets * 8;
+}
+
+/* "pacing_rate 5000000bps/8000000bps", the second one the limit of SO_MAX_PACING_RATE. */
+static void print_rates(const nod_status *s)
+{
+    if (s->pacing_rate != NOD_UNPACED) printf(" pacing_rate %.0fbps", bits(s->pacing_rate));
+    if (s->max_pacing_rate != NOD_UNPACED) printf("/%.0fbps", bits(s->max_pacing_rate));
+    if (s->delivery_rate > 0) printf(" delivery_rate %.0fbps", bits(s->delivery_rate));
+    if (s->delivery_limited) printf(" app_limited");
 }
 
 static void print_traffic(const nod_status *s)
@@ -158,6 +171,8 @@ static void print_traffic(const nod_status *s)
     if (s->since_sent_us != NOD_NEVER) printf(" lastsnd:%" PRIu64, s->since_sent_us / NOD_MSEC);
     if (s->since_received_us != NOD_NEVER)
         printf(" lastrcv:%" PRIu64, s->since_received_us / NOD_MSEC);
+    if (s->counted) printf(" lastack:%" PRIu64, s->count.since_ack_us / NOD_MSEC);
+    print_rates(s);
     if (s->counted) print_delivery(&s->count);
     print_counter("unacked", (flight + mss - 1) / mss);
     if (s->segments_retransmitted > 0)

@@ -2,6 +2,9 @@
 
 bool nod_line_trace_is_sound(const nod_path_trace *trace)
 {
+    if (trace->count > 0 && !trace->ms) {
+        return false;
+    }
     for (uint32_t i = 1; i < trace->count; i++) {
         if (trace->ms[i] < trace->ms[i - 1]) {
             return false;

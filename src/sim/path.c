@@ -52,11 +52,11 @@ static bool sound(const nod_path_config *c)
 
     return probability(burst->enter) && probability(burst->leave) &&
            probability(burst->bad_passes) && probability(burst->good_loses) &&
-           nod_line_trace_is_sound(&c->trace) && !(c->trace.count && c->rate_bps) &&
-           probability(c->loss) && probability(c->duplicate) && probability(c->reorder) &&
-           probability(c->damage) && probability(c->mark) && c->delay_us <= year &&
-           c->jitter_us <= year && c->reorder_us <= year && c->codel_target_us <= hour &&
-           c->codel_interval_us <= hour;
+           c->queue_kind <= NOD_QUEUE_FQ_CODEL && nod_line_trace_is_sound(&c->trace) &&
+           !(c->trace.count && c->rate_bps) && probability(c->loss) && probability(c->duplicate) &&
+           probability(c->reorder) && probability(c->damage) && probability(c->mark) &&
+           c->delay_us <= year && c->jitter_us <= year && c->reorder_us <= year &&
+           c->codel_target_us <= hour && c->codel_interval_us <= hour;
 }
 
 nod_path *nod_path_new(nod_pool *pool, const nod_path_config *config, uint64_t seed)

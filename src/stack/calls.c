@@ -388,12 +388,12 @@ int nod_tcp_set_config(nod_stack *s, nod_handle handle, const nod_tcp_config *co
     if (own->c.counters) nod_tcb_rare(&s->env, tcb);
     if (tells && tcb->rec.state != NOD_SYN_SENT) tcb->flags |= TCB_UTO_DUE;
     uint8_t algorithm = (uint8_t)nod_cc_find(own->c.congestion);
+    struct nod_cc_own *cc_own = tcb->work ? &tcb->work->cc_own : NULL;
+    nod_cc_change(&tcb->cc, cc_own, nod_tcb_mss(tcb), algorithm);
     if (!tcb->work) { /* keep-alive may have been switched, or its times changed */
-        tcb->cc.id = algorithm;
         nod_timers_schedule(&s->env, tcb);
         return 0;
     }
-    nod_cc_change(&tcb->cc, &tcb->work->cc_own, algorithm);
     nod_tcb_tell_room(&s->env, tcb);
     nod_settle(s, tcb); /* Nagle off, a larger buffer: something may be due now */
     return 0;

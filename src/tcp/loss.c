@@ -125,11 +125,11 @@ void nod_loss_on_resume(struct nod_env *env, struct nod_tcb *tcb)
     uint32_t before = tcb->cc.cwnd, mss = nod_tcb_mss(tcb);
     struct nod_cc_sample s = sample(env, tcb, 0, 0);
     s.app_limited = w->loss.rate.limited_until;
-    if (ops->on_restart) ops->on_restart(&tcb->cc, &w->cc_own, &s);
     if (validates(tcb))
         nod_validate_age(&w->validate, &tcb->cc, env->now, mss);
     else if (ops->on_idle && env->now - w->last_send > tcb->rto_us)
         ops->on_idle(&tcb->cc, &w->cc_own, mss);
+    if (ops->on_restart) ops->on_restart(&tcb->cc, &w->cc_own, &s); /* a rate from that window */
     if (tcb->cc.cwnd != before) trace_cwnd(env, tcb);
 }
 
@@ -362,6 +362,7 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
     uint32_t *reduced = &tcb->work->reduced;
     a->d.heard = env->now;
     if (seq_lt(*reduced, highest)) *reduced = highest - 1; /* never half a turn away */
+    if (seq_lt(l->recover, highest)) l->recover = highest - 1;
     if (seq_gt(tcb->snd.una, l->board.first))
         nod_board_acked(&l->board, env->pool, tcb->snd.una, &a->d);
     if (has_sack(tcb)) highest = seq_max(highest, nod_loss_take_sack(env, tcb, seg, a));
@@ -369,7 +370,7 @@ void nod_loss_on_ack(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
     sample_rtt(env, tcb, a);
     nod_count_ack(tcb, a);
     nod_rack_on_delivery(&l->rack, &a->d, highest, echo_of_newest(tcb, a), env->now);
-    if (a->dsack) nod_rack_on_dsack(&l->rack, tcb->snd.una, tcb->snd.nxt);
+    nod_rack_on_ack(&l->rack, a->dsack, tcb->snd.una, tcb->snd.nxt);
     count_duplicates(tcb, a);
     nod_rate_on_ack(&l->rate, &a->d, nod_min_filter_get(&l->rack.min_rtt), env->now);
     if (nod_loss_probe_acked(tcb, a)) { /* it has repaired a loss that nobody saw */

@@ -70,6 +70,9 @@ static void leave(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
     if (out->h.opt.has_uto && !(out->h.ctl & NOD_SYN)) tcb->flags &= ~(uint32_t)TCB_UTO_DUE;
     if (!(out->h.ctl & NOD_ACK)) return;
     w->ack_why = 0;
+    int blocks = out->h.opt.sack_count - came_twice(w);
+    if (out->h.opt.sack_count && nod_reassembly_told(&w->ooq, blocks)) /* a batch of many gaps */
+        w->ack_why = NOD_WHY_ACK_AT_ONCE;
     w->twice[0] = w->twice[1]; /* told, or taken out for lack of room */
     w->at[NOD_TIMER_DELAYED_ACK] = NOD_NEVER;
     w->unacked_in = 0;

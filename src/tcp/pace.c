@@ -13,12 +13,19 @@ static nod_usec late_max(const struct nod_tcb *tcb)
 #define GAIN_SLOW_START 200
 #define GAIN_AVOIDANCE 120
 
-/* Of an algorithm without a rate of its own: only if that is asked for. The last flight of a short
- * transfer would come half a round trip later, and flows that are paced take more than their share
- * from those that are not. */
+/* A burst of so much is more than queues are made for; and a timer is fine enough for round trips
+ * of so long. */
+#define WINDOW_MIN (1u << 20)
+#define RTT_MIN 1000u /* us */
+
+/* Of an algorithm without a rate of its own. Unless it is asked for, only a large window is paced:
+ * the last flight of a short transfer would come half a round trip later, and small flows that are
+ * paced take more than their share from those that are not. */
 static uint64_t rate_of_window(const struct nod_tcb *tcb)
 {
-    if (tcb->config->c.pacing != NOD_PACING_ON || !tcb->srtt_us) return 0;
+    bool large =
+        tcb->cc.cwnd >= WINDOW_MIN && nod_min_filter_get(&tcb->work->loss.rack.min_rtt) >= RTT_MIN;
+    if (!tcb->srtt_us || (tcb->config->c.pacing == NOD_PACING_AUTO && !large)) return 0;
     uint64_t window = max_u32(tcb->cc.cwnd, nod_loss_out(tcb));
     bool slow_start = tcb->cc.cwnd < tcb->cc.ssthresh / 2;
     uint64_t percent = slow_start ? GAIN_SLOW_START : GAIN_AVOIDANCE;

@@ -56,9 +56,10 @@ void nod_rack_on_delivery(struct nod_rack *r, const struct nod_delivery *d, uint
     r->end = run->end;
 }
 
-void nod_rack_on_dsack(struct nod_rack *r, uint32_t una, uint32_t nxt)
+void nod_rack_on_ack(struct nod_rack *r, bool dsack, uint32_t una, uint32_t nxt)
 {
-    if (r->in_dsack_round && seq_lt(una, r->dsack_round)) return;
+    if (seq_ge(una, r->dsack_round)) r->in_dsack_round = false;
+    if (!dsack || r->in_dsack_round) return;
     r->in_dsack_round = true;
     r->dsack_round = nxt;
     r->mult += r->mult < UINT8_MAX;

@@ -36,8 +36,8 @@ void nod_rack_on_rtt(struct nod_rack *r, nod_usec now, uint32_t rtt_us);
 void nod_rack_on_delivery(struct nod_rack *r, const struct nod_delivery *d, uint32_t highest,
                           struct nod_echo echo, nod_usec now);
 
-/* Step 4: for an ACK with a DSACK; and for each recovery that ends. */
-void nod_rack_on_dsack(struct nod_rack *r, uint32_t una, uint32_t nxt);
+/* Step 4: for each ACK, which may tell of a DSACK; and for each recovery that ends. */
+void nod_rack_on_ack(struct nod_rack *r, bool dsack, uint32_t una, uint32_t nxt);
 void nod_rack_on_recovered(struct nod_rack *r);
 /* How long to wait for what may only be late. `sacked`: segments. `patient`: longer than RFC 8985
  * has it, where reordering was seen or can still be expected. */

@@ -52,18 +52,22 @@ static struct nod_run *run_behind(const struct nod_reassembly *r, const struct n
 
 static void forget_recent(struct nod_reassembly *r, const struct nod_run *run)
 {
-    unsigned kept = 0;
-    for (unsigned i = 0; i < NOD_RECENT; i++)
-        if (r->recent[i] != run) r->recent[kept++] = r->recent[i];
+    unsigned kept = 0, untold = r->untold;
+    for (unsigned i = 0; i < NOD_RECENT; i++) {
+        if (r->recent[i] != run)
+            r->recent[kept++] = r->recent[i];
+        else if (i < untold)
+            r->untold--;
+    }
     while (kept < NOD_RECENT) r->recent[kept++] = NULL;
 }
 
 static void note_recent(struct nod_reassembly *r, struct nod_run *run)
 {
-    if (r->recent[0] == run) return;
     forget_recent(r, run);
     memmove(&r->recent[1], &r->recent[0], (NOD_RECENT - 1) * sizeof(r->recent[0]));
     r->recent[0] = run;
+    if (r->untold < NOD_RECENT) r->untold++;
 }
 
 static size_t cost(const struct piece *piece)
@@ -326,11 +330,18 @@ static int add_block(const struct nod_run *run, uint32_t blocks[][2], int count)
 int nod_reassembly_blocks(const struct nod_reassembly *r, uint32_t blocks[][2], int max)
 {
     int count = 0;
-    for (int i = 0; i < NOD_RECENT && r->recent[i] && count < max; i++)
+    for (int i = r->untold > max ? r->untold - max : 0;
+         i < NOD_RECENT && r->recent[i] && count < max; i++)
         count = add_block(r->recent[i], blocks, count);
     for (const struct nod_run *run = r->last; run && count < max; run = run->prev)
         if (!is_recent(r, run)) count = add_block(run, blocks, count);
     return count;
+}
+
+bool nod_reassembly_told(struct nod_reassembly *r, int count)
+{
+    r->untold = (uint8_t)(r->untold > count ? r->untold - count : 0);
+    return r->untold;
 }
 
 void nod_reassembly_check(const struct nod_reassembly *r)
@@ -353,6 +364,7 @@ void nod_reassembly_check(const struct nod_reassembly *r)
         recents += is_recent(r, run);
     }
     NOD_ASSERT(prev == r->last && count == r->count && bytes == r->bytes && held == r->held);
+    NOD_ASSERT(!r->untold || r->recent[r->untold - 1]);
     for (unsigned i = 0; i < NOD_RECENT; i++) recents -= r->recent[i] != NULL;
     NOD_ASSERT(recents == 0);
 }

@@ -9,7 +9,7 @@
 #include "base/queue.h"
 #include "base/tree.h"
 
-#define NOD_RECENT 4 /* as many as there can be SACK blocks */
+#define NOD_RECENT 12 /* three ACKs of four SACK blocks, or four of three */
 
 struct nod_run;
 
@@ -17,6 +17,7 @@ struct nod_reassembly {
     struct nod_tree_node *root; /* of the runs */
     struct nod_run *first, *last;
     struct nod_run *recent[NOD_RECENT]; /* what grew last comes first: for SACK */
+    uint8_t untold;                     /* so many of them, the first, no ACK has told of */
     size_t held;                        /* memory, all of it */
     uint32_t bytes;                     /* octets of the stream in it */
     uint32_t count;                     /* of runs */
@@ -42,8 +43,12 @@ uint32_t nod_reassembly_end(const struct nod_reassembly *r);
 bool nod_reassembly_overlap(const struct nod_reassembly *r, uint32_t seq, uint32_t len,
                             uint32_t dup[2]);
 
-/* Runs of octets for SACK, what arrived last first (RFC 2018 section 4). Returns how many. */
+/* Runs of octets for SACK, what arrived last first (RFC 2018 section 4). Returns how many. Where
+ * more are new than one ACK tells of, they are those that arrived first. */
 int nod_reassembly_blocks(const struct nod_reassembly *r, uint32_t blocks[][2], int max);
+
+/* That many have been told. True: there are more, for another ACK. */
+bool nod_reassembly_told(struct nod_reassembly *r, int count);
 
 void nod_reassembly_check(const struct nod_reassembly *r); /* the invariants; ends the program */
 

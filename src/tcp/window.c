@@ -51,15 +51,22 @@ uint16_t nod_tcb_offer_window(const struct nod_env *env, struct nod_tcb *tcb, bo
     return (uint16_t)field;
 }
 
+/* A segment of its own only says what doubles the window: a reader of small bites does not cost the
+ * network one for each. The rest is said by the ACKs of what the peer sends. But a peer who knows
+ * of no window, as there was none of a whole unit, sends nothing. */
+static bool doubles_window(const struct nod_tcb *tcb, uint32_t gain)
+{
+    uint32_t wnd = nod_tcb_rcv_wnd(tcb), said = wnd >> tcb->rcv_scale;
+    return (wnd + gain) >> tcb->rcv_scale >= max_u32(2 * said, 1);
+}
+
 void nod_tcb_after_read(const struct nod_env *env, struct nod_tcb *tcb)
 {
     if (tcb->rec.state != NOD_ESTABLISHED && tcb->rec.state != NOD_FIN_WAIT_1 &&
         tcb->rec.state != NOD_FIN_WAIT_2)
         return;
     uint32_t gain = worthwhile_gain(env, tcb), buffer = nod_tune_receive_buffer(tcb);
-    /* A segment of its own only says what doubles the window: a reader of small bites does not
-     * cost the network one for each. The rest is said by the ACKs of what the peer sends. */
-    if (gain && (gain >= buffer / 2 || gain >= nod_tcb_rcv_wnd(tcb)))
+    if (gain && (gain >= buffer / 2 || doubles_window(tcb, gain)))
         nod_tcb_ack_now(tcb, NOD_WHY_WINDOW_UPDATE);
     /* The end of a burst: the peer may wait for nothing but this, and no answer was given that
      * could take it along. */

@@ -16,6 +16,24 @@ expect "but not what says nothing" [ "$(grep -c '^flow/cubic/1000M/100ms/1%' "$w
 "$bench/run" --list 'flow/cubic/10M/*/1%' >"$work/out"
 expect "a pattern chooses" is "$(wc -l <"$work/out")" 6
 
+# refuses CODE PATTERN SETTING ARGUMENTS...: before anything is run, or an old table overwritten.
+refuses() {
+    right=$1
+    pattern=$2
+    setting=$3
+    shift 3
+    env OUT="$work/bench" "$setting" "$bench/run" "$@" >"$work/stdout" 2>"$work/out"
+    expect "$setting $*: exit $right" is $? "$right"
+    expect "  and a sentence" has "$pattern"
+    expect "  and nothing else" [ ! -e "$work/bench" ]
+}
+refuses 3 "ROUNDS wants a whole number" ROUNDS=x
+refuses 3 "ROUNDS wants a whole number" ROUNDS=0
+refuses 3 "no pair 'nod-bsd'" PAIRS="nod-nod nod-bsd"
+refuses 2 "wants a table of runs" LONG= --table
+refuses 2 "wants a table of runs" LONG= --table "$work/none"
+refuses 2 "tell more" LONG= --nothing
+
 cd "$work" || exit
 # result.awk: three flows, and what their senders say.
 touch base loaded

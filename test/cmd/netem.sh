@@ -54,6 +54,9 @@ refuses() {
 refuses 2 "one name" "two devices, LEFT and RIGHT" a
 refuses 2 "one name twice" "need two names" a a
 refuses 2 "a long name" "1 to 15 letters" a b0123456789012345
+refuses 2 "a path for a name" "no name for a device" a/b c
+refuses 2 "a pattern for a name" "no name for a device" a %d
+refuses 2 "a namespace without a name" "the number of a process" --left-netns "" a b
 refuses 2 "no such option" "no option '--nothing'" --nothing a b
 refuses 2 "no value" "needs a value" a b --rate
 refuses 2 "a loss beyond all" "--to-left-loss wants a probability" --to-left-loss 2 a b

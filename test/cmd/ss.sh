@@ -55,6 +55,7 @@ expect "  its stack and process" has ":7177 .*users:((\"nod connect\",pid=$sende
 expect "  its timer: nothing moves but probes" has ':7177 .*timer:(persist,[0-9.]*m*s[ec]*,[0-9]*)'
 expect "  what TCP knows, indented" \
     has '^	 ts sack cubic wscale:[0-9]*,[0-9]* rto:[0-9.]* .*rtt:[0-9.]*/[0-9.]* ato:40 mss:1448 pmtu:1500 .*cwnd:'
+expect "  how fast the network took what it sent" has '	 .* delivery_rate [1-9][0-9]*bps '
 "$NOD" ss >"$work/out"
 expect "nod ss without -i and -o" lacks 'cwnd\|timer'
 "$NOD" ss -ltn >"$work/out"

@@ -587,16 +587,24 @@ static void change(void **state)
     (void)state;
     reach_cruise();
     uint32_t cwnd = cc.cwnd;
-    nod_cc_change(&cc, &own, (uint8_t)nod_cc_find("cubic"));
+    nod_cc_change(&cc, &own, MSS, (uint8_t)nod_cc_find("cubic"));
     assert_int_equal(cc.cwnd, cwnd);
     assert_int_equal(cc.ssthresh, cwnd);
     assert_int_equal(own.pacing_rate, 0);
     s.limited = true;
     ack(MSS, RTT, RATE, 0);
     assert_in_range(cc.cwnd, cwnd, cwnd + MSS);
-    nod_cc_change(&cc, &own, (uint8_t)nod_cc_find("bbr"));
+    nod_cc_change(&cc, &own, MSS, (uint8_t)nod_cc_find("bbr"));
     ack(MSS, RTT, RATE, 0);
     assert_int_equal(b->state, NOD_BBR_STARTUP);
+    assert_int_equal(cc.ssthresh, UINT32_MAX);
+    /* At rest there is nothing but the window; and one that has not grown yet is no limit. */
+    cc.cwnd = 50 * MSS;
+    nod_cc_change(&cc, NULL, MSS, (uint8_t)nod_cc_find("cubic"));
+    assert_int_equal(cc.ssthresh, 50 * MSS);
+    begin();
+    nod_cc_change(&cc, &own, MSS, (uint8_t)nod_cc_find("cubic"));
+    assert_int_equal(cc.cwnd, 10 * MSS);
     assert_int_equal(cc.ssthresh, UINT32_MAX);
 }
 

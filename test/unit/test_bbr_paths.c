@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
+
 #include "unit/flows.h"
 
 #define SEED 5
@@ -43,7 +45,7 @@ static void alone(void **state)
     flows_add(&f, "bbr", NOD_PACING_AUTO);
     run(2 * NOD_SEC); /* Startup and Drain */
     assert_true(flows_rate(&f, 0) > MBIT(70));
-    run(10 * NOD_SEC);
+    run(6 * NOD_SEC);
     assert_true(flows_rate(&f, 0) > MBIT(90));
     assert_true(flows_srtt(&f, 0) < RTT * 5 / 4);
     assert_int_equal(f.flow[0].status.segments_retransmitted, 0);
@@ -55,7 +57,7 @@ static void alone(void **state)
 
     path(100, 1250000, 0);
     flows_add(&f, "cubic", NOD_PACING_AUTO);
-    run(12 * NOD_SEC);
+    run(6 * NOD_SEC);
     assert_true(flows_srtt(&f, 0) > RTT * 5 / 4);
     flows_free(&f);
 }
@@ -69,7 +71,7 @@ static void random_loss(void **state)
         for (int i = 0; i < 2; i++) {
             path(100, 1250000, percent / 100.0);
             flows_add(&f, i ? "cubic" : "bbr", NOD_PACING_AUTO);
-            run(15 * NOD_SEC);
+            run(7 * NOD_SEC);
             rate[i] = flows_rate(&f, 0);
             flows_free(&f);
         }
@@ -88,26 +90,28 @@ static void shallow(void **state)
     assert_true(flows_rate(&f, 0) > MBIT(85));
     nod_path_stats before, after;
     nod_path_get_stats(f.path, &before);
-    run(10 * NOD_SEC);
+    run(5 * NOD_SEC);
     nod_path_get_stats(f.path, &after);
     assert_true(flows_rate(&f, 0) > MBIT(90));
     assert_true(after.queue_full - before.queue_full < (after.in - before.in) / 500);
     flows_free(&f);
 }
 
-/* Two of a kind share: at once if they begin so, and with one who comes later in the end. */
+/* Two of a kind share: at once if they begin so; with one who comes later it takes its time, for
+ * each probes once in two or three seconds. */
 static void two(void **state)
 {
     (void)state;
-    for (int late = 0; late < 2; late++) {
-        path(50, 625000, 0);
+    int cases = getenv("NOD_TEST_QUICK") ? 1 : 2;
+    for (int late = 0; late < cases; late++) {
+        path(20, 250000, 0);
         flows_add(&f, "bbr", NOD_PACING_AUTO);
         if (late) run(3 * NOD_SEC);
         flows_add(&f, "bbr", NOD_PACING_AUTO);
         run((late ? 80 : 5) * NOD_SEC);
-        run(10 * NOD_SEC);
+        run(20 * NOD_SEC);
         assert_true(flows_jain(&f) > 0.9);
-        assert_true(flows_rate(&f, 0) + flows_rate(&f, 1) > MBIT(45));
+        assert_true(flows_rate(&f, 0) + flows_rate(&f, 1) > MBIT(18));
         flows_free(&f);
     }
 }
@@ -116,14 +120,14 @@ static void two(void **state)
 static void beside_cubic(void **state)
 {
     (void)state;
-    path(50, 500000, 0);
+    path(20, 200000, 0);
     flows_add(&f, "cubic", NOD_PACING_AUTO);
     flows_add(&f, "bbr", NOD_PACING_AUTO);
     run(10 * NOD_SEC);
     run(30 * NOD_SEC);
-    assert_true(flows_rate(&f, 0) > MBIT(50) / 5);
-    assert_true(flows_rate(&f, 1) > MBIT(50) / 5);
-    assert_true(flows_rate(&f, 0) + flows_rate(&f, 1) > MBIT(45));
+    assert_true(flows_rate(&f, 0) > MBIT(20) / 5);
+    assert_true(flows_rate(&f, 1) > MBIT(20) / 5);
+    assert_true(flows_rate(&f, 0) + flows_rate(&f, 1) > MBIT(18));
     flows_free(&f);
 }
 
@@ -177,19 +181,19 @@ static void pacing(void **state)
         nod_path_stats stats;
         path(100, 60000, 0);
         flows_add(&f, "bbr", on ? NOD_PACING_AUTO : NOD_PACING_OFF);
-        run(10 * NOD_SEC);
+        run(6 * NOD_SEC);
         nod_path_get_stats(f.path, &stats);
         lost[on] = stats.queue_full;
         rate[on] = flows_rate(&f, 0);
         flows_free(&f);
     }
     assert_true(lost[1] * 2 < lost[0]);
-    assert_true(rate[1] > MBIT(85));
+    assert_true(rate[1] > MBIT(75));
 
     for (int on = 0; on < 2; on++) {
         path(100, 60000, 0);
         flows_add(&f, "cubic", on ? NOD_PACING_ON : NOD_PACING_OFF);
-        run(10 * NOD_SEC);
+        run(6 * NOD_SEC);
         rate[on] = flows_rate(&f, 0);
         flows_free(&f);
     }
@@ -210,7 +214,7 @@ static void changed_while_it_lives(void **state)
         memset(config.congestion, 0, sizeof(config.congestion));
         memcpy(config.congestion, names[i], strlen(names[i]));
         assert_int_equal(nod_tcp_set_config(f.a, f.flow[0].client, &config), 0);
-        run(3 * NOD_SEC);
+        run(2 * NOD_SEC);
         assert_string_equal(f.flow[0].status.congestion, names[i]);
         assert_true(flows_rate(&f, 0) > MBIT(70));
     }

@@ -55,6 +55,11 @@ static void connections(void **state)
     TRY(tcp.send_buffer, (1u << 30) + 1, NOD_EINVAL);
     TRY(tcp.receive_buffer, 0, NOD_EINVAL);
     TRY(tcp.receive_buffer, UINT32_MAX, NOD_EINVAL);
+    TRY(tcp.send_buffer_max, 0, 0);
+    TRY(tcp.send_buffer_max, 1u << 30, 0);
+    TRY(tcp.send_buffer_max, (1u << 30) + 1, NOD_EINVAL);
+    TRY(tcp.receive_buffer_max, 0, 0);
+    TRY(tcp.receive_buffer_max, (1u << 30) + 1, NOD_EINVAL);
     TRY(tcp.rto_initial_us, 0, NOD_EINVAL);
     TRY(tcp.rto_min_us, 0, NOD_EINVAL);
     TRY(tcp.rto_min_us, 121 * NOD_SEC, NOD_EINVAL);
@@ -82,6 +87,13 @@ static void connections(void **state)
     nod_config c;
     nod_config_default(&c);
     memset(c.tcp.congestion, 'a', sizeof(c.tcp.congestion)); /* without an end */
+    assert_int_equal(made(&c), NOD_EINVAL);
+    const char *name;
+    for (unsigned i = 0; (name = nod_congestion_name(i)); i++) {
+        strcpy(c.tcp.congestion, name);
+        assert_int_equal(made(&c), 0);
+    }
+    strcpy(c.tcp.congestion, "bbr2");
     assert_int_equal(made(&c), NOD_EINVAL);
 }
 

@@ -290,6 +290,41 @@ static void hystart_once(void **state)
     assert_int_equal(rounds((uint32_t[]){40, 80, 120}, 3), 80);
 }
 
+/* A round trip of `rtt`, whose ACKs come in an even train of such a length, each for a segment that
+ * was sent a round trip ago. */
+static void train_round(nod_usec rtt, nod_usec length)
+{
+    nod_usec began = now;
+    uint32_t segments = cc.cwnd / MSS, nxt = una + cc.cwnd;
+    for (uint32_t i = 0; i < segments; i++) {
+        now = began + length * i / segments;
+        una += MSS;
+        struct nod_cc_sample s = sample(MSS, (uint32_t)rtt);
+        s.min_rtt_us = (uint32_t)rtt;
+        s.nxt = nxt;
+        nod_cc_ops(&cc)->on_ack(&cc, &own, &s);
+        nxt += 2 * MSS;
+    }
+    now = began + rtt;
+}
+
+/* ACKs one after the other for half of a round trip: the path carries no more. Bursts are no train,
+ * not even where a round trip is shorter than any gap that counts, nor where the clock begins. */
+static void hystart_train(void **state)
+{
+    (void)state;
+    static const nod_usec rtts[] = {100, NOD_MSEC, 40 * NOD_MSEC};
+    for (size_t i = 0; i < sizeof(rtts) / sizeof(rtts[0]); i++) {
+        start();
+        now = rtts[i];
+        for (int round = 0; round < 7; round++) train_round(rtts[i], rtts[i] / 4);
+        assert_int_equal(cc.cwnd, 1280 * MSS);
+        assert_true(cc.ssthresh > 1u << 30);
+        train_round(rtts[i], rtts[i] * 3 / 4);
+        assert_in_range(cc.ssthresh, 1281 * MSS, 2559 * MSS);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +341,7 @@ int main(void)
         cmocka_unit_test(hystart),
         cmocka_unit_test(hystart_resumes),
         cmocka_unit_test(hystart_once),
+        cmocka_unit_test(hystart_train),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,6 +117,11 @@ static void test_nonsense_is_refused(void **state)
     assert_null(nod_path_new(pool, &(nod_path_config){.loss = 1.5}, 1));
     assert_null(nod_path_new(pool, &(nod_path_config){.damage = -0.1}, 1));
     assert_null(nod_path_new(pool, &(nod_path_config){.delay_us = NOD_NEVER}, 1));
+    assert_null(nod_path_new(pool, &(nod_path_config){.burst = {.enter = 1.1}}, 1));
+    assert_null(nod_path_new(pool, &(nod_path_config){.burst = {.leave = -1}}, 1));
+    assert_null(nod_path_new(pool, &(nod_path_config){.trace = {.count = 1}}, 1));
+    assert_null(nod_path_new(pool, &(nod_path_config){.queue_kind = NOD_QUEUE_FQ_CODEL + 1}, 1));
+    assert_null(nod_path_new(pool, &(nod_path_config){.codel_target_us = 3601 * NOD_SEC}, 1));
     nod_path *path = nod_path_new(pool, &(nod_path_config){.delay_us = 7}, 1);
 
     nod_path_set_config(path, &(nod_path_config){.delay_us = 8, .reorder = 2});

@@ -133,16 +133,30 @@ static void window(void **state)
     assert_int_equal(nod_rack_reo_wnd(&rack, false, true, 1, RTT), 0);
     rack.reordering = true;
     assert_int_equal(nod_rack_reo_wnd(&rack, false, true, 9, RTT), RTT / 4);
-    nod_rack_on_dsack(&rack, 100, 1000);
-    nod_rack_on_dsack(&rack, 900, 2000); /* in the same round */
+    nod_rack_on_ack(&rack, true, 100, 1000);
+    nod_rack_on_ack(&rack, true, 900, 2000); /* in the same round */
     assert_int_equal(nod_rack_reo_wnd(&rack, false, true, 9, RTT), RTT / 2);
     for (uint32_t round = 1; round < 9; round++)
-        nod_rack_on_dsack(&rack, round * 1000, (round + 1) * 1000);
+        nod_rack_on_ack(&rack, true, round * 1000, (round + 1) * 1000);
     assert_int_equal(nod_rack_reo_wnd(&rack, false, true, 9, RTT), RTT);
     for (int i = 0; i < 15; i++) nod_rack_on_recovered(&rack);
     assert_int_equal(nod_rack_reo_wnd(&rack, false, true, 9, RTT), RTT);
     nod_rack_on_recovered(&rack);
     assert_int_equal(nod_rack_reo_wnd(&rack, false, true, 9, RTT), RTT / 4);
+    end();
+}
+
+/* A round is over when its end is acknowledged, and not again half a turn of numbers later. */
+static void dsack_round(void **state)
+{
+    (void)state;
+    begin();
+    rack.reordering = true;
+    nod_rack_on_ack(&rack, true, 100, 1000);
+    nod_rack_on_ack(&rack, false, 1000, 2000);
+    nod_rack_on_ack(&rack, false, 0x80000000u, 0x80001000u);
+    nod_rack_on_ack(&rack, true, 0x90000000u, 0x90001000u);
+    assert_int_equal(nod_rack_reo_wnd(&rack, false, true, 9, RTT), RTT * 3 / 4);
     end();
 }
 
@@ -224,9 +238,11 @@ static void longer_path(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lost_by_time),  cmocka_unit_test(ties),    cmocka_unit_test(ambiguous),
-        cmocka_unit_test(reordering),    cmocka_unit_test(window),  cmocka_unit_test(patience),
-        cmocka_unit_test(shorter_queue), cmocka_unit_test(timeout), cmocka_unit_test(longer_path),
+        cmocka_unit_test(lost_by_time), cmocka_unit_test(ties),
+        cmocka_unit_test(ambiguous),    cmocka_unit_test(reordering),
+        cmocka_unit_test(window),       cmocka_unit_test(dsack_round),
+        cmocka_unit_test(patience),     cmocka_unit_test(shorter_queue),
+        cmocka_unit_test(timeout),      cmocka_unit_test(longer_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

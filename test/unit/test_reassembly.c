@@ -55,10 +55,11 @@ static void check_ends(const struct nod_reassembly *r, uint32_t base)
 }
 
 /* The blocks are runs of the mask, none twice, that of `newest` first if it is held. */
-static void check_blocks(const struct nod_reassembly *r, uint32_t base, uint32_t newest)
+static void check_blocks(struct nod_reassembly *r, uint32_t base, uint32_t newest)
 {
     uint32_t blocks[4][2];
     int n = nod_reassembly_blocks(r, blocks, 4), runs = 0;
+    nod_reassembly_told(r, n);
     for (uint32_t i = 0; i < SPAN; i++) runs += here[i] && (i == 0 || !here[i - 1]);
     assert_int_equal(n, runs < 4 ? runs : 4);
     for (int b = 0; b < n; b++) {
@@ -193,6 +194,33 @@ static int64_t add(struct nod_reassembly *r, nod_pool *pool, uint32_t seq, uint3
     static const uint8_t bytes[2000];
     nod_slice slice = slice_of_bytes(pool, bytes, len, cap);
     return nod_reassembly_add(r, pool, seq, &slice);
+}
+
+/* More runs than an ACK has room for: the next tells of the rest. What has gone is not told. */
+static void as_many_acks_as_it_takes(void **state)
+{
+    (void)state;
+    nod_pool *pool = nod_pool_new(NULL, 0);
+    struct nod_reassembly r = {0};
+    uint8_t bytes[100] = {0};
+    uint32_t blocks[4][2];
+    for (uint32_t seq = 1000; seq < 6000; seq += 1000) {
+        nod_slice slice = slice_of_bytes(pool, bytes, 100, 0);
+        assert_int_equal(nod_reassembly_add(&r, pool, seq, &slice), 100);
+    }
+    struct nod_queue q = {.base = 1000};
+    assert_int_equal(nod_reassembly_drain(&r, pool, 1000, &q), 100);
+    assert_int_equal(r.untold, 4);
+    assert_int_equal(nod_reassembly_blocks(&r, blocks, 3), 3);
+    for (uint32_t i = 0; i < 3; i++) assert_int_equal(blocks[i][0], 4000 - 1000 * i);
+    assert_true(nod_reassembly_told(&r, 3));
+    assert_int_equal(nod_reassembly_blocks(&r, blocks, 3), 3);
+    for (uint32_t i = 0; i < 3; i++) assert_int_equal(blocks[i][0], 5000 - 1000 * i);
+    assert_false(nod_reassembly_told(&r, 3));
+    nod_reassembly_check(&r);
+    nod_queue_clear(&q, pool);
+    nod_reassembly_clear(&r, pool);
+    nod_pool_free(pool);
 }
 
 /* Octets one by one, in no way that lets them share a block: what they cost is bounded, and what is
@@ -340,7 +368,7 @@ static double hold_many(uint32_t n, uint32_t base)
         nod_slice slice = nod_slice_of(block, 0, SEGMENT);
         assert_false(nod_reassembly_overlap(&r, seq, SEGMENT, dup));
         assert_int_equal(nod_reassembly_add(&r, pool, seq, &slice), SEGMENT);
-        nod_reassembly_blocks(&r, blocks, 4);
+        nod_reassembly_told(&r, nod_reassembly_blocks(&r, blocks, 4));
         assert_int_equal(blocks[0][0], seq);
         assert_int_equal(blocks[0][1], seq + SEGMENT);
     }
@@ -357,7 +385,7 @@ static double hold_many(uint32_t n, uint32_t base)
             continue;
         }
         assert_int_equal(nod_reassembly_add(&r, pool, seq, &slice), SEGMENT);
-        nod_reassembly_blocks(&r, blocks, 4);
+        nod_reassembly_told(&r, nod_reassembly_blocks(&r, blocks, 4));
         assert_true(seq_le(blocks[0][0], seq - SEGMENT) && seq_ge(blocks[0][1], seq + 2 * SEGMENT));
     }
     double each = (double)(clock() - before) * 1e6 / CLOCKS_PER_SEC / (2 * n);
@@ -419,15 +447,11 @@ static void no_memory_to_drain(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_histories),
-        cmocka_unit_test(newest_first),
-        cmocka_unit_test(dust),
-        cmocka_unit_test(small_ones_apart),
-        cmocka_unit_test(small_ones_in_a_row),
-        cmocka_unit_test(blocks_of_others),
-        cmocka_unit_test(whole_window),
-        cmocka_unit_test(every_second_of_many),
-        cmocka_unit_test(no_memory_to_drain),
+        cmocka_unit_test(random_histories),         cmocka_unit_test(newest_first),
+        cmocka_unit_test(as_many_acks_as_it_takes), cmocka_unit_test(dust),
+        cmocka_unit_test(small_ones_apart),         cmocka_unit_test(small_ones_in_a_row),
+        cmocka_unit_test(blocks_of_others),         cmocka_unit_test(whole_window),
+        cmocka_unit_test(every_second_of_many),     cmocka_unit_test(no_memory_to_drain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

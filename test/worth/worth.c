@@ -186,6 +186,7 @@ static void with_probe(nod_tcp_config *c, bool on)
 static void with_prr(nod_tcp_config *c, bool on)
 {
     c->prr = on;
+    c->hystart = false; /* so that much is lost at once */
 }
 static void with_validation(nod_tcp_config *c, bool on)
 {
