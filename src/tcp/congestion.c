@@ -148,7 +148,10 @@ nod_usec nod_congestion_until_rest(const struct nod_tcb *tcb)
 void nod_congestion_grow(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *a,
                          uint32_t flight)
 {
-    if (!a->acked && !nod_congestion_has_model(tcb)) return;
+    /* RFC 5681 2: duplicates grow no window, unless it is usual here that segments overtake each
+     * other, and SND.UNA says little. Linux has the same rule. */
+    bool told = a->acked || (a->d.octets && tcb->work->loss.rack.reordering);
+    if (!told && !nod_congestion_has_model(tcb)) return;
     /* By what this ACK is the first to tell of; what was sacked before has been told. */
     struct nod_cc_sample s = nod_congestion_sample(env, tcb, a->d.octets, flight);
     if (tcb->work->loss.phase == NOD_LOSS_NONE && validates(tcb))
