@@ -20,9 +20,9 @@
 #include <unistd.h>
 
 #define LOOK_US (10 * NOD_MSEC)
-#define PATIENCE_US (60 * NOD_SEC) /* for peers to hear what was said, when all have ended */
-#define LINGER_US NOD_SEC          /* for a last ACK that a bad network has lost */
-#define BACKGROUND_US NOD_SEC      /* before it is said that others go on */
+#define PATIENCE_US (60 * NOD_SEC)  /* for peers to hear what was said, when all have ended */
+#define LINGER_US (1100 * NOD_MSEC) /* for a last ACK that a bad network has lost, or a SYN,ACK */
+#define BACKGROUND_US NOD_SEC       /* before it is said that others go on */
 
 typedef struct runner {
     run_options options;

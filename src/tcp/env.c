@@ -68,8 +68,11 @@ struct nod_reply *nod_reply_rst(struct nod_env *env, const struct nod_key *key,
     }
     reply->iss = reply->seq;
     reply->irs = seg->h.seq;
-    /* RFC 7323 section 5.2: the echo lets the peer tell it from a guess. */
+    /* RFC 7323 section 5.2: the echo lets the peer tell it from a guess. The value would be 0, but
+     * Linux drops that as old where it has only a small record, half-open or in TIME-WAIT; what it
+     * has heard from us last it must take. */
     reply->opt.has_ts = seg->h.opt.has_ts;
+    reply->opt.ts_val = seg->h.opt.ts_ecr;
     reply->opt.ts_ecr = seg->h.opt.ts_val;
     return reply;
 }

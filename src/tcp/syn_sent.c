@@ -32,12 +32,8 @@ void nod_syn_sent_input(struct nod_env *env, struct nod_tcb *tcb, struct nod_seg
 {
     bool acked = seg->h.ctl & NOD_ACK;
     if (acked && (seq_le(seg->h.ack, tcb->snd.una) || seq_gt(seg->h.ack, tcb->snd.nxt))) {
-        struct nod_reply *rst =
-            nod_reply_rst(env, &tcb->rec.key, seg, NOD_SYN_SENT, NOD_WHY_RST_BAD_ACK);
-        nod_reply_as(rst, &tcb->config->c);
-        /* Without a timestamp, of which nothing is agreed: that of an old connection whose end this
-         * is to be would be a later one, and Linux's TIME-WAIT then does not hear it. */
-        if (rst) rst->opt.has_ts = false;
+        nod_reply_as(nod_reply_rst(env, &tcb->rec.key, seg, NOD_SYN_SENT, NOD_WHY_RST_BAD_ACK),
+                     &tcb->config->c);
         drop(env, tcb, seg, seg->h.ctl & NOD_RST ? NOD_DROP_RST : NOD_DROP_ACK);
         return;
     }
