@@ -2,18 +2,6 @@
 # Linux's, turned so that more is better, and ends with a summary. To the file `tsv` go the same:
 # one line for each cell and what was measured in it.
 
-function median(key,    n, i, j, x, sorted)
-{
-    n = count[key]
-    for (i = 1; i <= n; i++) {
-        x = value[key, i]
-        for (j = i - 1; j > 0 && sorted[j] > x; j--) sorted[j + 1] = sorted[j]
-        sorted[j + 1] = x
-    }
-    if (n == 0) return ""
-    return n % 2 ? sorted[(n + 1) / 2] : (sorted[n / 2] + sorted[n / 2 + 1]) / 2
-}
-
 function show(x)
 {
     if (x == "") return "-"

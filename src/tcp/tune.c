@@ -6,6 +6,8 @@
 #define LEAST 16384u     /* octets, of either when memory is scarce */
 #define SLACK 3          /* memory that may be held for each octet of a buffer, */
 #define LEAST_HELD 65536 /* and that of any */
+#define SHORT_RTT 1000u  /* us; on a path so short */
+#define SHORT_BDPS 12    /* no more is queued than so many times what the path holds */
 
 uint8_t nod_tune_scale(const nod_tcp_config *c)
 {
@@ -134,6 +136,15 @@ void nod_tune_on_sent(const struct nod_env *env, struct nod_tcb *tcb, uint32_t t
     t->said = ts;
 }
 
+/* Within a host, or a rack, nothing is ever lost that would end the window's growth: what is more
+ * than the path takes waits in a queue, and drives all else out of the processor's caches. */
+static uint64_t of_short_path(const struct nod_loss *l)
+{
+    uint32_t rtt = nod_min_filter_get(&l->rack.min_rtt);
+    if (!rtt || rtt >= SHORT_RTT || !l->rate.told) return UINT64_MAX;
+    return SHORT_BDPS * l->rate.told * rtt / NOD_SEC;
+}
+
 /* What is in flight, and what its ACKs will let out: a window, and as much again in slow start. */
 static uint32_t send_need(const struct nod_tcb *tcb)
 {
@@ -142,7 +153,7 @@ static uint32_t send_need(const struct nod_tcb *tcb)
     const struct nod_queue *q = &tcb->work->sendq;
     uint32_t out = seq_gt(tcb->snd.nxt, q->base) ? tcb->snd.nxt - q->base : 0;
     uint64_t need = (uint64_t)cwnd + (cwnd < tcb->cc.ssthresh ? 2 * (uint64_t)out : out);
-    return (uint32_t)min_u64(need, UINT32_MAX);
+    return (uint32_t)min_u64(min_u64(need, of_short_path(&tcb->work->loss)), UINT32_MAX);
 }
 
 uint32_t nod_tune_send_buffer(const struct nod_env *env, const struct nod_tcb *tcb)

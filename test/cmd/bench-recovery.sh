@@ -65,7 +65,7 @@ runs() {
     printf 'flow/x\tflow\tlinux-nod\t1\t-\t-\t80\t0\t0\t10\tno bbr\n'
 }
 runs >runs.tsv
-awk -F '\t' -v tsv=table.tsv -f "$bench/table.awk" runs.tsv >out
+awk -F '\t' -v tsv=table.tsv -f "$bench/../median.awk" -f "$bench/table.awk" runs.tsv >out
 expect "medians, ratios, a flag" is "$(grep goodput table.tsv | cut -f 3- | xargs)" \
     "3 10 8 - 11 - 0.800 - 1.100 - - nod-linux 0.80"
 expect "failures are counted" has "1 runs: no bbr"

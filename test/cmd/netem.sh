@@ -2,42 +2,14 @@
 # nod netem between two network namespaces of its own: what it refuses, that times, rates, losses
 # and marks are those that were asked for, and that it ends as it should. Kernel to kernel.
 set -u
-if [ -z "${NOD_TEST_INSIDE-}" ]; then
-    user=
-    [ "$(id -u)" = 0 ] || user="--user --map-root-user"
-    # shellcheck disable=SC2086
-    unshare $user --net true 2>/dev/null || {
-        echo "skipped: this user may not make private namespaces"
-        exit 77
-    }
-    # shellcheck disable=SC2086
-    NOD_TEST_INSIDE=1 exec unshare $user --net sh "$0"
-fi
-for program in ping iperf3 jq nsenter socat; do
-    command -v $program >/dev/null || {
-        echo "skipped: $program is missing"
-        exit 77
-    }
-done
+. "$(dirname "$0")/lib/private.sh"
+needs ping iperf3 jq nsenter socat
 . "$(dirname "$0")/lib/lib.sh"
 ip link set lo up
 exec </dev/null
 
 # LEFT is here, RIGHT in the namespace of a process that sleeps.
-unshare --net sleep 600 &
-there=$!
-emulator=
-iperf=
-end() {
-    for process in $emulator $iperf $there; do kill "$process" 2>/dev/null; done
-    rm -rf "$work"
-}
-trap end EXIT
-until [ "$(readlink /proc/$there/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.05; done
-over() {
-    nsenter --net=/proc/$there/ns/net "$@"
-}
-over ip link set lo up
+. "$(dirname "$0")/lib/there.sh"
 
 # refuses CODE WHAT PATTERN ARGUMENTS...
 refuses() {
@@ -164,14 +136,14 @@ goodput() {
     seconds=$1
     shift
     over iperf3 -s -1 >/dev/null 2>&1 &
-    iperf=$!
+    server=$!
     for _ in $(seq 50); do
         over ss -Hltn | grep -q :5201 && break
         sleep 0.05
     done
     timeout 60 iperf3 -J -O 1 -t "$seconds" -c 10.77.0.2 "$@" >"$work/iperf"
-    wait $iperf
-    iperf=
+    wait $server
+    server=
     jq '.end.sum_received.bits_per_second / 1e6' "$work/iperf"
 }
 

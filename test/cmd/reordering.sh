@@ -3,23 +3,8 @@
 # round trip: nod run, the kernel as a router, nod netem, and the kernel as the peer. TCP_INFO says
 # so, and the peer, which counts what came twice (RFC 2883), and tshark of nod's own capture.
 set -u
-if [ -z "${NOD_TEST_INSIDE-}" ]; then
-    user=
-    [ "$(id -u)" = 0 ] || user="--user --map-root-user"
-    # shellcheck disable=SC2086
-    unshare $user --net true 2>/dev/null || {
-        echo "skipped: this user may not make private namespaces"
-        exit 77
-    }
-    # shellcheck disable=SC2086
-    NOD_TEST_INSIDE=1 exec unshare $user --net sh "$0"
-fi
-for program in tshark mergecap nsenter; do
-    command -v $program >/dev/null || {
-        echo "skipped: $program is missing"
-        exit 77
-    }
-done
+. "$(dirname "$0")/lib/private.sh"
+needs tshark mergecap nsenter
 . "$(dirname "$0")/lib/lib.sh"
 bulk=$(cd "$(dirname "$0")" && pwd)/lib/bulk.py
 python=/usr/bin/python3
@@ -30,24 +15,11 @@ ip link set lo up
 exec </dev/null
 
 # The router is here, the peer in the namespace of a process that sleeps.
-unshare --net sleep 600 &
-there=$!
-emulator=
-server=
-end() {
-    for process in $emulator $server $there; do kill "$process" 2>/dev/null; done
-    rm -rf "$work"
-}
-trap end EXIT
-until [ "$(readlink /proc/$there/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.05; done
-over() {
-    nsenter --net=/proc/$there/ns/net "$@"
-}
+. "$(dirname "$0")/lib/there.sh"
 if ! { echo 1 >/proc/sys/net/ipv4/ip_forward; } 2>"$work/err"; then
     echo "skipped: no router here: $(cat "$work/err")"
     exit 77
 fi
-over ip link set lo up
 # What the peer learnt from one transfer is nothing to the next.
 over sh -c 'echo 1 >/proc/sys/net/ipv4/tcp_no_metrics_save'
 nsenter --net=/proc/$there/ns/net "$python" "$bulk" serve "$work/served" &

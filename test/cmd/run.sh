@@ -2,17 +2,7 @@
 # nod run: what it refuses, how it ends, what it hands on, and that connections are nod's. The
 # kernel at the other end of the TUN, in a private network that this test makes for itself.
 set -u
-if [ -z "${NOD_TEST_INSIDE-}" ]; then
-    user=
-    [ "$(id -u)" = 0 ] || user="--user --map-root-user"
-    # shellcheck disable=SC2086
-    unshare $user --net true 2>/dev/null || {
-        echo "skipped: this user may not make private namespaces"
-        exit 77
-    }
-    # shellcheck disable=SC2086
-    NOD_TEST_INSIDE=1 exec unshare $user --net sh "$0"
-fi
+. "$(dirname "$0")/lib/private.sh"
 . "$(dirname "$0")/lib/lib.sh"
 : "${BUILD:?the build tree}"
 here=$(cd "$(dirname "$0")" && pwd)

@@ -283,6 +283,25 @@ static void send_room(void **state)
     assert_int_equal(nod_tune_send_buffer(&env, &t), 128 * KIB);
 }
 
+/* On the shortest of paths a window means nothing: a dozen times what the path holds are enough. */
+static void send_room_on_a_short_path(void **state)
+{
+    (void)state;
+    struct nod_tcb t = fresh(128 * KIB, 1u << 30);
+    t.cc.cwnd = 100000000;
+    t.cc.ssthresh = 1;
+    work.loss.rate.told = 1000000000; /* octets a second: 100 KB are under way */
+    nod_min_filter_reset(&work.loss.rack.min_rtt, env.now, 100);
+    assert_int_equal(nod_tune_send_buffer(&env, &t), 1200000);
+    work.loss.rate.told = 10000; /* what sends little has as much room as before */
+    assert_int_equal(nod_tune_send_buffer(&env, &t), 128 * KIB);
+    work.loss.rate.told = 0;
+    assert_int_equal(nod_tune_send_buffer(&env, &t), 100000000);
+    work.loss.rate.told = 1000000000;
+    nod_min_filter_reset(&work.loss.rack.min_rtt, env.now, 1000);
+    assert_int_equal(nod_tune_send_buffer(&env, &t), 100000000);
+}
+
 /* At rest a connection remembers nothing but the window it has offered: that is what it wakes
  * with. */
 static void after_a_rest(void **state)
@@ -376,6 +395,7 @@ int main(void)
         cmocka_unit_test(round_trip_by_window),
         cmocka_unit_test(memory_is_short),
         cmocka_unit_test(send_room),
+        cmocka_unit_test(send_room_on_a_short_path),
         cmocka_unit_test(after_a_rest),
         cmocka_unit_test(crumbs),
         cmocka_unit_test(crumbs_of_one),
