@@ -4,6 +4,7 @@
 #include "cc/cc.h"
 
 #define FAR_MS 100000 /* from the plateau; the curve is cut off there */
+#define BLIND 20      /* a 20th of the window, where no plateau is known */
 
 /* beta_cubic = 0.7; alpha_cubic = 3 (1 - beta) / (1 + beta) = 9 / 17; C = 0.4. */
 static uint32_t times_beta(uint32_t octets)
@@ -60,12 +61,18 @@ static void avoid_congestion(struct nod_cc *cc, struct nod_cubic *c, const struc
     nod_usec t = s->now - c->epoch;
     c->last = s->now;
     grow_estimate(cc, c, s);
-    if (w_cubic(c, t, s->mss) < c->w_est) {
+    uint32_t target = cc->cwnd;
+    if (w_cubic(c, t, s->mss) < c->w_est)
         cc->cwnd = max_u32(cc->cwnd, c->w_est);
-        return;
-    }
-    uint32_t target = w_cubic(c, t + s->srtt_us, s->mss);
-    target = min_u32(max_u32(target, cc->cwnd), cc->cwnd + cc->cwnd / 2);
+    else
+        target = max_u32(target, w_cubic(c, t + s->srtt_us, s->mss));
+    /* Slow start has ended without a loss, or after a timeout: how much the path takes is still to
+     * be found, and the curve's flat beginning is for those who know. Linux; but that ignores
+     * queues. */
+    if (!c->w_max && s->rtt_us && s->rtt_us <= s->min_rtt_us + s->min_rtt_us / 8)
+        target = max_u32(target, cc->cwnd + cc->cwnd / BLIND);
+    target = min_u32(target, cc->cwnd + cc->cwnd / 2);
+    if (target <= cc->cwnd) return;
     uint64_t gain = (uint64_t)(target - cc->cwnd) * s->acked + c->crumbs;
     c->crumbs = (uint32_t)(gain % cc->cwnd);
     cc->cwnd += (uint32_t)(gain / cc->cwnd);

@@ -226,6 +226,36 @@ static void timeout(void **state)
     assert_in_range(cc.cwnd, 700 * MSS, 710 * MSS);
 }
 
+/* A round trip on a path of 100 ms. */
+static uint32_t round_on_path(uint32_t rtt_us)
+{
+    uint32_t segments = cc.cwnd / MSS, before = cc.cwnd;
+    for (uint32_t i = 0; i < segments; i++) {
+        now += RTT / segments;
+        una += MSS;
+        struct nod_cc_sample s = sample(MSS, rtt_us);
+        s.min_rtt_us = RTT;
+        nod_cc_ops(&cc)->on_ack(&cc, &own, &s);
+    }
+    return cc.cwnd - before;
+}
+
+/* Slow start has ended, and nothing was lost: a 20th a round trip, until there is a queue. */
+static void no_plateau_known(void **state)
+{
+    (void)state;
+    start();
+    cc.cwnd = cc.ssthresh = 1000 * MSS;
+    assert_in_range(round_on_path(RTT), 49 * MSS, 52 * MSS);
+    assert_in_range(round_on_path(RTT + RTT / 8), 51 * MSS, 55 * MSS);
+    assert_true(round_on_path(RTT + RTT / 7) < 3 * MSS);
+    assert_true(round_on_path(0) < 3 * MSS);
+    assert_in_range(round_on_path(RTT), 53 * MSS, 57 * MSS);
+    lose(cc.cwnd);
+    cc.cwnd = own.cubic.w_max; /* there it is flat */
+    assert_true(round_on_path(RTT) < 3 * MSS);
+}
+
 /* 4.9: a false alarm, and the curve goes on as if nothing had been. */
 static void undo(void **state)
 {
@@ -337,6 +367,7 @@ int main(void)
         cmocka_unit_test(idle_epoch),
         cmocka_unit_test(resumes),
         cmocka_unit_test(timeout),
+        cmocka_unit_test(no_plateau_known),
         cmocka_unit_test(undo),
         cmocka_unit_test(hystart),
         cmocka_unit_test(hystart_resumes),
