@@ -76,12 +76,13 @@ typedef struct nod_tcp_config {
     /* Bytes that wait to be sent or acknowledged, and to be read, as many as are taken: at first,
      * and at most as a connection proves to need more. A maximum that is not above it (0, say)
      * means a buffer of fixed size. What is needed is twice what the congestion window holds, three
-     * times in slow start; and twice what the user reads in a round trip, and room for slow start's
-     * next doubling. The window scale is negotiated from receive_buffer_max (RFC 7323 2.3). While
-     * more than half of nod_config.memory_limit is in use buffers do not grow, and windows are not
-     * held open beyond 16 KiB; when little is left only what was offered is. No window that was
-     * offered shrinks, and nothing that was taken is dropped. At most 1 GiB each; 128 KiB, and 512
-     * MiB less 8 KiB. */
+     * times in slow start, and no more than a dozen times what a path shorter than 1 ms holds; and
+     * twice what the user reads in a round trip, and room for slow start's next doubling. The
+     * window scale is negotiated from receive_buffer_max, or half of nod_config.memory_limit where
+     * that is less (RFC 7323 2.3). While more than half of that memory is in use buffers do not
+     * grow, and windows are not held open beyond 16 KiB; when little is left only what was offered
+     * is. No window that was offered shrinks, and nothing that was taken is dropped. At most 1 GiB
+     * each; 128 KiB, and 512 MiB less 8 KiB. */
     uint32_t send_buffer, send_buffer_max;
     uint32_t receive_buffer, receive_buffer_max;
     /* NOD_EVENT_WRITABLE, and nod_tcp_writable, wait until less than so many bytes were not sent

@@ -231,6 +231,11 @@ void nod_pool_fix(nod_pool *pool)
     pool->fixed = pool->stats.in_use;
 }
 
+size_t nod_pool_limit(const nod_pool *pool)
+{
+    return pool->stats.limit ? pool->stats.limit - pool->fixed : SIZE_MAX;
+}
+
 bool nod_pool_below(const nod_pool *pool, unsigned sixteenths)
 {
     const nod_pool_stats *s = &pool->stats;

@@ -13,6 +13,9 @@ void nod_pool_give(nod_pool *pool, void *ptr, size_t size);
 /* What is in use by now stays until the end: it is no sign that memory is short. */
 void nod_pool_fix(nod_pool *pool);
 
+/* How much of its own memory may be in use at a time; SIZE_MAX: there is no limit. */
+size_t nod_pool_limit(const nod_pool *pool);
+
 /* True while at most this many parts in 16 of the limit are in use, of what is not fixed. */
 bool nod_pool_below(const nod_pool *pool, unsigned sixteenths);
 

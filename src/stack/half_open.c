@@ -137,7 +137,7 @@ static void fill_tcb(nod_stack *s, struct nod_tcb *tcb, const struct nod_syn_rec
         .sack_permitted = r->rec.flags & SMALL_SACK,
         .has_ts = r->rec.flags & SMALL_TS,
     };
-    nod_tcb_negotiate(tcb, &opt, nod_ip_family(r->rec.key.local));
+    nod_tcb_negotiate(&s->env, tcb, &opt, nod_ip_family(r->rec.key.local));
     tcb->rcv.irs = r->irs;
     tcb->rcv.nxt = tcb->rcv.acked = r->irs + 1;
     tcb->rcv.edge = tcb->rcv.nxt + min_u32(c->receive_buffer, UINT16_MAX);

@@ -164,7 +164,7 @@ static bool send_syn(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *o
     opt->has_mss = true;
     opt->mss = w->adv_mss;
     opt->has_wscale = answer ? tcb->flags & TCB_SCALE : c->window_scale;
-    opt->wscale = nod_tune_scale(c);
+    opt->wscale = nod_tune_scale(env, c);
     opt->sack_permitted = answer ? tcb->flags & TCB_SACK : c->sack;
     opt->has_ts = answer ? tcb->flags & TCB_TS : c->timestamps;
     opt->ts_val = nod_tcb_ts(env, tcb->ts_offset);

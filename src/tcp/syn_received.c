@@ -32,7 +32,7 @@ struct nod_reply *nod_syn_received_send(struct nod_env *env, struct nod_syn_rece
         .has_mss = true,
         .mss = config->adv_mss,
         .has_wscale = r->rec.flags & SMALL_SCALE,
-        .wscale = nod_tune_scale(c),
+        .wscale = nod_tune_scale(env, c),
         .sack_permitted = r->rec.flags & SMALL_SACK,
         .has_ts = r->rec.flags & SMALL_TS,
         .ts_val = nod_ts_now(env, &r->rec.key),
@@ -55,7 +55,7 @@ static void ack(struct nod_env *env, const struct nod_syn_received *r,
     reply->irs = r->irs;
     reply->ctl = NOD_ACK;
     if (nod_ecn_record_mode(r->ecn) == NOD_ECN_ACCURATE) reply->ctl |= nod_ace_flags(NOD_CEP_START);
-    reply->scale = r->rec.flags & SMALL_SCALE ? nod_tune_scale(config->tcp) : 0;
+    reply->scale = r->rec.flags & SMALL_SCALE ? nod_tune_scale(env, config->tcp) : 0;
     reply->wnd = (uint16_t)(window(config->tcp) >> reply->scale);
     reply->state = NOD_SYN_RECEIVED;
     reply->iface = r->rec.iface;

@@ -13,7 +13,7 @@ static bool take_syn(struct nod_env *env, struct nod_tcb *tcb, const struct nod_
     tcb->rcv.irs = seg->seq;
     tcb->rcv.nxt = tcb->rcv.acked = tcb->rcv.edge = seg->seq + 1;
     tcb->work->recvq.base = tcb->rcv.nxt;
-    nod_tcb_negotiate(tcb, &seg->h.opt, seg->family);
+    nod_tcb_negotiate(env, tcb, &seg->h.opt, seg->family);
     nod_uto_take(env, tcb, &seg->h.opt);
     if (tcb->flags & TCB_TS) {
         tcb->ts_recent = seg->h.opt.ts_val;

@@ -171,7 +171,8 @@ uint32_t nod_tcb_ts(const struct nod_env *env, uint32_t offset)
     return (uint32_t)(env->now / 1000) + offset; /* 1 ms, within RFC 7323's 1 ms to 1 s */
 }
 
-void nod_tcb_negotiate(struct nod_tcb *tcb, const struct nod_tcp_options *opt, int family)
+void nod_tcb_negotiate(const struct nod_env *env, struct nod_tcb *tcb,
+                       const struct nod_tcp_options *opt, int family)
 {
     const nod_tcp_config *c = &tcb->config->c;
     uint32_t mss = opt->has_mss ? opt->mss : family == 6 ? 1220 : 536; /* MUST-15 */
@@ -181,7 +182,7 @@ void nod_tcb_negotiate(struct nod_tcb *tcb, const struct nod_tcp_options *opt, i
     if (opt->has_wscale && c->window_scale) {
         tcb->flags |= TCB_SCALE;
         tcb->snd_scale = (uint8_t)min_u32(opt->wscale, 14); /* RFC 7323 2.3 */
-        tcb->rcv_scale = nod_tune_scale(c);
+        tcb->rcv_scale = nod_tune_scale(env, c);
     }
 }
 

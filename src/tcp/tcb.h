@@ -148,7 +148,8 @@ void nod_tcb_challenge(struct nod_env *env, struct nod_tcb *tcb);
 void nod_tcb_send_rst(struct nod_env *env, struct nod_tcb *tcb, enum nod_why why);
 uint32_t nod_tcb_ts(const struct nod_env *env, uint32_t offset);
 /* Agrees on the options of a SYN that arrived. */
-void nod_tcb_negotiate(struct nod_tcb *tcb, const struct nod_tcp_options *opt, int family);
+void nod_tcb_negotiate(const struct nod_env *env, struct nod_tcb *tcb,
+                       const struct nod_tcp_options *opt, int family);
 
 /* The SYN is acknowledged: text that it carried and that was not taken leaves again at once. */
 void nod_tcb_after_syn_text(struct nod_tcb *tcb);
@@ -210,7 +211,8 @@ void nod_tcb_after_read(const struct nod_env *env, struct nod_tcb *tcb);
 uint8_t nod_window_scale(uint32_t buffer);
 
 /* tune.c: how large the buffers are */
-uint8_t nod_tune_scale(const nod_tcp_config *c);             /* that our SYN offers */
+uint8_t nod_tune_scale(const struct nod_env *env,
+                       const nod_tcp_config *c);             /* that our SYN offers */
 uint32_t nod_tune_receive_buffer(const struct nod_tcb *tcb); /* octets */
 /* How far beyond RCV.NXT the window's edge may be moved now. */
 uint32_t nod_tune_window(const struct nod_env *env, const struct nod_tcb *tcb);

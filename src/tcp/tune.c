@@ -9,9 +9,11 @@
 #define SHORT_RTT 1000u  /* us; on a path so short */
 #define SHORT_BDPS 12    /* no more is queued than so many times what the path holds */
 
-uint8_t nod_tune_scale(const nod_tcp_config *c)
+/* No larger windows than memory will ever allow: their units would be too coarse for small ones. */
+uint8_t nod_tune_scale(const struct nod_env *env, const nod_tcp_config *c)
 {
-    return nod_window_scale(max_u32(c->receive_buffer, c->receive_buffer_max));
+    uint32_t most = (uint32_t)min_u64(nod_pool_limit(env->pool) / 2, c->receive_buffer_max);
+    return nod_window_scale(max_u32(c->receive_buffer, most));
 }
 
 uint32_t nod_tune_receive_buffer(const struct nod_tcb *tcb)

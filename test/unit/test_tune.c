@@ -28,7 +28,7 @@ static struct nod_tcb fresh(uint32_t start, uint32_t most)
     env = (struct nod_env){.pool = env.pool, .now = NOD_SEC};
     struct nod_tcb t = {.config = &config, .work = &work, .flags = TCB_TS, .srtt_us = RTT};
     t.rec.state = NOD_ESTABLISHED;
-    t.rcv_scale = nod_tune_scale(&config.c);
+    t.rcv_scale = nod_tune_scale(&env, &config.c);
     t.rcv.nxt = t.rcv.edge = work.recvq.base = 0xffff0000u;
     t.cc = (struct nod_cc){.cwnd = 10000, .ssthresh = UINT32_MAX};
     return t;
@@ -209,6 +209,21 @@ static void round_trip_by_window(void **state)
         }
     }
     assert_int_equal(work.tune.rtt_us, 30 * NOD_MSEC);
+}
+
+/* The unit of a window that memory can never fill would be too coarse for those that it can. */
+static void scale_fits_memory(void **state)
+{
+    (void)state;
+    nod_pool *pool = env.pool;
+    fresh(16 * KIB, 1u << 29);
+    assert_int_equal(nod_tune_scale(&env, &config.c), 14);
+    env.pool = nod_pool_new(NULL, 1u << 20);
+    assert_int_equal(nod_tune_scale(&env, &config.c), 4);
+    config.c.receive_buffer = 1u << 21; /* who wants it so gets it */
+    assert_int_equal(nod_tune_scale(&env, &config.c), 6);
+    nod_pool_free(env.pool);
+    env.pool = pool;
 }
 
 static void take_memory(nod_pool *pool, void **held, int parts)
@@ -394,6 +409,7 @@ int main(void)
         cmocka_unit_test(round_trip_by_timestamps),
         cmocka_unit_test(round_trip_by_window),
         cmocka_unit_test(memory_is_short),
+        cmocka_unit_test(scale_fits_memory),
         cmocka_unit_test(send_room),
         cmocka_unit_test(send_room_on_a_short_path),
         cmocka_unit_test(after_a_rest),
