@@ -109,9 +109,10 @@ typedef struct nod_tcp_config {
      * draft-ietf-tcpm-generalized-ecn tries, against RFC 3168 6.1.4 and 6.1.5; false */
     bool ecn_control;
     nod_usec delayed_ack_us; /* below 500,000 (MUST-40); 40,000 */
-    /* So many octets at the beginning, and after a pause longer than the RTO, are acknowledged
-     * segment by segment, if those are full (RFC 5681 4.2 lets): slow start waits for it. Unless it
-     * is 0, the last full segment of a burst, with PSH, is acknowledged when all is read. 64 KiB */
+    /* So many octets at the beginning, and after a pause longer than the RTO, and as long as each
+     * round trip brings more, are acknowledged segment by segment, if those are full (RFC 5681 4.2
+     * lets): slow start waits for it. Unless it is 0, the last full segment of a burst, with PSH,
+     * is acknowledged when all is read. 64 KiB */
     uint32_t quick_ack_bytes;
     nod_usec rto_initial_us; /* RFC 6298 section 2.1; 1 s */
     /* The least RTO, and its least distance from a smoothed RTT that is longer; 200 ms, as Linux.

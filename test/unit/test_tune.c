@@ -91,6 +91,25 @@ static void little_by_little(void **state)
     assert_in_range(nod_tune_receive_buffer(&t), 2 * octets, 3 * octets);
 }
 
+/* Slow start's rounds are acknowledged quickly, each as far as the next can be twice as long; what
+ * comes evenly, or grows by little, is not. */
+static void quick_in_slow_start(void **state)
+{
+    (void)state;
+    struct nod_tcb t = fresh(128 * KIB, 1u << 30);
+    for (uint32_t octets = 10000; octets < 1000000; octets *= 2) {
+        one_round(&t, octets, RTT);
+        t.bytes_received += octets;
+        one_round(&t, 1000, 1);
+        assert_in_range(work.quick_end, t.bytes_received + 2 * octets,
+                        t.bytes_received + 2 * octets + 2000);
+    }
+    uint64_t end = work.quick_end;
+    for (uint32_t octets = 700000; octets < 2000000; octets += octets / 5)
+        one_round(&t, octets, RTT);
+    assert_int_equal(work.quick_end, end);
+}
+
 /* Who reads little has enough of what there was at first; and who was told a size keeps it. */
 static void no_need(void **state)
 {
@@ -409,6 +428,7 @@ int main(void)
         cmocka_unit_test(round_trip_by_timestamps),
         cmocka_unit_test(round_trip_by_window),
         cmocka_unit_test(memory_is_short),
+        cmocka_unit_test(quick_in_slow_start),
         cmocka_unit_test(scale_fits_memory),
         cmocka_unit_test(send_room),
         cmocka_unit_test(send_room_on_a_short_path),

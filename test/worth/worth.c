@@ -270,9 +270,9 @@ static const struct row rows[] = {
      0.9},
     {"loss probe", "100 KB, 2% lost", with_probe, {.loss = 0.02}, {.octets = 100 * KB}, MS, 1.0},
     {"PRR",
-     "5 MB, 50 Mbit/s, queue 0.5 RTT",
+     "5 MB, 50 Mbit/s, queue 1 RTT",
      with_prr,
-     {.rate_bps = 50 * MBIT, .queue = 125 * KB},
+     {.rate_bps = 50 * MBIT, .queue = 250 * KB},
      {.octets = 5000 * KB},
      AGAIN,
      0.6},
@@ -341,17 +341,17 @@ static const struct row rows[] = {
      MS,
      0.6},
     {"ECN",
-     "5 MB, 20 Mbit/s, marks",
+     "20 MB, 20 Mbit/s, marks",
      with_ecn,
-     {.rate_bps = 20 * MBIT, .queue = 100 * KB, .mark = 50 * KB},
-     {.octets = 5000 * KB},
+     {.rate_bps = 20 * MBIT, .queue = 30 * KB, .mark = 15 * KB},
+     {.octets = 20000 * KB},
      AGAIN,
      0.7},
     {"Accurate ECN",
-     "5 MB, 20 Mbit/s, marks",
+     "20 MB, 20 Mbit/s, marks",
      with_accecn,
-     {.rate_bps = 20 * MBIT, .queue = 100 * KB, .mark = 50 * KB},
-     {.octets = 5000 * KB},
+     {.rate_bps = 20 * MBIT, .queue = 30 * KB, .mark = 15 * KB},
+     {.octets = 20000 * KB},
      AGAIN,
      0.7},
 };
@@ -401,7 +401,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct row *row = &rows[i];
         double off = measure(row, false, seed, seeds), on = measure(row, true, seed, seeds);
-        bool worth = on <= off * row->at_most;
+        bool worth = off > 0 && on <= off * row->at_most;
 
         printf("%-16s %-38s %-10s %10.0f %10.0f%s\n", row->name, row->path, whats[row->what], off,
                on, worth ? "" : "  FAIL: too little");

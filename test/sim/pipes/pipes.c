@@ -76,7 +76,7 @@ static const struct pipe pipes[] = {
      .rtt_us = 100 * NOD_MSEC,
      .queue = 6250000,
      .settles = 2 * NOD_SEC,
-     .until = 8 * NOD_SEC,
+     .until = 4 * NOD_SEC,
      .least = 950,
      .receive_least = 25000000,
      .receive_most = 100 * MIB,
@@ -267,6 +267,18 @@ static void run_until(nod_usec when, bool watch)
     }
 }
 
+/* What has arrived, in order or not: a gap that is open at this moment is no matter of the rate. */
+static uint64_t arrived(void)
+{
+    uint64_t octets = received;
+    for (int i = 0; i < accepted; i++) {
+        nod_status r;
+        must(nod_tcp_status(b, conns[i].in, &r), "STATUS");
+        octets += r.receive_queue + r.out_of_order;
+    }
+    return octets;
+}
+
 static void at_most(const char *what, uint64_t is, uint64_t most)
 {
     if (most && is > most) fail(what, is, most);
@@ -307,10 +319,10 @@ int main(int argc, char **argv)
     }
     begin(pipe_);
     run_until(pipe_->settles, watch);
-    uint64_t before = received;
+    uint64_t before = arrived();
     for (int i = 0; i < count_of(pipe_); i++) conns[i].before = conns[i].received;
     run_until(pipe_->until, watch);
-    judge(received - before);
+    judge(arrived() - before);
     nod_sim_free(sim);
     return 0;
 }
