@@ -170,8 +170,10 @@ void nod_loss_on_rtt(struct nod_env *env, struct nod_tcb *tcb, nod_usec rtt)
 
 static void sample_rtt(struct nod_env *env, struct nod_tcb *tcb, const struct nod_ack *a)
 {
-    const struct nod_sent *run = a->d.any_once ? &a->d.once : &a->d.newest;
     if (!a->d.any) return;
+    /* Without SACK an ACK that fills a hole is also for what came long before. */
+    bool once = a->d.any_once && has_sack(tcb);
+    const struct nod_sent *run = once ? &a->d.once : &a->d.newest;
     /* Karn (RFC 6298 section 3): of what was sent more than once only an echo tells which. */
     if (run->again && (!a->echo.is_there || seq_lt(a->echo.ms, nod_usec_ms(run->at)))) return;
     nod_loss_on_rtt(env, tcb, env->now - run->at);

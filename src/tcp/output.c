@@ -70,6 +70,7 @@ static void leave(struct nod_env *env, struct nod_tcb *tcb, struct nod_out *out)
     if (out->h.opt.has_uto && !(out->h.ctl & NOD_SYN)) tcb->flags &= ~(uint32_t)TCB_UTO_DUE;
     if (!(out->h.ctl & NOD_ACK)) return;
     w->ack_why = 0;
+    if (w->dups_due && --w->dups_due) w->ack_why = NOD_WHY_ACK_AT_ONCE;
     int blocks = out->h.opt.sack_count - came_twice(w);
     if (out->h.opt.sack_count && nod_reassembly_told(&w->ooq, blocks)) /* a batch of many gaps */
         w->ack_why = NOD_WHY_ACK_AT_ONCE;
@@ -443,8 +444,8 @@ static bool pick(struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max, st
 {
     struct nod_work *w = tcb->work;
     if (w->syn_due) return send_syn(env, tcb, out);
-    bool gap = (w->ooq.count && tcb->flags & TCB_SACK) || came_twice(w);
-    if (gap && send_ack(env, tcb, out)) return true; /* all of its SACK blocks */
+    bool gap = (w->ooq.count && tcb->flags & TCB_SACK) || came_twice(w) || w->dups_due;
+    if (gap && send_ack(env, tcb, out)) return true; /* all of its SACK blocks, or that it counts */
     if (tcb->flags & TCB_REFLECT && send_ack(env, tcb, out)) return true; /* RFC 9768 3.2.2.1 */
     if (may_send_text(tcb) && pick_text(env, tcb, text_max, out)) return true;
     return send_keepalive(env, tcb, out) || send_ack(env, tcb, out);

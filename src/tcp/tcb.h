@@ -92,10 +92,11 @@ struct nod_work {
     uint16_t adv_mss; /* what our SYN says */
     bool syn_due, probe_due, loss_probe_due, override_due, more, limited, owed, small_sent,
         proof_out;
-    bool pushed;   /* a full segment with PSH is among unacked_in */
-    bool marked;   /* the ACK that is being processed told of marks */
-    bool held;     /* one segment in flight was too many (RFC 3168 6.1.2): wait for the timer */
-    uint8_t holds; /* in a row */
+    bool pushed;      /* a full segment with PSH is among unacked_in */
+    bool marked;      /* the ACK that is being processed told of marks */
+    bool held;        /* one segment in flight was too many (RFC 3168 6.1.2): wait for the timer */
+    uint8_t holds;    /* in a row */
+    uint8_t dups_due; /* without SACK: ACKs of which the peer counts each */
 };
 
 struct nod_tcb {

@@ -25,13 +25,14 @@ static uint32_t full_segment(const struct nod_work *w)
     return max_u32(w->rcv_mss, FULL_LEAST);
 }
 
-/* A peer in slow start waits for our ACKs: at the beginning, and after a pause longer than its
- * retransmission timeout, every full segment gets one. */
+/* A peer in slow start waits for our ACKs: at the beginning, while each round trip brings more, and
+ * after a pause longer than its retransmission timeout, every full segment gets one. */
 static bool is_quick(const struct nod_tcb *tcb)
 {
     const struct nod_work *w = tcb->work;
-    uint64_t end = max_u64(tcb->config->c.quick_ack_bytes, w->quick_end);
-    return tcb->bytes_received <= end && w->unacked_in >= full_segment(w);
+    uint32_t bytes = tcb->config->c.quick_ack_bytes;
+    return bytes && tcb->bytes_received <= max_u64(bytes, w->quick_end) &&
+           w->unacked_in >= full_segment(w);
 }
 
 static void note_pause(const struct nod_env *env, struct nod_tcb *tcb)
@@ -66,6 +67,7 @@ static void take_in_order(struct nod_env *env, struct nod_tcb *tcb, struct nod_s
     struct nod_work *w = tcb->work;
     uint32_t n = put_parts(env, tcb, seg);
     tcb->rcv.nxt += n;
+    if (n) w->dups_due = 0;
     note_pause(env, tcb);
     bool filled = w->ooq.count;
     if (filled) {
@@ -88,12 +90,23 @@ static void take_in_order(struct nod_env *env, struct nod_tcb *tcb, struct nod_s
     }
 }
 
+/* Without SACK a peer counts ACKs: each segment beyond a gap has its own, though they come together
+ * (RFC 5681 4.2). */
+static void count_beyond_gap(struct nod_tcb *tcb, uint32_t octets)
+{
+    struct nod_work *w = tcb->work;
+    if (tcb->flags & TCB_SACK) return;
+    uint32_t segments = w->rcv_mss ? (octets + w->rcv_mss - 1) / w->rcv_mss : 1;
+    w->dups_due = (uint8_t)min_u32(w->dups_due + segments, UINT8_MAX);
+}
+
 static void hold(struct nod_env *env, struct nod_tcb *tcb, struct nod_segment *seg)
 {
     struct nod_work *w = tcb->work;
     uint32_t seq = seg->seq;
     int64_t added = 0;
     nod_count_gap(tcb, seg);
+    count_beyond_gap(tcb, seg->text);
     /* What is held must not take the memory that the octets at the gap will need. */
     if (!nod_tune_may_hold(env, tcb)) added = -1;
     for (unsigned i = 0; i < seg->part_count && added >= 0; i++) {
