@@ -95,7 +95,7 @@ static void choose_congestion(nod_tcp_config *config)
 {
     char name[sizeof config->congestion] = "";
     const char *text = getenv("NOD_CONGESTION");
-    FILE *file = text ? NULL : fopen("/proc/sys/net/ipv4/tcp_congestion_control", "re");
+    FILE *file = text ? NULL : open_sysctl("tcp_congestion_control");
     if (file && fgets(name, sizeof name, file)) name[strcspn(name, "\n")] = 0;
     if (file) fclose(file);
     nod_tcp_config chosen = *config;
@@ -142,6 +142,8 @@ void settings_tcp(nod_tcp_config *config)
     /* The window's scale is that of the largest buffer; nod's are as large from the start. */
     config->receive_buffer = buffer("NOD_RECEIVE_BUFFER", "tcp_rmem", 2, config->receive_buffer);
     config->send_buffer = buffer("NOD_SEND_BUFFER", "tcp_wmem", 1, config->send_buffer);
+    config->receive_buffer_max = config->send_buffer_max = 0;
+    config->rack_patient = setting("NOD_RACK_PATIENT", NULL, 0) != 0; /* Linux's is not */
     config->ttl = (uint8_t)setting("NOD_TTL", "ip_default_ttl", config->ttl);
     config->fin_wait_2_us = (nod_usec)setting("NOD_FIN_TIMEOUT", "tcp_fin_timeout", 60) * NOD_SEC;
     config->syn_timeout_us = settings_syn_timeout(
