@@ -36,7 +36,9 @@ listening 7003
 peer_gives digest "a program behind ncat over IPv4" timeout 20 ncat --no-shutdown $nod4 7003 <in
 peer_gives digest "a program behind ncat over IPv6" timeout 20 ncat --no-shutdown $nod6 7003 <in
 finish_server "the server"
-serve source ncat -l -k 7005 -e "$(command -v cat) in"
+# ncat forgets what a SEND that its child's end interrupts has not taken, on the kernel too when the
+# send buffer is small: the child ends late.
+serve source ncat -l -k 7005 -c 'cat in; sleep 0.5'
 listening 7005
 peer_gives in "a file behind ncat over IPv4" timeout 20 ncat --recv-only $nod4 7005
 peer_gives in "a file behind ncat over IPv6" timeout 20 ncat --recv-only $nod6 7005
