@@ -11,7 +11,8 @@ function number(line)
     n = number($0)
     if (n) {
         text = substr($0, length(n "") + 3)
-        if (text !~ /^(Test command|Working Directory|Environment variables|Test timeout|     *(NOD_TEST_QUICK|CC|BUILD)=|ctest)/)
+        # Of a test that fails, what passed is left out: it is in the log.
+        if (text !~ /^(ok |\[ +(OK|RUN) +\]|Test command|Working Directory|Environment variables|Test timeout|     *(NOD_TEST_QUICK|CC|BUILD)=|ctest)/)
             output[n] = output[n] "    " text "\n"
         if (match(text, /\[  PASSED  \] [0-9]+ test/))
             passed[n] += substr(text, RSTART + 13) + 0

@@ -5,8 +5,9 @@
 needs iperf3
 inside 100
 
-# What iperf3 says in run.json must fit: no error, every stream moved, and no receiver has more
-# than was sent.
+# What iperf3 says in run.json must fit: no error, every stream moved, and no more was received than
+# was sent. Only the sums can be compared: the server numbers streams as it accepts them, and over
+# the harmful link a handshake may overtake another.
 moved() {
     "$python" - <<'END'
 import json
@@ -15,9 +16,10 @@ said = json.load(open("run.json"))
 if "error" in said:
     sys.exit(said["error"])
 streams = said["end"]["streams"]
-counts = [(s["sender"]["bytes"], s["receiver"]["bytes"]) for s in streams]
-if not counts or not all(0 < received <= sent for sent, received in counts):
-    sys.exit("sent and received: %s" % counts)
+sent = [s["sender"]["bytes"] for s in streams]
+received = [s["receiver"]["bytes"] for s in streams]
+if not received or min(received) == 0 or sum(received) > sum(sent):
+    sys.exit("sent %s, received %s" % (sent, received))
 END
 }
 
@@ -34,13 +36,13 @@ run() {
     check "$where: $host $*" moved
 }
 
-# iperf3 ends without waiting until what it sent has come. So that each of many streams moves over
-# the harmful link they get time there; and one family is enough.
+# iperf3 ends without waiting until what it sent has come, and its server may then have seen nothing
+# of it. So over the harmful link streams get a time, not an amount; and many, of one family only.
 many() {
     if [ -z "$link" ]; then
         run "$1" "$2" -t 1 --bidir
-        run "$1" "$2" -n "$amount" -l 16K -P 8
-        run "$1" "$2" -n "$amount" -l 16K -P 8 -R
+        run "$1" "$2" $amount -l 16K -P 8
+        run "$1" "$2" $amount -l 16K -P 8 -R
     elif [ "$3" = both ]; then
         run "$1" "$2" -t 2 --bidir
         run "$1" "$2" -t 2 -P 8
@@ -49,8 +51,8 @@ many() {
 }
 
 runs() {
-    run "$1" "$2" -n "$amount"
-    run "$1" "$2" -n "$amount" -R
+    run "$1" "$2" $amount
+    run "$1" "$2" $amount -R
     many "$@"
 }
 
@@ -58,7 +60,8 @@ on_kernel() {
     "$@"
 }
 
-amount=$(volume 32000000)
+amount="-n $(volume 32000000)"
+[ -z "$link" ] || amount="-t 1" resets=yes
 iperf3 -s >peer.log 2>&1 &
 peer=$!
 kernel_listening 5201
