@@ -12,8 +12,10 @@ void nod_loss_remember(struct nod_tcb *tcb)
     l->undo_ssthresh = tcb->cc.ssthresh;
     l->may_undo = true;
     l->undo_from = tcb->snd.una;
-    l->undo_again = 0;
-    l->undo_at = 0;
+    /* What an earlier recovery has sent again and is still out answers for this one, too: that it
+     * arrives is no false alarm. */
+    l->undo_again = l->board.again;
+    if (!l->board.again) l->undo_at = 0;
 }
 
 static void undo(struct nod_tcb *tcb)

@@ -275,7 +275,7 @@ static const struct row rows[] = {
      {.rate_bps = 50 * MBIT, .queue = 250 * KB},
      {.octets = 5000 * KB},
      AGAIN,
-     0.6},
+     0.7},
     {"PRR", "1 MB, 2% lost", with_prr, {.loss = 0.02}, {.octets = 1000 * KB}, MS, 1.1},
     {"F-RTO",
      "1 MB, RTT +600 ms",
