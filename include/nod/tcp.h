@@ -166,6 +166,10 @@ typedef struct nod_tcp_config {
     bool counters; /* nod_status.count is kept, which costs memory; false */
     /* "cubic" (RFC 9438); or "reno" (RFC 5681, 6582), or "bbr" (version 3, by its draft) */
     char congestion[12];
+    /* So many percent of what is in flight may get lost, 50 at most, and BBR takes it for a fault
+     * of the path, and does not slow down: for links that lose by themselves. 0: what the draft
+     * says, with which 2% end each probe for more, and any loss lowers the rate in between. 0 */
+    uint8_t bbr_loss;
 } nod_tcp_config;
 
 /* What nod_tcp_config.congestion may be, one after the other from index 0 on; NULL: no more. It may

@@ -171,6 +171,10 @@ static void bbr_on_lost(struct nod_cc *cc, struct nod_cc_own *own, const struct 
 {
     struct nod_bbr_at at = begin(cc, own, s);
     struct nod_bbr *b = at.b;
+    if (nod_bbr_overlooks_loss(&at)) {
+        nod_bbr_save_cwnd(&at);
+        return;
+    }
     nod_bbr_note_loss(&at);
     if (!b->loss_events || s->una != b->lost_end) b->loss_events += b->loss_events < UINT8_MAX;
     b->lost_end = s->nxt;
@@ -182,7 +186,7 @@ static void bbr_on_lost(struct nod_cc *cc, struct nod_cc_own *own, const struct 
 static void bbr_on_loss(struct nod_cc *cc, struct nod_cc_own *own, const struct nod_cc_sample *s)
 {
     struct nod_bbr_at at = begin(cc, own, s);
-    nod_bbr_note_loss(&at);
+    if (!s->bbr_loss) nod_bbr_note_loss(&at);
 }
 
 /* The draft leaves this open, but for that it must be taken for congestion: marks are losses beyond

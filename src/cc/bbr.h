@@ -119,6 +119,7 @@ void nod_bbr_reset_full_bw(struct nod_bbr *b, uint64_t from);
 void nod_bbr_check_full_bw(const struct nod_bbr_at *at);
 void nod_bbr_update_min_rtt(const struct nod_bbr_at *at);
 void nod_bbr_note_loss(const struct nod_bbr_at *at);
+bool nod_bbr_overlooks_loss(const struct nod_bbr_at *at); /* as it was told to */
 bool nod_bbr_inflight_too_high(const struct nod_bbr_at *at);
 uint32_t nod_bbr_inflight_at_loss(const struct nod_bbr_at *at);
 

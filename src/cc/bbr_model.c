@@ -5,7 +5,7 @@
 #include "cc/cc.h"
 
 #define BW_MAX (1ull << 37) /* so that a product with an RTT fits into 64 bits */
-#define LOSS_PERCENT 2
+#define LOSS_PERCENT 2      /* more is too much, of what left while bandwidth was probed */
 #define BETA_PERCENT 70
 #define EXTRA_ACKED_ROUNDS 10
 #define MIN_RTT_WINDOW (10 * NOD_SEC)
@@ -188,22 +188,38 @@ void nod_bbr_note_loss(const struct nod_bbr_at *at)
     b->loss_in_round = true;
 }
 
-bool nod_bbr_inflight_too_high(const struct nod_bbr_at *at)
+static uint32_t tolerated(const struct nod_bbr_at *at)
+{
+    return max_u32(at->s->bbr_loss, LOSS_PERCENT);
+}
+
+static bool loses_more_than(const struct nod_bbr_at *at, uint32_t percent)
 {
     uint64_t lost = at->s->lost - at->s->prior_lost;
     if (lost && !at->s->sack) return true;
-    return lost * 100 > (uint64_t)at->s->sample_flight * LOSS_PERCENT;
+    return lost * 100 > (uint64_t)at->s->sample_flight * percent;
+}
+
+bool nod_bbr_inflight_too_high(const struct nod_bbr_at *at)
+{
+    return loses_more_than(at, tolerated(at));
+}
+
+bool nod_bbr_overlooks_loss(const struct nod_bbr_at *at)
+{
+    return at->s->bbr_loss && !loses_more_than(at, at->s->bbr_loss);
 }
 
 /* Of what is lost, a part that left at once may have been too much, and not all of it: solves
- * (lost_prev + x) / (inflight_prev + x) = 2% for x. */
+ * (lost_prev + x) / (inflight_prev + x) = 2%, or what is tolerated, for x. */
 uint32_t nod_bbr_inflight_at_loss(const struct nod_bbr_at *at)
 {
     const struct nod_cc_sample *s = at->s;
     uint32_t size = s->nxt - s->una;
     int64_t before = (int64_t)s->sample_flight - size;
     int64_t lost_before = (int64_t)(s->lost - s->prior_lost) - size;
-    int64_t prefix = (LOSS_PERCENT * before - 100 * lost_before) / (100 - LOSS_PERCENT);
+    int64_t percent = tolerated(at);
+    int64_t prefix = (percent * before - 100 * lost_before) / (100 - percent);
     int64_t at_loss = before + prefix;
     if (at_loss < 0) return 0;
     return (uint32_t)min_u64((uint64_t)at_loss, UINT32_MAX / 2);

@@ -18,6 +18,7 @@ struct nod_cc_sample {
     uint32_t srtt_us, rtt_us; /* rtt_us: the newest; 0: the ACK gave none */
     uint32_t una, nxt;        /* sequence numbers, after the ACK: they tell rounds apart */
     bool hystart;             /* RFC 9406 is wanted */
+    uint8_t bbr_loss;         /* percent that BBR overlooks */
     bool limited;             /* the sender had filled cwnd (RFC 7661: only then may it grow) */
     bool filled;              /* cwnd was in the way when something last left */
     bool paced;               /* what leaves is spread over time */

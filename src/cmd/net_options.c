@@ -6,6 +6,7 @@
 #include "tr.h"
 #include "units.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +28,7 @@ void net_options_help(void)
           "  --mtu BYTES         1500 by default\n"
           "  --no-offload        ordinary packets only, no large segments\n"
           "  --congestion NAME   control of congestion: cubic, by default, reno or bbr\n"
+          "  --bbr-loss SHARE    so much of loss is the path's own for bbr, up to 50%\n"
           "  --ecn KIND          congestion is told instead of suffered: none, classic (RFC 3168) "
           "or\n"
           "                      accurate (RFC 9768); by default classic, when a peer asks\n"
@@ -103,6 +105,15 @@ static bool take_harm(net_options *options, int opt, const char *text)
     return false;
 }
 
+/* In whole percent, and never less than was said. */
+static bool take_bbr_loss(net_options *options, const char *text)
+{
+    double share;
+    if (!units_share(text, &share) || share > 0.5) return false;
+    options->bbr_loss = (uint8_t)ceil(share * 100 - 1e-9);
+    return true;
+}
+
 static bool is_congestion(const char *text)
 {
     const char *name;
@@ -130,6 +141,7 @@ bool net_options_take(net_options *options, int opt, const char *text)
         return units_number(text, 0, UINT64_MAX, &options->seed);
     case NET_ECN: options->ecn_given = true; return units_ecn(text, &options->ecn);
     case NET_CONGESTION: options->congestion = text; return is_congestion(text);
+    case NET_BBR_LOSS: return take_bbr_loss(options, text);
     case NET_MSL: return units_time(text, NOD_SEC, &options->msl_us) && options->msl_us > 0;
     }
     return take_harm(options, opt, text);
@@ -194,6 +206,7 @@ void net_options_tcp(const net_options *options, nod_tcp_config *tcp)
     if (options->msl_us) tcp->msl_us = options->msl_us;
     if (options->congestion)
         snprintf(tcp->congestion, sizeof tcp->congestion, "%s", options->congestion);
+    tcp->bbr_loss = options->bbr_loss;
     if (options->ecn_given) tcp->ecn_request = tcp->ecn_accept = options->ecn;
 }
 

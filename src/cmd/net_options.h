@@ -30,6 +30,7 @@ typedef struct net_options {
     bool ecn_given;
     uint8_t ecn;            /* enum nod_ecn */
     const char *congestion; /* NULL: the default */
+    uint8_t bbr_loss;       /* percent */
     int verbose;
     const char *pcap;
 } net_options;
@@ -55,6 +56,7 @@ enum net_option {
     NET_MARK,
     NET_ECN,
     NET_CONGESTION,
+    NET_BBR_LOSS,
 };
 
 /* For getopt_long: the long options, to stand in a table of the command's own, and the letters. */
@@ -74,6 +76,7 @@ enum net_option {
         {"rate", required_argument, NULL, NET_RATE}, {"seed", required_argument, NULL, NET_SEED}, \
         {"mark", required_argument, NULL, NET_MARK}, {"ecn", required_argument, NULL, NET_ECN},   \
         {"congestion", required_argument, NULL, NET_CONGESTION},                                  \
+        {"bbr-loss", required_argument, NULL, NET_BBR_LOSS},                                      \
         {"msl", required_argument, NULL, NET_MSL},                                                \
     {                                                                                             \
         "verbose", no_argument, NULL, 'v'                                                         \

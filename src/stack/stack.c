@@ -101,6 +101,7 @@ bool nod_tcp_config_is_valid(const nod_tcp_config *c)
         c->keepalive_interval_us > FAR_US)
         return false;
     if (c->pacing > NOD_PACING_ON) return false;
+    if (c->bbr_loss > 50) return false;
     if (memchr(c->congestion, 0, sizeof(c->congestion)) == NULL) return false;
     return nod_cc_find(c->congestion) >= 0;
 }

@@ -28,6 +28,7 @@ struct nod_cc_sample nod_congestion_sample(const struct nod_env *env, const stru
         .nxt = tcb->snd.nxt,
         .limited = window_limits(tcb),
         .hystart = tcb->config->c.hystart,
+        .bbr_loss = tcb->config->c.bbr_loss,
         .filled = tcb->work->limited,
         .paced = nod_pace_rate(tcb) > 0,
         .sack = tcb->flags & TCB_SACK,

@@ -73,6 +73,7 @@ static const struct setting {
     {"hystart", KIND_BOOL, offsetof(nod_tcp_config, hystart)},
     {"cwnd_validation", KIND_BOOL, offsetof(nod_tcp_config, cwnd_validation)},
     {"undo", KIND_BOOL, offsetof(nod_tcp_config, undo)},
+    {"bbr_loss", KIND_U8, offsetof(nod_tcp_config, bbr_loss)},
     {"pacing", KIND_PACING, offsetof(nod_tcp_config, pacing)},
     {"max_pacing_rate", KIND_U64, offsetof(nod_tcp_config, max_pacing_rate)},
     {"ecn_request", KIND_ECN, offsetof(nod_tcp_config, ecn_request)},

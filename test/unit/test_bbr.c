@@ -409,6 +409,46 @@ static void short_term(void **state)
     assert_int_equal(nod_bbr_max_bw(b), RATE); /* the long-term model knows better */
 }
 
+/* Losses that it was told to overlook change nothing, whatever it is about; one more does. */
+static void overlooked(void **state)
+{
+    (void)state;
+    reach_cruise();
+    s.bbr_loss = 5;
+    lose(1000, 5 * MSS, BDP, s.lost);
+    s.in_flight = BDP * 9 / 10;
+    one_round(RATE * 9 / 10);
+    one_round(RATE * 9 / 10);
+    assert_int_equal(b->bw, RATE);
+    assert_int_equal(b->inflight_shortterm, NOD_BBR_NO_LIMIT);
+    lose(9000, 6 * MSS, BDP, s.lost);
+    one_round(RATE * 9 / 10);
+    assert_int_equal(b->bw, RATE * 9 / 10);
+
+    reach_up();
+    s.bbr_loss = 5;
+    uint64_t before = s.lost;
+    lose(1000, 5 * MSS, BDP, before);
+    assert_int_equal(b->state, NOD_BBR_UP);
+    lose(9000, 2 * MSS, BDP, before); /* before these it was 5 of 98, and 5% a bit earlier */
+    assert_int_equal(b->state, NOD_BBR_DOWN);
+    assert_int_equal(b->inflight_longterm,
+                     98 * MSS + (5 * 98 * (int)MSS - 100 * 5 * (int)MSS) / 95);
+
+    /* Startup does not end by it, nor by a loss that a probe has repaired in the dark. */
+    begin();
+    s.bbr_loss = 5;
+    s.in_flight = BDP;
+    one_round(RATE / 4);
+    s.recovering = true;
+    for (uint32_t i = 0; i < 8; i++) lose(i * 9000, MSS, 2 * BDP, 0);
+    nod_cc_ops(&cc)->on_loss(&cc, &own, &s);
+    assert_false(b->loss_in_round);
+    one_round(RATE / 2);
+    one_round(RATE);
+    assert_int_equal(b->state, NOD_BBR_STARTUP);
+}
+
 /* Five seconds without as short a round trip: half the window for 200 ms and a round. */
 static void probe_rtt(void **state)
 {
@@ -647,6 +687,7 @@ int main(void)
         cmocka_unit_test(precaution),
         cmocka_unit_test(limit_grows),
         cmocka_unit_test(short_term),
+        cmocka_unit_test(overlooked),
         cmocka_unit_test(probe_rtt),
         cmocka_unit_test(min_rtt_expires),
         cmocka_unit_test(idle),

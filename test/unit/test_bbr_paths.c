@@ -80,6 +80,26 @@ static void random_loss(void **state)
     }
 }
 
+/* More than 2% is congestion to the draft; unless it is known that the link loses by itself. */
+static void lossy_link(void **state)
+{
+    (void)state;
+    double rate[2];
+    for (int i = 0; i < 2; i++) {
+        path(100, 1250000, 0.05);
+        flows_add(&f, "bbr", NOD_PACING_AUTO);
+        nod_tcp_config config;
+        assert_int_equal(nod_tcp_get_config(f.a, f.flow[0].client, &config), 0);
+        config.bbr_loss = i ? 10 : 0;
+        assert_int_equal(nod_tcp_set_config(f.a, f.flow[0].client, &config), 0);
+        run(7 * NOD_SEC);
+        rate[i] = flows_rate(&f, 0);
+        flows_free(&f);
+    }
+    assert_true(rate[0] < MBIT(30));
+    assert_true(rate[1] > MBIT(75));
+}
+
 /* A queue of a sixth of the path. */
 static void shallow(void **state)
 {
@@ -241,15 +261,11 @@ static void repeats(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(alone),
-        cmocka_unit_test(random_loss),
-        cmocka_unit_test(shallow),
-        cmocka_unit_test(two),
-        cmocka_unit_test(beside_cubic),
-        cmocka_unit_test(changes),
-        cmocka_unit_test(pause_and_go_on),
-        cmocka_unit_test(pacing),
-        cmocka_unit_test(changed_while_it_lives),
+        cmocka_unit_test(alone),      cmocka_unit_test(random_loss),
+        cmocka_unit_test(lossy_link), cmocka_unit_test(shallow),
+        cmocka_unit_test(two),        cmocka_unit_test(beside_cubic),
+        cmocka_unit_test(changes),    cmocka_unit_test(pause_and_go_on),
+        cmocka_unit_test(pacing),     cmocka_unit_test(changed_while_it_lives),
         cmocka_unit_test(repeats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
