@@ -64,7 +64,7 @@ enum nod_mtu_probing {
 /* Pacing: text leaves spread over time, and not as fast as the link takes it. Congestion control
  * says how fast; those that know only a window (Reno, CUBIC) have a bit more than that leave in a
  * round trip: 200% in slow start, 120% later. It leaves in portions of about 1 ms, of at least two
- * segments and at most 64 KiB. */
+ * segments and at most 64 KiB. Unless it is asked for, the initial window leaves at once. */
 enum nod_pacing {
     NOD_PACING_AUTO, /* BBR is; of the others a window of 1 MiB or more, where the RTT is 1 ms or
                         more */

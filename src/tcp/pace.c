@@ -43,13 +43,29 @@ uint64_t nod_pace_rate(const struct nod_tcb *tcb)
     return rate ? min_u64(rate, c->max_pacing_rate) : c->max_pacing_rate;
 }
 
+/* What is left of the initial window, which leaves at once (RFC 6928; Linux): spread over a part of
+ * the round trip it would make short answers slow. But who asks for pacing has it for all. */
+static uint32_t initial_room(const struct nod_tcb *tcb)
+{
+    const struct nod_loss *l = &tcb->work->loss;
+    uint64_t sent = l->rate.delivered + nod_board_octets(&l->board);
+    uint32_t window = nod_cc_initial_window(nod_tcb_mss(tcb));
+    const nod_tcp_config *c = &tcb->config->c;
+    if (c->pacing == NOD_PACING_ON || c->max_pacing_rate || sent >= window) return 0;
+    return window - (uint32_t)sent;
+}
+
 uint32_t nod_pace_room(const struct nod_env *env, struct nod_tcb *tcb, uint32_t text_max)
 {
     struct nod_pace *p = &tcb->work->pace;
     tcb->work->at[NOD_TIMER_PACING] = NOD_NEVER;
     p->rate = nod_pace_rate(tcb);
     if (!p->rate) return text_max;
-    uint32_t mss = nod_tcb_mss(tcb);
+    uint32_t mss = nod_tcb_mss(tcb), initial = initial_room(tcb);
+    if (initial) {
+        p->rate = 0;
+        return min_u32(text_max, initial);
+    }
     if (!p->left && p->at <= env->now) p->left = nod_cc_quantum(p->rate, mss);
     return p->left ? min_u32(text_max, max_u32(p->left, mss)) : text_max;
 }
