@@ -4,6 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 needs iperf3
 inside 100
+resets=$link # it goes when the time is over, whatever is on its way
 
 # What iperf3 says in run.json must fit: no error, every stream moved, and no more was received than
 # was sent. Only the sums can be compared: the server numbers streams as it accepts them, and over
@@ -61,7 +62,7 @@ on_kernel() {
 }
 
 amount="-n $(volume 32000000)"
-[ -z "$link" ] || amount="-t 1" resets=yes
+[ -z "$link" ] || amount="-t 1"
 iperf3 -s >peer.log 2>&1 &
 peer=$!
 kernel_listening 5201

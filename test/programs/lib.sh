@@ -138,7 +138,7 @@ until_true() {
 
 # A program that closes while there is something to read resets the connection. Nobody sends a RST
 # again, so where the link loses it the other end stays in FIN-WAIT-2 for a minute. A test of such a
-# program says resets=yes over the harmful link.
+# program says resets=$link.
 resets=
 
 # What the link does; `link` holds the options of this world.

@@ -4,6 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 needs nginx wrk curl
 inside 60
+resets=$link # wrk goes in the midst of answers
 
 mkdir -p site tmp
 for i in 1 2 3 4 5 6 7 8; do data site/part$i $((i * 9001)); done
