@@ -182,7 +182,8 @@ static void bbr_on_lost(struct nod_cc *cc, struct nod_cc_own *own, const struct 
     nod_bbr_handle_too_high(&at, nod_bbr_inflight_at_loss(&at));
 }
 
-/* on_lost has told of what is lost already; but what a loss probe has repaired nobody saw. */
+/* on_lost has told of what is lost already; but what a loss probe has repaired nobody saw:
+ * a segment, which is little for who overlooks some. */
 static void bbr_on_loss(struct nod_cc *cc, struct nod_cc_own *own, const struct nod_cc_sample *s)
 {
     struct nod_bbr_at at = begin(cc, own, s);

@@ -415,7 +415,9 @@ static void overlooked(void **state)
     (void)state;
     reach_cruise();
     s.bbr_loss = 5;
+    b->prior_cwnd = 9 * BDP; /* of long ago: what is repaired restores the window of now */
     lose(1000, 5 * MSS, BDP, s.lost);
+    assert_int_equal(b->prior_cwnd, cc.cwnd);
     s.in_flight = BDP * 9 / 10;
     one_round(RATE * 9 / 10);
     one_round(RATE * 9 / 10);

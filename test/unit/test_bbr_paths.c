@@ -28,6 +28,18 @@ static void path(double mbit, uint32_t queue, double loss)
     flows_make(&f, SEED, &config);
 }
 
+static nod_tcp_config config_now(void)
+{
+    nod_tcp_config config;
+    assert_int_equal(nod_tcp_get_config(f.a, f.flow[0].client, &config), 0);
+    return config;
+}
+
+static void configure(const nod_tcp_config *config)
+{
+    assert_int_equal(nod_tcp_set_config(f.a, f.flow[0].client, config), 0);
+}
+
 static void run(nod_usec time)
 {
     flows_run(&f, time);
@@ -88,10 +100,9 @@ static void lossy_link(void **state)
     for (int i = 0; i < 2; i++) {
         path(100, 1250000, 0.05);
         flows_add(&f, "bbr", NOD_PACING_AUTO);
-        nod_tcp_config config;
-        assert_int_equal(nod_tcp_get_config(f.a, f.flow[0].client, &config), 0);
+        nod_tcp_config config = config_now();
         config.bbr_loss = i ? 10 : 0;
-        assert_int_equal(nod_tcp_set_config(f.a, f.flow[0].client, &config), 0);
+        configure(&config);
         run(7 * NOD_SEC);
         rate[i] = flows_rate(&f, 0);
         flows_free(&f);
@@ -231,11 +242,10 @@ static void changed_while_it_lives(void **state)
     flows_add(&f, "cubic", NOD_PACING_AUTO);
     run(2 * NOD_SEC);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        nod_tcp_config config;
-        assert_int_equal(nod_tcp_get_config(f.a, f.flow[0].client, &config), 0);
+        nod_tcp_config config = config_now();
         memset(config.congestion, 0, sizeof(config.congestion));
         memcpy(config.congestion, names[i], strlen(names[i]));
-        assert_int_equal(nod_tcp_set_config(f.a, f.flow[0].client, &config), 0);
+        configure(&config);
         run(2 * NOD_SEC);
         assert_string_equal(f.flow[0].status.congestion, names[i]);
         assert_true(flows_rate(&f, 0) > MBIT(70));
